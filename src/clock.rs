@@ -1,0 +1,1 @@
+//! Wall time as a value.

@@ -1,0 +1,1 @@
+//! Certificates somebody else keeps.

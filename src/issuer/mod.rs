@@ -1,0 +1,1 @@
+//! Who signs, and how control of a name is proved.

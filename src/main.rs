@@ -1,0 +1,2 @@
+//! The sidegate binary.
+fn main() {}

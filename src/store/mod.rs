@@ -1,0 +1,1 @@
+//! Immutable items, movable pointers, one spool.

@@ -1,0 +1,1 @@
+//! One test binary; one file a behaviour.
