@@ -1,0 +1,144 @@
+//! The names of one certificate, in the order in which they are kept.
+
+use super::{Name, NameError};
+
+/// The primary name and the other names of a certificate: no repeats, 1 to 100 of them.
+///
+/// The others are sorted, so two sets that differ only in order have the same [`domain_list`](Self::domain_list) but for
+/// the primary.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Names {
+    /// Primary first, then the others in order.
+    all: Vec<Name>,
+}
+
+impl Names {
+    /// What a public CA accepts in one certificate.
+    pub const MAX: usize = 100;
+
+    /// Takes the first name as the primary one; a name that comes again counts once.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] if there is no name, or more than [`MAX`](Self::MAX).
+    pub fn new(names: impl IntoIterator<Item = Name>) -> Result<Self, NameError> {
+        let mut names = names.into_iter();
+        let primary = names.next().ok_or_else(|| NameError::new("", "a certificate needs a name"))?;
+        let mut others: Vec<Name> = names.filter(|name| *name != primary).collect();
+        others.sort();
+        others.dedup();
+        if others.len() >= Self::MAX {
+            let shown = primary.to_string();
+            return Err(NameError::new(&shown, "its certificate would carry more than 100 names"));
+        }
+        others.insert(0, primary);
+        Ok(Self { all: others })
+    }
+
+    /// The name that stands first in `domain.list`.
+    #[must_use]
+    pub fn primary(&self) -> &Name {
+        &self.all[0]
+    }
+
+    /// All names: the primary one, then the others in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Name> {
+        self.all.iter()
+    }
+
+    /// How many names there are; never zero.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a set of names is never empty")]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether this very name is among them. A wildcard contains only itself.
+    #[must_use]
+    pub fn contains(&self, name: &Name) -> bool {
+        self.all.contains(name)
+    }
+
+    /// All names in order, the primary one wherever it falls.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<&Name> {
+        let mut sorted: Vec<&Name> = self.all.iter().collect();
+        sorted.sort();
+        sorted
+    }
+
+    /// Whether both hold the same names, whichever is primary.
+    #[must_use]
+    pub fn same_set(&self, other: &Names) -> bool {
+        self.sorted() == other.sorted()
+    }
+
+    /// The one line of `domain.list`: the names with one space between, and a newline.
+    #[must_use]
+    pub fn domain_list(&self) -> String {
+        let mut line = self.to_string();
+        line.push('\n');
+        line
+    }
+
+    /// Reads back what [`domain_list`](Self::domain_list) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] if a word of it is not a name, or if it holds none.
+    pub fn parse_domain_list(line: &str) -> Result<Self, NameError> {
+        let names: Result<Vec<Name>, NameError> = line.split_whitespace().map(Name::parse).collect();
+        Self::new(names?)
+    }
+}
+
+impl std::fmt::Display for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, name) in self.all.iter().enumerate() {
+            if i > 0 {
+                f.write_str(" ")?;
+            }
+            std::fmt::Display::fmt(name, f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl<'a> IntoIterator for &'a Names {
+    type Item = &'a Name;
+    type IntoIter = std::slice::Iter<'a, Name>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(list: &[&str]) -> Names {
+        Names::new(list.iter().map(|s| Name::parse(s).expect("a name"))).expect("names")
+    }
+
+    #[test]
+    fn the_primary_stays_first_and_the_rest_is_sorted() {
+        let n =
+            names(&["www.example.com", "b.example.com", "a.example.com", "b.example.com", "www.example.com"]);
+        assert_eq!(n.domain_list(), "www.example.com a.example.com b.example.com\n");
+        assert_eq!(Names::parse_domain_list(&n.domain_list()), Ok(n));
+    }
+
+    #[test]
+    fn none_and_too_many_are_refused() {
+        assert!(Names::new([]).is_err());
+        let many = (0..101).map(|i| Name::parse(&format!("n{i}.example.com")).expect("a name"));
+        assert!(Names::new(many).is_err());
+    }
+}
