@@ -1,0 +1,234 @@
+//! The two tables: who may name whom, and where a foreign crate may stand.
+//!
+//! These tables are the documentation as well as the law. A type in a row is a permission for that type
+//! alone; the types it hands out stand beside it.
+
+/// A room and what it may name of the others.
+pub(super) struct Room {
+    pub(super) name: &'static str,
+    /// `room`, `room::Type` or `*::Type` (that type of any room).
+    pub(super) may_name: &'static [&'static str],
+    /// Said when the rule is broken: what to do instead.
+    pub(super) cure: &'static str,
+}
+
+const fn room(name: &'static str, may_name: &'static [&'static str], cure: &'static str) -> Room {
+    Room { name, may_name, cure }
+}
+
+/// Who may name whom. A longer name (`store/fs`) adds to the row of its room.
+pub(super) const ROOMS: &[Room] = &[
+    room("ident", &[], "Names and ids lie under everything and know nothing above them."),
+    room("clock", &[], "Time lies under everything and knows nothing above it."),
+    room("host", &[], "The machine is described in its own words; `app` translates."),
+    room("meter", &[], "Counters lie under everything; whoever counts names them, not the reverse."),
+    room("pki", &["ident"], "Keys and chains are pure computation over names: hand in times and bytes."),
+    room("story", &["ident", "clock"], "A story holds names and moments; whoever tells it names `story`."),
+    room(
+        "store",
+        &["ident", "pki", "clock", "story"],
+        "The store keeps what it is handed; it does not know who issues, decides or serves.",
+    ),
+    room("store/fs", &["host"], "Only the filesystem engine touches the machine."),
+    room(
+        "catalog",
+        &["ident", "pki", "meter"],
+        "The door knows neither side: it is handed certificates and it hands them out.",
+    ),
+    room(
+        "foreign",
+        &["ident", "pki", "clock"],
+        "Certificates somebody else keeps are read and checked here; whoever serves them asks for them.",
+    ),
+    room(
+        "issuer",
+        &[
+            "ident",
+            "pki",
+            "clock",
+            "story",
+            "store::Accounts",
+            "store::Account",
+            "store::Ledger",
+            "store::StoreError",
+            "catalog::Challenges",
+            "catalog::Posted",
+        ],
+        "An issuer sees a request, its accounts and `catalog::Challenges`; what must last it tells `Progress`.",
+    ),
+    room(
+        "proxy",
+        &[
+            "ident",
+            "pki",
+            "clock",
+            "meter",
+            "catalog::Resolver",
+            "catalog::Lookup",
+            "catalog::Waiting",
+            "catalog::Certificate",
+        ],
+        "The data plane sees certificates through `catalog::Resolver` only.",
+    ),
+    room(
+        "manager",
+        &[
+            "ident",
+            "pki",
+            "clock",
+            "story",
+            "meter",
+            "store",
+            "foreign",
+            "issuer",
+            "catalog::Publisher",
+            "catalog::Misses",
+            "catalog::Wanted",
+            "catalog::Entry",
+            "catalog::Certificate",
+        ],
+        "The control plane reaches the data plane through `catalog::Publisher` only.",
+    ),
+    room(
+        "doctor",
+        &["ident", "pki", "clock", "catalog::Resolver"],
+        "An examination looks from outside, as a client would.",
+    ),
+    room(
+        "ops",
+        &["ident", "pki", "clock", "story", "store", "manager::Status", "manager::Commands"],
+        "An operator's work on a store goes through the store's handles and `manager::Commands`.",
+    ),
+    room(
+        "admin",
+        &[
+            "ident",
+            "clock",
+            "meter",
+            "story",
+            "ops",
+            "manager::Status",
+            "manager::Commands",
+            "proxy::Status",
+            "catalog::Resolver",
+        ],
+        "The operator's window looks at the `Status` of the other rooms.",
+    ),
+    room(
+        "config",
+        &[
+            "ident",
+            "*::Options",
+            "proxy::Site",
+            "proxy::Target",
+            "proxy::TargetError",
+            "issuer::ChallengeKind",
+        ],
+        "Settings are each room's `Options`, and the values those are made of; nothing is run here.",
+    ),
+    room(
+        "app",
+        &[
+            "ident", "clock", "host", "meter", "pki", "story", "store", "catalog", "foreign", "issuer",
+            "proxy", "manager", "doctor", "ops", "admin", "config",
+        ],
+        "`app` wires the rooms and does not know who called it.",
+    ),
+    room("cli", &["config", "app", "host", "ops", "doctor"], "Parsing and printing; `app` does the work."),
+    room(
+        "main",
+        &["cli", "config", "app", "host", "ops", "doctor"],
+        "Main is a paragraph; wiring is in `app`.",
+    ),
+    room("lib", &[], "The map of the house names its rooms with `pub mod` and nothing else."),
+];
+
+/// Something foreign and the files that may name it.
+pub(super) struct Foreign {
+    /// Paths; a path stands for everything below it.
+    pub(super) paths: &'static [&'static str],
+    /// Files or folders under `src`, without `.rs`. `x/mod` is that one file.
+    pub(super) may_stand_in: &'static [&'static str],
+    pub(super) cure: &'static str,
+}
+
+/// Where a foreign crate or module may appear.
+pub(super) const FOREIGN: &[Foreign] = &[
+    Foreign {
+        paths: &["rustls", "tokio_rustls"],
+        may_stand_in: &[
+            "pki/crypto",
+            "pki/bundle",
+            "catalog",
+            "proxy/tls",
+            "proxy/upstream/connect",
+            "issuer/acme/http",
+            "doctor",
+        ],
+        cure: "Which TLS library we use is known to as few files as can be; elsewhere pass DER bytes or a `Bundle`.",
+    },
+    Foreign {
+        paths: &["hyper", "hyper_util", "hyper_rustls", "http_body_util", "h2", "httparse"],
+        may_stand_in: &["proxy/http", "proxy/upstream", "admin/server", "issuer/acme/http"],
+        cure: "HTTP is spoken at the edges; elsewhere use the types of `http` and `bytes`.",
+    },
+    Foreign {
+        paths: &["http", "bytes"],
+        may_stand_in: &[
+            "store", "catalog", "foreign", "issuer", "proxy", "manager", "doctor", "ops", "admin", "config",
+            "app", "cli", "main",
+        ],
+        cure: "The lowest rooms know no HTTP and no shared buffers; use `Vec<u8>` and `&[u8]`.",
+    },
+    Foreign {
+        paths: &["instant_acme"],
+        may_stand_in: &["issuer/acme"],
+        cure: "ACME is spoken in `issuer/acme` only; elsewhere use `Issuer`.",
+    },
+    Foreign {
+        paths: &["rcgen"],
+        may_stand_in: &["pki", "issuer/solver/tls_alpn01"],
+        cure: "Certificates are made in `pki`; ask `SigningRequest`.",
+    },
+    Foreign {
+        paths: &["x509_parser"],
+        may_stand_in: &["pki"],
+        cure: "Certificates are read in `pki`; ask `Leaf` or `Chain`.",
+    },
+    Foreign {
+        paths: &["arc_swap"],
+        may_stand_in: &["catalog", "proxy/route", "meter"],
+        cure: "What changes under readers lives in the catalog or the route table.",
+    },
+    Foreign {
+        paths: &["std::fs", "tokio::fs", "std::os::unix"],
+        may_stand_in: &["store/fs", "foreign", "config/mod", "host", "ops"],
+        cure: "Files are touched by the storage engine and by the rooms that read what others keep.",
+    },
+    Foreign {
+        paths: &["socket2", "listenfd", "rustix", "landlock"],
+        may_stand_in: &["host", "store/fs"],
+        cure: "The machine is reached through `host`.",
+    },
+    Foreign {
+        paths: &["std::env"],
+        may_stand_in: &["config/env", "host", "main"],
+        cure: "The environment is read once, in `config/env`, and travels as a value.",
+    },
+    Foreign {
+        paths: &["std::time::SystemTime::now"],
+        may_stand_in: &["clock"],
+        cure: "Take a `Clock`, or the time as an argument, so that a test can choose it.",
+    },
+    Foreign {
+        paths: &[
+            "tokio::spawn",
+            "tokio::task::spawn",
+            "tokio::task::spawn_local",
+            "std::thread::spawn",
+            "std::thread::Builder",
+        ],
+        may_stand_in: &["app", "host", "proxy/listener", "proxy/upstream", "manager/run", "admin/server"],
+        cure: "Tasks and threads start in few places, so that a stop can wait for all of them; await here instead.",
+    },
+];
