@@ -101,7 +101,7 @@ fn faults(source: &Source) -> Vec<String> {
 
 fn wrong_room(source: &Source, path: &[String]) -> Option<(String, &'static str)> {
     let own = room_of(&source.file);
-    let Some(other) = path.get(1) else { return None };
+    let other = path.get(1)?;
     if other == own {
         return None;
     }

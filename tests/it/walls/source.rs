@@ -88,7 +88,7 @@ fn lex(text: &str) -> Vec<Token> {
                     i += 1; // r#name: the name follows as a word of its own
                 } else if raw && (at(i) == '#' || at(i) == '"') {
                     i = raw_string_end(&chars, i);
-                } else if !c.is_numeric() && !(at(i) == '"' && word.len() == 1) {
+                } else if !(c.is_numeric() || at(i) == '"' && word.len() == 1) {
                     tokens.push(Token { line, text: word });
                 }
             }
