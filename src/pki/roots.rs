@@ -1,0 +1,36 @@
+//! The roots a chain may end in, for `ca.pem`. Not a verdict on trust: that is the client's.
+
+use rustls_pki_types::CertificateDer;
+
+use super::{PkiError, chain, pem};
+
+/// Self-signed CA certificates in which a chain may end.
+#[derive(Clone)]
+pub struct Roots {
+    /// Looked at before the well-known ones.
+    own: Vec<CertificateDer<'static>>,
+}
+
+impl Roots {
+    /// The roots of the public web.
+    #[must_use]
+    pub fn well_known() -> Self {
+        Self { own: Vec::new() }
+    }
+
+    /// The roots of the public web, and before them those of a PEM text.
+    ///
+    /// # Errors
+    ///
+    /// [`PkiError::Pem`] if the text holds no certificate.
+    pub fn with_pem(text: &[u8]) -> Result<Self, PkiError> {
+        Ok(Self { own: pem::certificates(text)? })
+    }
+
+    /// The root that signed `certificate`: its name is the issuer's and its key verifies the signature.
+    #[must_use]
+    pub fn find(&self, certificate: &CertificateDer<'_>) -> Option<CertificateDer<'static>> {
+        let known = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+        self.own.iter().chain(known).find(|root| chain::signed(certificate, root).is_ok()).cloned()
+    }
+}
