@@ -1,0 +1,58 @@
+//! The one writer of certificates.
+
+use std::sync::Arc;
+
+use super::snapshot::{Cell, Slot, Snapshot};
+use super::{Certificate, Shared};
+use crate::ident::Name;
+
+/// What a name answers with from now on.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    /// This certificate.
+    Warm(Arc<Certificate>),
+    /// A certificate that exists and is read when somebody asks for it; see [`Misses`](super::Misses).
+    Cold,
+}
+
+/// Changes what handshakes see. There is one, and it is not `Clone`.
+pub struct Publisher(Arc<Shared>);
+
+impl Publisher {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
+    /// Makes all the changes in one swap: a handshake sees all of them or none. `None` takes the name out.
+    ///
+    /// When this returns, the next hello gets the new certificates. Hellos that wait for a name changed here look again.
+    pub fn publish(&mut self, changes: impl IntoIterator<Item = (Name, Option<Entry>)>) {
+        self.swap(|next, replaced| {
+            for (name, entry) in changes {
+                if let Some(Slot::Cold(cell)) = next.get(&name) {
+                    replaced.push(Arc::clone(cell));
+                }
+                let slot = entry.map(|entry| match entry {
+                    Entry::Warm(certificate) => Slot::Warm(certificate),
+                    Entry::Cold => Slot::Cold(Cell::new(name.clone())),
+                });
+                next.set(name, slot);
+            }
+        });
+    }
+
+    /// Chooses the name whose certificate clients get that send none; `None` refuses them.
+    pub fn set_unnamed(&mut self, name: Option<Name>) {
+        self.swap(|next, _| next.set_unnamed(name));
+    }
+
+    fn swap(&mut self, change: impl FnOnce(&mut Snapshot, &mut Vec<Arc<Cell>>)) {
+        let mut next = Snapshot::clone(&self.0.snapshot.load());
+        let mut replaced = Vec::new();
+        change(&mut next, &mut replaced);
+        self.0.snapshot.store(Arc::new(next));
+        for cell in replaced {
+            cell.fill();
+        }
+    }
+}

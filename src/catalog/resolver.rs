@@ -1,0 +1,142 @@
+//! The read side: what the data plane may know about certificates.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio::sync::mpsc;
+
+use super::snapshot::{Cell, Slot};
+use super::{Certificate, Shared};
+use crate::ident::Name;
+
+/// Finds the certificate for a hello and the answer for a challenge. Cloning shares the catalog.
+///
+/// No call waits for a writer, takes a lock or reads a file; [`wait`](Self::wait) says so in its name.
+#[derive(Clone)]
+pub struct Resolver(Arc<Shared>);
+
+/// What the catalog has for a name.
+pub enum Lookup {
+    /// A certificate, ready to be shown.
+    Warm(Arc<Certificate>),
+    /// One that has to be read first; see [`Resolver::wait`].
+    Cold(Waiting),
+    /// Nothing. The hello is refused with `unrecognized_name`.
+    Unknown,
+}
+
+/// A hello's place in the line for a certificate that is not in memory.
+pub struct Waiting(Arc<Cell>);
+
+/// The names whose certificates hellos wait for. Bounded; what does not fit is asked for again.
+pub struct Misses(mpsc::Receiver<Name>);
+
+impl Resolver {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
+    /// Looks up the server name of a hello, in the form TLS delivers it: lower case, one trailing dot allowed. Exact
+    /// before wildcard. Without a name, the certificate chosen for clients that send none.
+    #[must_use]
+    pub fn lookup(&self, server_name: Option<&str>) -> Lookup {
+        let snapshot = self.0.snapshot.load();
+        let slot = match server_name {
+            Some(name) => snapshot.find(name.strip_suffix('.').unwrap_or(name)),
+            None => snapshot.find_unnamed(),
+        };
+        match slot {
+            Some(Slot::Warm(certificate)) => Lookup::Warm(Arc::clone(certificate)),
+            Some(Slot::Cold(cell)) => Lookup::Cold(Waiting(Arc::clone(cell))),
+            None => Lookup::Unknown,
+        }
+    }
+
+    /// Asks for a cold certificate and waits until it is there; `None` if there turned out to be none. Has no
+    /// deadline: that is the caller's, who has one for the handshake.
+    pub async fn wait(&self, waiting: Waiting) -> Option<Arc<Certificate>> {
+        let cell = waiting.0;
+        if cell.ask() && self.0.wanted.try_send(cell.name.clone()).is_err() {
+            cell.unask();
+        }
+        cell.filled().await;
+        match self.0.snapshot.load().get(&cell.name) {
+            Some(Slot::Warm(certificate)) => Some(Arc::clone(certificate)),
+            _ => None,
+        }
+    }
+
+    /// Whether there is a certificate for this very name, in memory or not.
+    #[must_use]
+    pub fn serves(&self, name: &Name) -> bool {
+        self.0.snapshot.load().get(name).is_some()
+    }
+
+    /// The key authorization posted for an http-01 token.
+    #[must_use]
+    pub fn http01(&self, token: &str) -> Option<Arc<str>> {
+        self.0.answers.load().http01.get(token).cloned()
+    }
+
+    /// Whether a tls-alpn-01 challenge is posted for this server name.
+    #[must_use]
+    pub fn tls_alpn01(&self, server_name: &str) -> bool {
+        self.0.answers.load().tls_alpn01.contains_key(server_name)
+    }
+
+    /// The look-up rustls makes in an ordinary handshake. A cold certificate counts as none: wait for it first.
+    #[must_use]
+    pub fn certificates(&self) -> Arc<dyn ResolvesServerCert> {
+        Arc::new(Certificates(self.clone()))
+    }
+
+    /// The look-up rustls makes in the handshake of a tls-alpn-01 validation.
+    #[must_use]
+    pub fn challenges(&self) -> Arc<dyn ResolvesServerCert> {
+        Arc::new(Validations(self.clone()))
+    }
+}
+
+struct Certificates(Resolver);
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        match self.0.lookup(hello.server_name()) {
+            Lookup::Warm(certificate) => Some(Arc::clone(certificate.certified_key())),
+            Lookup::Cold(_) | Lookup::Unknown => None,
+        }
+    }
+}
+
+struct Validations(Resolver);
+
+impl ResolvesServerCert for Validations {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.0.0.answers.load().tls_alpn01.get(hello.server_name()?).cloned()
+    }
+}
+
+impl Misses {
+    pub(super) fn new(wanted: mpsc::Receiver<Name>) -> Self {
+        Self(wanted)
+    }
+
+    /// The next name somebody waits for; `None` when every resolver is gone.
+    pub async fn next(&mut self) -> Option<Name> {
+        self.0.recv().await
+    }
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Certificates")
+    }
+}
+
+impl fmt::Debug for Validations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Validations")
+    }
+}

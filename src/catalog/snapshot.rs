@@ -1,0 +1,129 @@
+//! What every handshake looks at.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rpds::HashTrieMapSync;
+use tokio::sync::watch;
+
+use super::Certificate;
+use crate::ident::{Fqdn, Name};
+
+/// Names, and for each the certificate to show.
+///
+/// A snapshot never changes. Changing one name among a million copies a few nodes of a tree and nothing else, and
+/// a handshake that began with the old snapshot ends with it.
+#[derive(Clone, Default)]
+pub(super) struct Snapshot {
+    /// Names as they stand in certificates, without the wildcard ones.
+    exact: HashTrieMapSync<Fqdn, Slot>,
+    /// Keyed by what follows the `*.`; one label deep, as RFC 9525 section 6.3 has it.
+    wildcard: HashTrieMapSync<Box<str>, Slot>,
+    addresses: HashTrieMapSync<IpAddr, Slot>,
+    /// The name that answers for clients that send none. Without it they are refused.
+    unnamed: Option<Name>,
+}
+
+/// A name's place in a snapshot.
+#[derive(Clone)]
+pub(super) enum Slot {
+    /// Parsed, ready to be shown.
+    Warm(Arc<Certificate>),
+    /// Only known to exist.
+    Cold(Arc<Cell>),
+}
+
+/// Where hellos for a cold name meet until its certificate has been read.
+pub(super) struct Cell {
+    pub(super) name: Name,
+    /// Whether the name stands on the list of wanted ones.
+    asked: AtomicBool,
+    /// True when the slot that held this cell has been replaced.
+    filled: watch::Sender<bool>,
+}
+
+impl Cell {
+    pub(super) fn new(name: Name) -> Arc<Self> {
+        Arc::new(Self { name, asked: AtomicBool::new(false), filled: watch::Sender::new(false) })
+    }
+
+    /// True for the one caller that should ask for the name.
+    pub(super) fn ask(&self) -> bool {
+        !self.asked.swap(true, Ordering::AcqRel)
+    }
+
+    /// The asking failed; the next hello may try.
+    pub(super) fn unask(&self) {
+        self.asked.store(false, Ordering::Release);
+    }
+
+    pub(super) fn fill(&self) {
+        self.filled.send_replace(true);
+    }
+
+    pub(super) async fn filled(&self) {
+        // The sender lives in `self`, so this cannot fail.
+        let _ = self.filled.subscribe().wait_for(|filled| *filled).await;
+    }
+}
+
+impl Snapshot {
+    /// The slot for a name as it stands in a hello: lower case, no trailing dot. Exact before wildcard.
+    pub(super) fn find(&self, host: &str) -> Option<&Slot> {
+        if let Some(slot) = self.exact.get(host) {
+            return Some(slot);
+        }
+        if let Some((_, parent)) = host.split_once('.')
+            && let Some(slot) = self.wildcard.get(parent)
+        {
+            return Some(slot);
+        }
+        if self.addresses.is_empty() {
+            return None;
+        }
+        self.addresses.get(&host.parse::<IpAddr>().ok()?)
+    }
+
+    /// The slot for a client that sends no name.
+    pub(super) fn find_unnamed(&self) -> Option<&Slot> {
+        self.get(self.unnamed.as_ref()?)
+    }
+
+    /// The slot of this very name.
+    pub(super) fn get(&self, name: &Name) -> Option<&Slot> {
+        match name {
+            Name::Dns(fqdn) if fqdn.is_wildcard() => self.wildcard.get(fqdn.base()),
+            Name::Dns(fqdn) => self.exact.get(fqdn),
+            Name::Ip(ip) => self.addresses.get(ip),
+        }
+    }
+
+    /// Puts `slot` in the name's place, or clears it; whoever waited at the old one looks again after the swap.
+    pub(super) fn set(&mut self, name: Name, slot: Option<Slot>) {
+        match (name, slot) {
+            (Name::Dns(fqdn), Some(slot)) if fqdn.is_wildcard() => {
+                self.wildcard.insert_mut(fqdn.base().into(), slot);
+            }
+            (Name::Dns(fqdn), None) if fqdn.is_wildcard() => {
+                self.wildcard.remove_mut(fqdn.base());
+            }
+            (Name::Dns(fqdn), Some(slot)) => {
+                self.exact.insert_mut(fqdn, slot);
+            }
+            (Name::Dns(fqdn), None) => {
+                self.exact.remove_mut(&fqdn);
+            }
+            (Name::Ip(ip), Some(slot)) => {
+                self.addresses.insert_mut(ip, slot);
+            }
+            (Name::Ip(ip), None) => {
+                self.addresses.remove_mut(&ip);
+            }
+        }
+    }
+
+    pub(super) fn set_unnamed(&mut self, name: Option<Name>) {
+        self.unnamed = name;
+    }
+}

@@ -1,0 +1,114 @@
+//! Why a certificate was not issued, and whether to come back.
+
+use std::error::Error as StdError;
+use std::time::SystemTime;
+
+use thiserror::Error;
+
+use super::NoteError;
+use super::solver::{ChallengeKind, SolveError};
+use crate::ident::Name;
+use crate::pki::PkiError;
+
+/// Whatever lies under an error.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// What the manager does with a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Try again at once; nothing went wrong that counts.
+    Now,
+    /// Try again later: one step up the ladder, and not before the moment the CA named, if it named one.
+    After(Option<SystemTime>),
+    /// Trying again cannot help until the configuration changes.
+    Never,
+}
+
+/// Why a certificate was not issued.
+#[derive(Debug, Error)]
+pub enum IssueError {
+    /// The CA could not be reached, or answered nonsense.
+    #[error("{directory} did not answer")]
+    Unreachable {
+        /// The directory's URL.
+        directory: String,
+        /// What the network or the parser said.
+        source: BoxError,
+        /// When the CA wants to be asked again, if it said so.
+        until: Option<SystemTime>,
+    },
+    /// The CA asked us to wait.
+    #[error("{directory} limits our rate: {detail}")]
+    Limited {
+        /// The directory's URL.
+        directory: String,
+        /// The CA's words.
+        detail: String,
+        /// When it wants to be asked again, if it said so.
+        until: Option<SystemTime>,
+    },
+    /// The CA looked for our answer to a challenge and did not find it.
+    #[error("{name} could not be verified by {kind}: {detail}")]
+    Unverified {
+        /// The name that was looked up.
+        name: Name,
+        /// How.
+        kind: ChallengeKind,
+        /// The CA's words.
+        detail: String,
+    },
+    /// The CA will not issue for these names, or not to us.
+    #[error("{directory} refuses: {detail}")]
+    Refused {
+        /// The directory's URL.
+        directory: String,
+        /// The CA's words.
+        detail: String,
+        /// Whether the same request may be granted another day.
+        for_good: bool,
+    },
+    /// The CA threw our nonces away too often in a row.
+    #[error("{directory} rejected our nonces")]
+    Nonce {
+        /// The directory's URL.
+        directory: String,
+    },
+    /// No configured kind of challenge can prove this name.
+    #[error("none of the challenges {offered} can prove {name}")]
+    Unprovable {
+        /// The name.
+        name: Name,
+        /// What the CA offered.
+        offered: String,
+    },
+    /// An answer could not be posted.
+    #[error("the answer to a challenge could not be posted")]
+    Solve(#[from] SolveError),
+    /// What was issued is not what was asked for.
+    #[error("what was issued cannot be used")]
+    Unusable(#[from] PkiError),
+    /// Our own side could not keep what must survive a crash.
+    #[error("issuance was stopped before it could lose something")]
+    Note(#[from] NoteError),
+    /// The account could not be kept or read.
+    #[error("the account cannot be used")]
+    Account(#[source] BoxError),
+}
+
+impl IssueError {
+    /// Whether and when to come back.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Nonce { .. } => Verdict::Now,
+            Self::Unreachable { until, .. } | Self::Limited { until, .. } => Verdict::After(*until),
+            Self::Refused { for_good: true, .. } | Self::Unprovable { .. } => Verdict::Never,
+            Self::Refused { .. }
+            | Self::Unverified { .. }
+            | Self::Solve(_)
+            | Self::Unusable(_)
+            | Self::Note(_)
+            | Self::Account(_) => Verdict::After(None),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! How a challenge is made answerable.
+//!
+//! Posting returns a guard; dropping it takes the answer down, also when the order is cancelled in the middle.
+
+use std::fmt;
+use std::str::FromStr;
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::catalog::Posted;
+use crate::ident::Name;
+
+/// A kind of challenge (RFC 8555 section 8, RFC 8737).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChallengeKind {
+    /// A token on port 80.
+    Http01,
+    /// A certificate on port 443.
+    TlsAlpn01,
+}
+
+impl ChallengeKind {
+    /// The kind as RFCs and configuration spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http01 => "http-01",
+            Self::TlsAlpn01 => "tls-alpn-01",
+        }
+    }
+}
+
+impl fmt::Display for ChallengeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ChallengeKind {
+    type Err = ();
+
+    fn from_str(given: &str) -> Result<Self, ()> {
+        [Self::Http01, Self::TlsAlpn01].into_iter().find(|kind| kind.as_str() == given).ok_or(())
+    }
+}
+
+/// What a CA wants to see.
+#[derive(Clone)]
+pub struct Challenge {
+    /// The name to be proved.
+    pub name: Name,
+    /// The challenge's token.
+    pub token: String,
+    /// Token and account thumbprint (RFC 8555 section 8.1).
+    pub key_authorization: String,
+}
+
+/// An answer could not be posted.
+#[derive(Debug, Error)]
+#[error("{kind} for {name}: {fault}")]
+pub struct SolveError {
+    /// The kind of challenge.
+    pub kind: ChallengeKind,
+    /// The name to be proved.
+    pub name: Name,
+    /// What went wrong.
+    pub fault: String,
+}
+
+/// Makes challenges of one kind answerable.
+#[async_trait]
+pub trait Solver: Send + Sync {
+    /// The kind.
+    fn kind(&self) -> ChallengeKind;
+
+    /// Whether this kind can prove the name at all.
+    fn can_prove(&self, name: &Name) -> bool;
+
+    /// Puts the answer up. When this returns, a validator finds it; it hangs as long as the guard.
+    ///
+    /// # Errors
+    ///
+    /// [`SolveError`] if it could not be put up.
+    async fn post(&self, challenge: &Challenge) -> Result<Posted, SolveError>;
+}
