@@ -7,7 +7,7 @@
 mod error;
 pub mod solver;
 
-pub use error::{IssueError, Verdict};
+pub use error::{BoxError, IssueError, Verdict};
 
 use std::sync::Arc;
 use std::time::SystemTime;
