@@ -1,3 +1,5 @@
 //! One test binary; one file a behaviour.
 
+mod config_faults;
+mod config_samples;
 mod walls;
