@@ -1,1 +1,135 @@
 //! Immutable items, movable pointers, one spool.
+//!
+//! A certificate is put together as a [`Draft`], becomes an [`Item`] by one rename, and is found through pointers, one for
+//! each name. Items never change; pointers are a cache of the items and can be recomputed; drafts survive the process that
+//! began them. [`layout`] says where everything stands, an [`Engine`] keeps it.
+//!
+//! [`Store`] hands out narrow handles. Whoever holds [`Accounts`] cannot commit an item, and whoever holds [`Database`]
+//! cannot open a draft.
+//!
+//! This room does not know who issues certificates, when they are due, or who serves them.
+
+pub mod engine;
+pub mod fs;
+pub mod layout;
+pub mod memory;
+pub mod sweep;
+
+mod accounts;
+mod database;
+mod draft;
+mod error;
+mod issuance;
+mod item;
+mod moment;
+mod place;
+mod spool;
+mod state;
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::ident::Name;
+
+pub use accounts::{Account, Accounts};
+pub use database::Database;
+pub use draft::Draft;
+pub use engine::{Claim, Engine, EngineError};
+pub use error::StoreError;
+pub use issuance::Issuance;
+pub use item::Item;
+pub use layout::{AccountId, Family};
+pub use place::{Key, Prefix};
+pub use spool::Spool;
+pub use state::{LineageState, States};
+
+/// The storage. Cloning shares it.
+#[derive(Clone)]
+pub struct Store {
+    engine: Arc<dyn Engine>,
+    clock: Clock,
+    database: Database,
+}
+
+impl Store {
+    /// The storage that this engine keeps.
+    #[must_use]
+    pub fn new(engine: Arc<dyn Engine>, clock: Clock) -> Self {
+        let database = Database::new(Arc::clone(&engine));
+        Self { engine, clock, database }
+    }
+
+    /// Where certificates are put together.
+    #[must_use]
+    pub fn spool(&self) -> Spool {
+        Spool::new(Arc::clone(&self.engine), self.clock.clone(), self.database.clone())
+    }
+
+    /// What was committed.
+    #[must_use]
+    pub fn database(&self) -> Database {
+        self.database.clone()
+    }
+
+    /// The ACME accounts.
+    #[must_use]
+    pub fn accounts(&self) -> Accounts {
+        Accounts::new(Arc::clone(&self.engine))
+    }
+
+    /// What is remembered about lineages.
+    #[must_use]
+    pub fn states(&self) -> States {
+        States::new(Arc::clone(&self.engine))
+    }
+
+    /// Takes the role of the one process that issues, until the claim is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Taken`] if another process has it: then this one serves what the other commits.
+    pub async fn claim_issuer(&self) -> Result<Claim, StoreError> {
+        Ok(self.engine.claim(&layout::issuer_role()).await?)
+    }
+
+    /// Tells which pointers move from now on, whoever moves them.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        Changes(self.engine.changes())
+    }
+
+    fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+}
+
+/// News about pointers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// The pointer of this name was moved, made or removed.
+    Pointer(Family, Name),
+    /// Any pointer may have moved: compare all of them.
+    Something,
+}
+
+/// The news, one at a time, one's own included.
+pub struct Changes(engine::Changes);
+
+impl Changes {
+    /// Waits for the next news. Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Changed {
+        loop {
+            match self.0.next().await {
+                engine::Changed::Something => return Changed::Something,
+                engine::Changed::Pointer(key) => {
+                    let family =
+                        Family::ALL.into_iter().find(|family| layout::family(*family) == key.folder());
+                    // What is no name is no pointer of ours.
+                    if let (Some(family), Some(name)) = (family, database::name_of(key.name())) {
+                        return Changed::Pointer(family, name);
+                    }
+                }
+            }
+        }
+    }
+}

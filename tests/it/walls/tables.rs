@@ -116,7 +116,14 @@ pub(super) const ROOMS: &[Room] = &[
     ),
     room(
         "config",
-        &["ident", "*::Options", "proxy::Target", "foreign::Source", "issuer::ChallengeKind"],
+        &[
+            "ident",
+            "*::Options",
+            "proxy::Site",
+            "proxy::Target",
+            "proxy::TargetError",
+            "issuer::ChallengeKind",
+        ],
         "Settings are each room's `Options`, and the values those are made of; nothing is run here.",
     ),
     room(

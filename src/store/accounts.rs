@@ -1,0 +1,262 @@
+//! ACME accounts: a key pair each, what the CA calls it, and which one was chosen last.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use super::engine::{Engine, EngineError, Expect};
+use super::layout::{self, AccountFile, AccountId};
+use super::{Prefix, StoreError};
+use crate::pki::{PrivateKey, crypto};
+
+/// One account at one CA.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The account's own name on disk.
+    pub id: AccountId,
+    /// The ACME directory it is for.
+    pub directory: String,
+    /// Its key.
+    pub key: PrivateKey,
+    /// What the CA calls it. `None` until the CA has answered: the key may be registered all the same, if the answer
+    /// was lost.
+    pub url: Option<String>,
+    /// Its contacts, as the CA knows them.
+    pub contacts: Vec<String>,
+}
+
+/// Finds and keeps [`Account`]s.
+#[derive(Clone)]
+pub struct Accounts {
+    engine: Arc<dyn Engine>,
+}
+
+/// `account.json`.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    directory: String,
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    contacts: Vec<String>,
+}
+
+impl Accounts {
+    pub(super) fn new(engine: Arc<dyn Engine>) -> Self {
+        Self { engine }
+    }
+
+    /// The account for a directory, whichever account was chosen last.
+    ///
+    /// An account whose key is there and whose record is not, because a crash came between, is found by its id. Of
+    /// several, one that the CA has answered for comes first. A damaged one is named in the log and passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn find(&self, directory: &str) -> Result<Option<Account>, StoreError> {
+        let mut found: Option<Account> = None;
+        for key in self.engine.list(&layout::accounts()).await? {
+            let Some(id) = AccountId::parse(key.name()) else { continue };
+            match self.load(&id, directory).await {
+                Ok(Some(account)) => {
+                    if found.as_ref().is_none_or(|other| other.url.is_none() && account.url.is_some()) {
+                        found = Some(account);
+                    }
+                }
+                Ok(None) => {}
+                Err(error @ StoreError::Engine(EngineError::Io { .. })) => return Err(error),
+                Err(error) => warn!(account = %id, %error, "passed over"),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Keeps a new account. When this returns, its key survives a power cut, and `current` leads to it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn create(&self, directory: &str, key: &PrivateKey) -> Result<Account, StoreError> {
+        let account = Account {
+            id: id_of(directory, key),
+            directory: directory.to_owned(),
+            key: key.clone(),
+            url: None,
+            contacts: Vec::new(),
+        };
+        self.put(&account.id, AccountFile::Key, Bytes::from_owner(key.to_pem())).await?;
+        self.put(&account.id, AccountFile::Pub, key.public_pem().into()).await?;
+        self.note(&account).await?;
+        Ok(account)
+    }
+
+    /// Writes down what the CA said about an account, and makes `current` lead to it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn note(&self, account: &Account) -> Result<(), StoreError> {
+        let Account { id, directory, url, contacts, .. } = account.clone();
+        let record = Record { directory, url, contacts };
+        let mut text = serde_json::to_vec_pretty(&record).expect("strings are JSON");
+        text.push(b'\n');
+        self.put(&id, AccountFile::Record, text.into()).await?;
+        self.choose(&id).await
+    }
+
+    /// The account chosen last, for people and other programs; nothing here relies on it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn current(&self) -> Result<Option<AccountId>, StoreError> {
+        let target = self.engine.follow(&layout::current_account()).await?;
+        let account = |target: &Prefix| {
+            (target.folder() == layout::accounts()).then(|| AccountId::parse(target.name())).flatten()
+        };
+        Ok(target.and_then(|(target, _)| account(&target)))
+    }
+
+    async fn choose(&self, id: &AccountId) -> Result<(), StoreError> {
+        let (current, target) = (layout::current_account(), layout::account(id));
+        match self.engine.follow(&current).await {
+            Ok(Some((present, _))) if present == target => return Ok(()),
+            Ok(_) => {}
+            Err(EngineError::Foreign { what, .. }) => {
+                let to = self.engine.set_aside(&current.as_prefix()).await?;
+                warn!(place = %current, what, %to, "set aside");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(self.engine.point(&current, &target, Expect::Any).await?)
+    }
+
+    /// The account if it is for this directory.
+    async fn load(&self, id: &AccountId, directory: &str) -> Result<Option<Account>, StoreError> {
+        let record: Option<Record> = match self.read(id, AccountFile::Record).await? {
+            None => None,
+            Some(text) => {
+                Some(serde_json::from_slice(&text).map_err(|e| damaged(id, AccountFile::Record, &e))?)
+            }
+        };
+        if record.as_ref().is_some_and(|record| record.directory != directory) {
+            return Ok(None);
+        }
+        let Some(pem) = self.read(id, AccountFile::Key).await? else {
+            // Without a record this is a folder that was only just made; with one, the key is gone.
+            return record.map_or(Ok(None), |_| Err(damaged(id, AccountFile::Key, &"it is missing")));
+        };
+        let key = PrivateKey::from_pem(&pem).map_err(|e| damaged(id, AccountFile::Key, &e))?;
+        if record.is_none() && id_of(directory, &key) != *id {
+            return Ok(None);
+        }
+        if self.read(id, AccountFile::Pub).await?.is_none() {
+            self.put(id, AccountFile::Pub, key.public_pem().into()).await?;
+        }
+        let (url, contacts) = record.map(|record| (record.url, record.contacts)).unwrap_or_default();
+        Ok(Some(Account { id: id.clone(), directory: directory.to_owned(), key, url, contacts }))
+    }
+
+    async fn read(&self, id: &AccountId, file: AccountFile) -> Result<Option<Bytes>, StoreError> {
+        match self.engine.read(&layout::account_file(id, file)).await {
+            Ok((value, _)) => Ok(Some(value)),
+            Err(EngineError::Absent { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn put(&self, id: &AccountId, file: AccountFile, value: Bytes) -> Result<(), StoreError> {
+        self.engine.put(&layout::account_file(id, file), value, Expect::Any, file.secrecy()).await?;
+        Ok(())
+    }
+}
+
+fn damaged(id: &AccountId, file: AccountFile, why: &dyn Display) -> StoreError {
+    StoreError::Damaged { place: layout::account(id), file: file.as_str(), why: why.to_string() }
+}
+
+/// `<directory host>-<16 hex of SHA-256 of the directory's URL and the key's thumbprint>`.
+fn id_of(directory: &str, key: &PrivateKey) -> AccountId {
+    let thumbprint = thumbprint(key);
+    let sum = crypto::hex(&crypto::sha256(&[directory.as_bytes(), b"\n", thumbprint.as_bytes()].concat()));
+    let host = host_of(directory);
+    AccountId::parse(&format!("{host}-{}", &sum[..16])).expect("a cleaned host and hex are a plain name")
+}
+
+/// The host in a URL, in lower case, with `_` for what is neither letter, digit, `-` nor `.`.
+fn host_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    // A port, unless the colon belongs to an address in brackets.
+    let host = match host.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => host,
+    };
+    let plain = |c: char| match c.to_ascii_lowercase() {
+        c if c.is_ascii_alphanumeric() || c == '-' || c == '.' => c,
+        _ => '_',
+    };
+    let host: String = host.chars().take(100).map(plain).collect();
+    if host.is_empty() || host.starts_with('.') { format!("ca{host}") } else { host }
+}
+
+/// The key's JWK thumbprint (RFC 7638), base64url. A key of a kind that no account has is known by its SPKI.
+fn thumbprint(key: &PrivateKey) -> String {
+    let sum = match key.public_raw() {
+        [4, point @ ..] if point.len() == 64 => {
+            let (x, y) = (base64url(&point[..32]), base64url(&point[32..]));
+            crypto::sha256(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes())
+        }
+        _ => crypto::sha256(&key.spki()),
+    };
+    base64url(&sum)
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0_u32, |bits, b| (bits << 8) | u32::from(*b)) << (8 * (3 - three.len()));
+        for i in 0..=three.len() {
+            let six = (bits >> (18 - 6 * i)) & 63;
+            text.push(char::from(ALPHABET[six as usize]));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64url_is_that_of_rfc_4648() {
+        for (plain, coded) in [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
+            assert_eq!(base64url(plain.as_bytes()), coded);
+        }
+        assert_eq!(base64url(&[0xfb, 0xff]), "-_8");
+    }
+
+    #[test]
+    fn hosts_become_plain_names() {
+        for (url, host) in [
+            ("https://acme-v02.api.letsencrypt.org/directory", "acme-v02.api.letsencrypt.org"),
+            ("https://LOCALHOST:14000/dir", "localhost"),
+            ("https://[::1]:14000/dir", "_..1_"),
+            ("https://user@ca.example/..", "ca.example"),
+            ("../../etc", "ca.."),
+            ("", "ca"),
+        ] {
+            let expected = host.replace("_..1_", "___1_");
+            assert_eq!(host_of(url), expected, "{url}");
+            let key = PrivateKey::generate(crate::pki::KeyType::P256);
+            assert!(id_of(url, &key).as_str().starts_with(&expected));
+        }
+    }
+}

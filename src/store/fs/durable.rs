@@ -1,0 +1,228 @@
+//! Files that are whole or absent: created closed to others, synced, renamed, and the folder synced.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use crate::pki::crypto;
+
+/// No file of the store comes near it; a larger one is not ours.
+const LARGEST: u64 = 4 << 20;
+
+/// A folder of one's own for things that are not in place yet.
+pub(super) struct Aside {
+    folder: PathBuf,
+    next: AtomicU64,
+    /// Says that the folder's owner is alive.
+    _alive: File,
+}
+
+/// Something that is not in place yet, and is removed unless it gets there.
+pub(super) struct Staged(PathBuf);
+
+impl Aside {
+    /// A new folder in `shared`, after what dead engines left there has been removed.
+    pub(super) fn open(shared: &Path) -> io::Result<Self> {
+        for entry in fs::read_dir(shared)? {
+            let left = entry?.path();
+            // Held means alive. What cannot be removed is in nobody's way.
+            if let Ok(Held::Mine(_dead)) = hold(&left) {
+                let _ = fs::remove_dir_all(&left);
+            }
+        }
+        loop {
+            let folder = shared.join(crypto::hex(&crypto::random::<8>()));
+            make_folder(&folder)?;
+            // Another engine that is just opening may take the folder for a dead one's.
+            if let Ok(Held::Mine(alive)) = hold(&folder) {
+                return Ok(Self { folder, next: AtomicU64::new(0), _alive: alive });
+            }
+        }
+    }
+
+    /// A name that nothing stands at.
+    pub(super) fn name(&self) -> PathBuf {
+        self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+
+    /// Writes a file that only its owner can read, and syncs it.
+    pub(super) fn write(&self, contents: &[u8]) -> io::Result<Staged> {
+        self.stage(|path| {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            file.write_all(contents)?;
+            file.sync_all()
+        })
+    }
+
+    /// Makes a symbolic link.
+    pub(super) fn link(&self, target: &str) -> io::Result<Staged> {
+        self.stage(|path| std::os::unix::fs::symlink(target, path))
+    }
+
+    fn stage(&self, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<Staged> {
+        let staged = Staged(self.name());
+        match make(&staged.0) {
+            // Somebody tidied up.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                make_folders(&self.folder)?;
+                make(&staged.0)?;
+            }
+            other => other?,
+        }
+        Ok(staged)
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Staged {
+    /// Takes the place of whatever stands at `to`.
+    pub(super) fn replace(self, to: &Path) -> io::Result<()> {
+        fs::rename(&self.0, to)?;
+        std::mem::forget(self);
+        Ok(())
+    }
+
+    /// Goes to `to` if nothing stands there; [`ErrorKind::AlreadyExists`] if something does.
+    pub(super) fn place(self, to: &Path) -> io::Result<()> {
+        rename_new(&self.0, to)?;
+        std::mem::forget(self);
+        Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Makes one folder, closed to others, that survives a power cut. One that is there already is fine.
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => folder.parent().map_or(Ok(()), sync_folder),
+    }
+}
+
+/// The same with the folders above it.
+pub(super) fn make_folders(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_folders(above)?;
+    }
+    make_folder(folder)
+}
+
+/// Makes what happened in a folder last.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder)?.sync_all() {
+        // Some filesystems have nothing to sync in a folder and say so.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes a file's contents last, whoever wrote them.
+pub(super) fn sync_file(file: &Path) -> io::Result<()> {
+    open_file(file)?.0.sync_all()
+}
+
+/// Renames without replacing anything.
+pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // The filesystem cannot do it in one. A file or folder at `to` made between the look and the rename is not
+        // noticed then; names of items are random, so nobody makes the same.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            if to.symlink_metadata().is_ok() {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
+            fs::rename(from, to)
+        }
+        other => Ok(other?),
+    }
+}
+
+/// What a file holds, and its mode.
+///
+/// Never waits: a pipe or a device in the place of a file is [`ErrorKind::InvalidData`], as are a link, a folder
+/// and a file larger than any of ours.
+pub(super) fn read_file(path: &Path) -> io::Result<(Vec<u8>, u32)> {
+    let (file, meta) = open_file(path)?;
+    if meta.len() > LARGEST {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    let mut contents = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or_default());
+    file.take(LARGEST).read_to_end(&mut contents)?;
+    Ok((contents, meta.mode()))
+}
+
+fn open_file(path: &Path) -> io::Result<(File, fs::Metadata)> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        other => other?,
+    };
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    Ok((file, meta))
+}
+
+/// Whether a folder could be taken.
+pub(super) enum Held {
+    /// It is held for as long as this file is open.
+    Mine(File),
+    /// Somebody alive holds it: who, in words, where that can be known.
+    Other(Option<String>),
+    /// The path does not lead to the folder that was locked any more.
+    Moved,
+}
+
+/// Takes a folder by a lock on its descriptor, which the kernel gives back when the process ends.
+///
+/// Between opening and locking, the folder may have become an item or have been given up, and its path may lead
+/// nowhere or to another; so the path is looked at again.
+pub(super) fn hold(folder: &Path) -> io::Result<Held> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(folder)?;
+    let mine = file.metadata()?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => return Ok(Held::Other(holder(&mine))),
+        Err(TryLockError::Error(error)) => return Err(error),
+        Ok(()) => {}
+    }
+    match folder.symlink_metadata() {
+        Ok(there) if there.ino() == mine.ino() && there.dev() == mine.dev() => Ok(Held::Mine(file)),
+        Ok(_) => Ok(Held::Moved),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Held::Moved),
+        Err(error) => Err(error),
+    }
+}
+
+/// Who holds the lock on a file, as the kernel's list of locks has it. A help for people, never relied on.
+fn holder(locked: &fs::Metadata) -> Option<String> {
+    let (major, minor) = (rustix::fs::major(locked.dev()), rustix::fs::minor(locked.dev()));
+    let place = format!("{major:02x}:{minor:02x}:{}", locked.ino());
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let line = locks.lines().find(|line| line.contains(" FLOCK ") && line.contains(&place))?;
+    let pid: u32 = line.split_whitespace().nth(4)?.parse().ok()?;
+    if pid == std::process::id() { Some("this process".into()) } else { Some(format!("process {pid}")) }
+}

@@ -1,0 +1,31 @@
+//! Where a certificate comes from: the small record beside the layout's eleven files.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+/// `issuance.json`. In a draft it is what a later attempt goes on from; in an item it never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issuance {
+    /// The ACME directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// The order's URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+    /// The URL of the account that placed the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The CA's profile, if one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The kind of key, as configuration spells it.
+    #[serde(default)]
+    pub key_type: String,
+    /// Why the certificate was made, in words.
+    #[serde(default)]
+    pub why: String,
+    /// When this was written down.
+    #[serde(with = "super::moment::at")]
+    pub noted: SystemTime,
+}

@@ -1,0 +1,168 @@
+//! An item: a committed certificate with everything that belongs to it, read-only.
+
+use std::fmt::Display;
+
+use bytes::Bytes;
+use tracing::warn;
+
+use super::engine::{Engine, EngineError};
+use super::issuance::Issuance;
+use super::layout::{self, File};
+use super::{Prefix, StoreError};
+use crate::ident::{ItemId, Lineage, LineageId, Names, Provider};
+use crate::pki::{Bundle, Chain, PkiError, PrivateKey};
+
+/// A committed certificate. That its files are whole and fit each other was proved when it was read.
+#[derive(Debug, Clone)]
+pub struct Item {
+    id: ItemId,
+    lineage: Lineage,
+    bundle: Bundle,
+    issuance: Option<Issuance>,
+}
+
+impl Item {
+    /// Reads an item and proves it: all files there, key and chain fit, the certificate carries every name of
+    /// `domain.list`, and the joined files are what they are joined from.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] names the file that is not right. Another error means that the engine could not
+    /// read, and says nothing about the item.
+    pub(super) async fn load(engine: &dyn Engine, id: &ItemId) -> Result<Self, StoreError> {
+        let place = layout::item(id);
+        let files = match engine.read_all(&place).await {
+            Err(EngineError::Foreign { what, place: at }) => {
+                let file = File::named(at.name()).map_or("", File::as_str);
+                return Err(StoreError::Damaged { place, file, why: format!("{at} {what}") });
+            }
+            other => other?,
+        };
+        let files = Files {
+            place,
+            files: files.into_iter().map(|(key, value)| (key.name().into(), value)).collect(),
+        };
+        let lineage = files.lineage()?;
+        let bundle = files.bundle(lineage.names())?;
+        let issuance = files.issuance();
+        Ok(Self { id: id.clone(), lineage, bundle, issuance })
+    }
+
+    /// The item's id.
+    #[must_use]
+    pub fn id(&self) -> &ItemId {
+        &self.id
+    }
+
+    /// Its lineage.
+    #[must_use]
+    pub fn lineage(&self) -> &Lineage {
+        &self.lineage
+    }
+
+    /// The lineage's id.
+    #[must_use]
+    pub fn lineage_id(&self) -> &LineageId {
+        self.lineage.id()
+    }
+
+    /// The names of `domain.list`.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        self.lineage.names()
+    }
+
+    /// Who issued it.
+    #[must_use]
+    pub fn provider(&self) -> Provider {
+        self.lineage.provider()
+    }
+
+    /// Key and chain.
+    #[must_use]
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// Where it comes from, if that is known.
+    #[must_use]
+    pub fn issuance(&self) -> Option<&Issuance> {
+        self.issuance.as_ref()
+    }
+}
+
+/// The files of a draft or an item as they were found.
+pub(super) struct Files {
+    pub(super) place: Prefix,
+    pub(super) files: Vec<(Box<str>, Bytes)>,
+}
+
+impl Files {
+    pub(super) fn find(&self, file: File) -> Option<&Bytes> {
+        self.files.iter().find(|(name, _)| **name == *file.as_str()).map(|(_, value)| value)
+    }
+
+    pub(super) fn get(&self, file: File) -> Result<&Bytes, StoreError> {
+        self.find(file).ok_or_else(|| self.damaged(file, &"it is missing"))
+    }
+
+    pub(super) fn damaged(&self, file: File, why: &dyn Display) -> StoreError {
+        StoreError::Damaged { place: self.place.clone(), file: file.as_str(), why: why.to_string() }
+    }
+
+    /// Names and provider.
+    pub(super) fn lineage(&self) -> Result<Lineage, StoreError> {
+        let file = File::DomainList;
+        let line = std::str::from_utf8(self.get(file)?).map_err(|e| self.damaged(file, &e))?;
+        let names = Names::parse_domain_list(line).map_err(|e| self.damaged(file, &e))?;
+        let provider = match (self.flag(File::IsLetsencrypt)?, self.flag(File::IsSelfsign)?) {
+            (true, false) => Provider::Letsencrypt,
+            (false, true) => Provider::Selfsigned,
+            _ => {
+                let why = "exactly one of isletsencrypt.bool and isselfsign.bool must be true";
+                return Err(self.damaged(File::IsLetsencrypt, &why));
+            }
+        };
+        Ok(Lineage::new(names, provider))
+    }
+
+    fn flag(&self, file: File) -> Result<bool, StoreError> {
+        match self.get(file)?.trim_ascii() {
+            b"true" => Ok(true),
+            b"false" => Ok(false),
+            _ => Err(self.damaged(file, &"it holds neither true nor false")),
+        }
+    }
+
+    /// Key and chain, proved to fit.
+    fn bundle(&self, names: &Names) -> Result<Bundle, StoreError> {
+        let blame = |file: File| move |e: PkiError| self.damaged(file, &e);
+        let (crt, chain) = (self.get(File::Crt)?, self.get(File::Chain)?);
+        let key_pem = self.get(File::Key)?;
+        // Others serve these files as they are, so they must say the same.
+        if **self.get(File::CrtChain)? != [&crt[..], chain].concat() {
+            return Err(self.damaged(File::CrtChain, &"it is not crt.pem and chain.pem"));
+        }
+        let joined = self.get(File::CrtChainKey)?;
+        if joined.strip_prefix(&self.get(File::CrtChain)?[..]) != Some(key_pem) {
+            return Err(self.damaged(File::CrtChainKey, &"it is not crt.pem, chain.pem and key.pem"));
+        }
+        self.get(File::Csr)?;
+        if self.flag(File::IsFailed)? {
+            return Err(self.damaged(File::IsFailed, &"a committed item has not failed"));
+        }
+        let key = PrivateKey::from_pem(key_pem).map_err(blame(File::Key))?;
+        let chain = Chain::from_parts(crt, chain, self.get(File::Ca)?).map_err(blame(File::Crt))?;
+        Bundle::join(key, chain, names).map_err(blame(File::Crt))
+    }
+
+    /// The record, if there is one that can be read: a certificate is no worse without it.
+    pub(super) fn issuance(&self) -> Option<Issuance> {
+        let record = serde_json::from_slice(self.find(File::Issuance)?);
+        record
+            .map_err(
+                |error| warn!(place = %self.place, file = File::Issuance.as_str(), %error, "not readable"),
+            )
+            .ok()
+    }
+}

@@ -1,0 +1,417 @@
+//! Every directory and file name of the storage, in one table.
+//!
+//! ```text
+//! letsencrypt-account/<account id>/        account_key.pem  account_pub.pem  account.json
+//! letsencrypt-account/current              → <account id>
+//! spool/<lineage id>/                      the twelve files of [`File`]
+//! database/items/<item id>/                the same twelve, for ever
+//! database/latest-by-fqdn/<name>           → ../items/<item id>
+//! database/latest-letsencrypt-by-fqdn/<name>
+//! database/latest-selfsigned-by-fqdn/<name>
+//! state/lineages/<lineage id>.json         failures, and when to try again
+//! state/issuer/                            held by the process that issues
+//! state/aside/                             where the filesystem engine writes before it renames
+//! quarantine/                              what was damaged or foreign, moved out of the way
+//! ```
+//!
+//! A place is built from values that are valid by their types, so none of these functions can fail and none of
+//! the places can leave the root.
+
+use std::fmt;
+
+use crate::ident::{ItemId, LineageId, Name, Provider};
+
+use super::engine::Secrecy;
+use super::{Key, Prefix};
+
+const ACCOUNTS: &str = "letsencrypt-account";
+const CURRENT: &str = "current";
+const SPOOL: &str = "spool";
+const DATABASE: &str = "database";
+const ITEMS: &str = "items";
+const STATE: &str = "state";
+const LINEAGES: &str = "lineages";
+const ISSUER: &str = "issuer";
+const ASIDE: &str = "aside";
+const QUARANTINE: &str = "quarantine";
+
+/// The files of a draft and of an item: the layout's eleven, and `issuance.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum File {
+    /// One line with the names.
+    DomainList,
+    /// The private key, PKCS#8.
+    Key,
+    /// The certificate signing request.
+    Csr,
+    /// The leaf.
+    Crt,
+    /// The intermediates.
+    Chain,
+    /// The root, or the top-most intermediate where the root is not known.
+    Ca,
+    /// Leaf and intermediates: what is served.
+    CrtChain,
+    /// Leaf, intermediates and key.
+    CrtChainKey,
+    /// Whether the last attempt failed.
+    IsFailed,
+    /// Whether the provider is `selfsigned`.
+    IsSelfsign,
+    /// Whether the provider is `letsencrypt`.
+    IsLetsencrypt,
+    /// Where the certificate comes from and why it was made.
+    Issuance,
+}
+
+impl File {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::DomainList,
+        Self::Key,
+        Self::Csr,
+        Self::Crt,
+        Self::Chain,
+        Self::Ca,
+        Self::CrtChain,
+        Self::CrtChainKey,
+        Self::IsFailed,
+        Self::IsSelfsign,
+        Self::IsLetsencrypt,
+        Self::Issuance,
+    ];
+
+    /// The file's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DomainList => "domain.list",
+            Self::Key => "key.pem",
+            Self::Csr => "csr.pem",
+            Self::Crt => "crt.pem",
+            Self::Chain => "chain.pem",
+            Self::Ca => "ca.pem",
+            Self::CrtChain => "crt+chain.pem",
+            Self::CrtChainKey => "crt+chain+key.pem",
+            Self::IsFailed => "isfailed.bool",
+            Self::IsSelfsign => "isselfsign.bool",
+            Self::IsLetsencrypt => "isletsencrypt.bool",
+            Self::Issuance => "issuance.json",
+        }
+    }
+
+    /// The file of this name, if there is one.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|file| file.as_str() == name)
+    }
+
+    /// Whether the file holds a key.
+    #[must_use]
+    pub const fn secrecy(self) -> Secrecy {
+        match self {
+            Self::Key | Self::CrtChainKey => Secrecy::Secret,
+            _ => Secrecy::Open,
+        }
+    }
+}
+
+/// The files of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountFile {
+    /// The private key, PKCS#8.
+    Key,
+    /// The public key, SPKI.
+    Pub,
+    /// Directory, URL and contacts.
+    Record,
+}
+
+impl AccountFile {
+    /// The file's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "account_key.pem",
+            Self::Pub => "account_pub.pem",
+            Self::Record => "account.json",
+        }
+    }
+
+    /// Whether the file holds a key.
+    #[must_use]
+    pub const fn secrecy(self) -> Secrecy {
+        match self {
+            Self::Key => Secrecy::Secret,
+            Self::Pub | Self::Record => Secrecy::Open,
+        }
+    }
+}
+
+/// The three families of pointers. Each means «most recently issued» and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// From whichever provider.
+    Any,
+    /// From an ACME CA.
+    Letsencrypt,
+    /// Self-signed.
+    Selfsigned,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Any, Self::Letsencrypt, Self::Selfsigned];
+
+    /// The families in which an item of this provider has pointers.
+    #[must_use]
+    pub const fn of(provider: Provider) -> [Self; 2] {
+        match provider {
+            Provider::Letsencrypt => [Self::Any, Self::Letsencrypt],
+            Provider::Selfsigned => [Self::Any, Self::Selfsigned],
+        }
+    }
+
+    /// The folder's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "latest-by-fqdn",
+            Self::Letsencrypt => "latest-letsencrypt-by-fqdn",
+            Self::Selfsigned => "latest-selfsigned-by-fqdn",
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The layout's `uniq_identifier` of an account: one plain name, and not `current`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(Box<str>);
+
+impl AccountId {
+    /// Reads an id from a directory's name; `None` if it cannot be one.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        let fits = (1..=200).contains(&name.len())
+            && name != CURRENT
+            && !name.starts_with('.')
+            && name.bytes().all(plain);
+        fits.then(|| Self(name.into()))
+    }
+
+    /// The id as it stands on disk.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The folder of all accounts.
+#[must_use]
+pub fn accounts() -> Prefix {
+    folder(&[ACCOUNTS])
+}
+
+/// The folder of one account.
+#[must_use]
+pub fn account(id: &AccountId) -> Prefix {
+    folder(&[ACCOUNTS, id.as_str()])
+}
+
+/// One file of an account.
+#[must_use]
+pub fn account_file(id: &AccountId, file: AccountFile) -> Key {
+    place(&[ACCOUNTS, id.as_str(), file.as_str()])
+}
+
+/// The pointer to the account chosen last.
+#[must_use]
+pub fn current_account() -> Key {
+    place(&[ACCOUNTS, CURRENT])
+}
+
+/// The folder of all drafts.
+#[must_use]
+pub fn spool() -> Prefix {
+    folder(&[SPOOL])
+}
+
+/// The folder of one draft.
+#[must_use]
+pub fn draft(id: &LineageId) -> Prefix {
+    folder(&[SPOOL, id.as_str()])
+}
+
+/// One file of a draft.
+#[must_use]
+pub fn draft_file(id: &LineageId, file: File) -> Key {
+    place(&[SPOOL, id.as_str(), file.as_str()])
+}
+
+/// The folder of all items.
+#[must_use]
+pub fn items() -> Prefix {
+    folder(&[DATABASE, ITEMS])
+}
+
+/// The folder of one item.
+#[must_use]
+pub fn item(id: &ItemId) -> Prefix {
+    folder(&[DATABASE, ITEMS, id.as_str()])
+}
+
+/// One file of an item.
+#[must_use]
+pub fn item_file(id: &ItemId, file: File) -> Key {
+    place(&[DATABASE, ITEMS, id.as_str(), file.as_str()])
+}
+
+/// The folder of one family of pointers.
+#[must_use]
+pub fn family(family: Family) -> Prefix {
+    folder(&[DATABASE, family.as_str()])
+}
+
+/// A name's pointer in one family. A wildcard keeps its plain form, `*.example.com`.
+#[must_use]
+pub fn pointer(family: Family, name: &Name) -> Key {
+    place(&[DATABASE, family.as_str(), &name.to_string()])
+}
+
+/// The folder of what is remembered about lineages.
+#[must_use]
+pub fn lineages() -> Prefix {
+    folder(&[STATE, LINEAGES])
+}
+
+/// What is remembered about one lineage.
+#[must_use]
+pub fn lineage_state(id: &LineageId) -> Key {
+    place(&[STATE, LINEAGES, &format!("{id}.json")])
+}
+
+/// Held by the process that issues.
+#[must_use]
+pub fn issuer_role() -> Prefix {
+    folder(&[STATE, ISSUER])
+}
+
+/// Where things are written before they are renamed into place.
+#[must_use]
+pub fn aside() -> Prefix {
+    folder(&[STATE, ASIDE])
+}
+
+/// Where damaged and foreign things are moved.
+#[must_use]
+pub fn quarantine() -> Prefix {
+    folder(&[QUARANTINE])
+}
+
+/// Where this very thing is moved when it is set aside: the place it had, and a suffix of its own.
+#[must_use]
+pub(super) fn quarantined(place: &Prefix, suffix: &str) -> Prefix {
+    let mut name = place.as_str().replace('/', "+");
+    while name.len() > 200 {
+        name.pop();
+    }
+    folder(&[QUARANTINE, &format!("{name}-{suffix}")])
+}
+
+/// The folders that are there from the beginning.
+#[must_use]
+pub fn folders() -> Vec<Prefix> {
+    let mut all = vec![accounts(), spool(), items()];
+    all.extend(Family::ALL.map(family));
+    all.extend([lineages(), issuer_role(), aside(), quarantine()]);
+    all
+}
+
+/// Whether a place lies inside an item, where nothing changes.
+#[must_use]
+pub fn is_sealed(place: &Prefix) -> bool {
+    place.names().count() > 3 && items().holds(place.as_str())
+}
+
+/// Whether a value at this place holds a key, going by its name.
+#[must_use]
+pub fn is_secret(key: &Key) -> bool {
+    File::named(key.name()).is_some_and(|file| file.secrecy() == Secrecy::Secret)
+        || key.name() == AccountFile::Key.as_str()
+}
+
+fn folder(names: &[&str]) -> Prefix {
+    names.iter().fold(Prefix::root(), |above, name| step(&above, name).as_prefix())
+}
+
+fn place(names: &[&str]) -> Key {
+    let (last, above) = names.split_last().expect("a place has a name");
+    step(&folder(above), last)
+}
+
+fn step(above: &Prefix, name: &str) -> Key {
+    // The types promise it. Should one of them ever break its promise, stopping is better than a path that
+    // leads elsewhere.
+    above.child(name).expect("ids and names are plain file names")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// No string, however hostile, becomes a place outside the folder it is meant for.
+        #[test]
+        fn hostile_strings_do_not_become_places(given in "\\PC{0,60}|[a-z0-9./\\\\*:\0\n-]{0,60}|(\\.\\./){1,4}[a-z]{1,5}") {
+            if let Ok(name) = Name::parse(&given) {
+                prop_assert_eq!(pointer(Family::Any, &name).folder(), family(Family::Any));
+            }
+            if let Ok(id) = LineageId::parse(&given) {
+                prop_assert_eq!(draft(&id).folder(), spool());
+                prop_assert_eq!(lineage_state(&id).folder(), lineages());
+            }
+            if let Ok(id) = ItemId::parse(&given) {
+                prop_assert_eq!(item(&id).folder(), items());
+            }
+            if let Some(id) = AccountId::parse(&given) {
+                prop_assert_eq!(account(&id).folder(), accounts());
+                prop_assert_ne!(account(&id), current_account().as_prefix());
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_is_inside_an_item_is_sealed() {
+        let id = ItemId::next(std::time::SystemTime::UNIX_EPOCH, None);
+        assert!(is_sealed(&item_file(&id, File::Key).as_prefix()));
+        assert!(!is_sealed(&item(&id)), "an item can be removed or set aside whole");
+        assert!(!is_sealed(&items()));
+    }
+
+    #[test]
+    fn keys_are_known_by_their_names() {
+        let id = ItemId::next(std::time::SystemTime::UNIX_EPOCH, None);
+        let secret: Vec<_> = File::ALL.into_iter().filter(|f| is_secret(&item_file(&id, *f))).collect();
+        assert_eq!(secret, [File::Key, File::CrtChainKey]);
+    }
+}

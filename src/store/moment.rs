@@ -1,0 +1,58 @@
+//! How moments and names are written in the small JSON files.
+
+/// A moment as RFC 3339, in whole seconds.
+pub(super) mod at {
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::clock;
+
+    pub(in crate::store) fn serialize<S: Serializer>(at: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&clock::rfc3339(*at))
+    }
+
+    pub(in crate::store) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SystemTime, D::Error> {
+        let text = String::deserialize(from)?;
+        clock::parse_rfc3339(&text).ok_or_else(|| D::Error::custom("not a moment as RFC 3339 writes it"))
+    }
+}
+
+/// The same where there may be none.
+pub(super) mod maybe_at {
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct At(#[serde(with = "super::at")] SystemTime);
+
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
+    pub(in crate::store) fn serialize<S: Serializer>(
+        at: &Option<SystemTime>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        at.map(At).serialize(to)
+    }
+
+    pub(in crate::store) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<SystemTime>, D::Error> {
+        Ok(Option::<At>::deserialize(from)?.map(|At(at)| at))
+    }
+}
+
+/// Names as a list, the primary one first.
+pub(super) mod names {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::ident::{Name, Names};
+
+    pub(in crate::store) fn serialize<S: Serializer>(names: &Names, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(names)
+    }
+
+    pub(in crate::store) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Names, D::Error> {
+        Names::new(Vec::<Name>::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
