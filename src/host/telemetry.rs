@@ -22,17 +22,17 @@ impl Default for Options {
     }
 }
 
-/// The words that may stand where a level is asked for.
-pub const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-
 impl Options {
+    /// The words that may stand where a level is asked for.
+    pub const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
     /// Whether [`level`](Self::level) would be understood: each part a level or `target=level`.
     #[must_use]
     pub fn is_level(level: &str) -> bool {
         // A mistyped level would be read as the name of a target, and everything else fall silent.
         level.split(',').all(|part| {
             let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
-            LEVELS.contains(&level.trim().to_ascii_lowercase().as_str())
+            Self::LEVELS.contains(&level.trim().to_ascii_lowercase().as_str())
         }) && EnvFilter::builder().parse(level).is_ok()
     }
 

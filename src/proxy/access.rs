@@ -1,5 +1,6 @@
 //! The access log: one line for each request, written when its response has ended.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::http::upgrade::Tunnel;
@@ -10,7 +11,7 @@ pub(in crate::proxy) struct Trace {
     /// Why we answered ourselves: one of a fixed set of words. `None` if the upstream answered.
     pub(in crate::proxy) reason: Option<&'static str>,
     /// Every address that was tried, in order, each once. The last one is where the answer came from.
-    pub(in crate::proxy) tried: Vec<String>,
+    pub(in crate::proxy) tried: Vec<Arc<str>>,
     /// `new`, `reused` or `retried`: the connection the answer came on.
     pub(in crate::proxy) upstream_conn: Option<&'static str>,
     /// From the moment the upstream was wanted until the head of its response was there.

@@ -1,17 +1,122 @@
-//! The body type of the house.
+//! The body type of the house: bytes pass through as they arrive, trailers too, and nothing is gathered up.
+
+use std::error::Error as _;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use thiserror::Error;
+
+use crate::proxy::upstream::h1::{ReadError, ResponseBody};
 
 /// What a request or a response carries.
+///
+/// A body that is dropped before its end takes the exchange with the other side along: so a client's abort
+/// reaches the upstream, and an upstream's reaches the client.
+#[derive(Default)]
 pub(in crate::proxy) enum Body {
     /// Nothing.
+    #[default]
     Empty,
-    /// Bytes we wrote ourselves.
+    /// Bytes that are all here already.
     Full(Option<Bytes>),
+    /// What a client sends.
+    Client(Incoming),
+    /// What an upstream sends over HTTP/1.1, together with the connection it comes on.
+    Upstream(Box<ResponseBody>),
+    /// What an upstream sends over HTTP/2.
+    H2(Incoming),
+}
+
+/// Why a body broke off, and on whose side.
+#[derive(Debug, Error)]
+pub(in crate::proxy) enum BodyError {
+    /// The client went away, or sent something that is no body.
+    #[error("the client's body broke off")]
+    Client(#[source] hyper::Error),
+    /// The client's body is not as long as its head said.
+    #[error("the client's body is not as long as announced")]
+    Length,
+    /// The upstream went away, or sent something that is no body.
+    #[error("the upstream's body broke off")]
+    Upstream(#[source] ReadError),
+    /// The same over HTTP/2.
+    #[error("the upstream's body broke off")]
+    H2(#[source] hyper::Error),
+}
+
+impl BodyError {
+    /// Whether the client went away, rather than sent something wrong.
+    pub(in crate::proxy) fn is_absence(&self) -> bool {
+        match self {
+            Self::Client(error) => {
+                error.is_incomplete_message() || error.is_canceled() || error.is_closed() || is_reset(error)
+            }
+            Self::Length | Self::Upstream(_) | Self::H2(_) => false,
+        }
+    }
+}
+
+/// Whether the connection or the stream broke underneath.
+fn is_reset(error: &hyper::Error) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if error.is::<io::Error>() || error.downcast_ref::<h2::Error>().is_some_and(h2::Error::is_reset) {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Client(body) => {
+                Pin::new(body).poll_frame(cx).map(|f| f.map(|f| f.map_err(BodyError::Client)))
+            }
+            Self::Upstream(body) => body.poll_frame(cx),
+            Self::H2(body) => Pin::new(body).poll_frame(cx).map(|f| f.map(|f| f.map_err(BodyError::H2))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(bytes) => bytes.is_none(),
+            Self::Client(body) | Self::H2(body) => body.is_end_stream(),
+            Self::Upstream(body) => body.is_over(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Self::Client(body) | Self::H2(body) => body.size_hint(),
+            Self::Upstream(body) => body.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Self::Empty } else { Self::Full(Some(bytes)) }
+    }
 }
 
 impl From<String> for Body {
     fn from(text: String) -> Self {
-        Self::Full(Some(text.into()))
+        Bytes::from(text).into()
     }
 }

@@ -116,14 +116,7 @@ pub(super) const ROOMS: &[Room] = &[
     ),
     room(
         "config",
-        &[
-            "ident",
-            "*::Options",
-            "proxy::Site",
-            "proxy::Target",
-            "proxy::TargetError",
-            "issuer::ChallengeKind",
-        ],
+        &["ident", "*::Options", "proxy::Target", "foreign::Source", "issuer::ChallengeKind"],
         "Settings are each room's `Options`, and the values those are made of; nothing is run here.",
     ),
     room(

@@ -1,0 +1,297 @@
+//! The command line: words to a [`Command`], rows to a table, and nothing else.
+//!
+//! Nothing is started or read here. What a flag's value means is for [`config`](crate::config) to judge,
+//! together with what variables and files say, so that all faults are reported at once.
+
+mod list;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Flags, Purpose};
+
+pub use self::list::{ListRow, json, table};
+
+/// `EX_USAGE`: the command line was wrong.
+pub const USAGE: u8 = 64;
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Serve until told to stop: [`Purpose::Direct`] or [`Purpose::Serve`].
+    Serve {
+        /// With a file or without.
+        purpose: Purpose,
+        /// What the flags say.
+        flags: Flags,
+    },
+    /// Serve in front of a program that is started, relayed to and waited for.
+    Run {
+        /// What the flags say.
+        flags: Flags,
+        /// The program and its arguments; never empty.
+        command: Vec<OsString>,
+    },
+    /// Say whether the configuration is good, and what it comes to.
+    Check {
+        /// The file that was named.
+        file: Option<PathBuf>,
+        /// What the flags say.
+        flags: Flags,
+    },
+    /// Say what is served and what comes next.
+    List {
+        /// The file that was named.
+        file: Option<PathBuf>,
+        /// What the flags say.
+        flags: Flags,
+        /// For programs instead of people.
+        json: bool,
+    },
+    /// Show it all with an app of its own.
+    Demo {
+        /// What the flags say.
+        flags: Flags,
+    },
+}
+
+/// Why there is no [`Command`]: help was asked for, or the words were wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instead {
+    /// To be printed as it is.
+    pub text: String,
+    /// 0 if help or the version was asked for, to be printed on standard output; else [`USAGE`], and standard error.
+    pub code: u8,
+}
+
+/// Reads the words of a command line, the program's own name first.
+///
+/// # Errors
+///
+/// [`Instead`] if there is something to print and nothing to do.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Instead> {
+    let line = Line::try_parse_from(words).map_err(|error| {
+        let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+        Instead { text: error.render().to_string(), code: if asked { 0 } else { USAGE } }
+    })?;
+    Ok(match line.verb {
+        None => Command::Serve { purpose: Purpose::Direct, flags: line.site.flags(line.machine) },
+        Some(Verb::Run { site, machine, command }) => Command::Run { flags: site.flags(machine), command },
+        Some(Verb::Serve { file, site, machine }) => {
+            Command::Serve { purpose: Purpose::Serve { file }, flags: site.flags(machine) }
+        }
+        Some(Verb::Check { file, site, machine }) => Command::Check { file, flags: site.flags(machine) },
+        Some(Verb::List { json, file, storage }) => {
+            Command::List { file, flags: Flags { storage, ..Flags::default() }, json }
+        }
+        Some(Verb::Demo { http_port, https_port, log }) => {
+            Command::Demo { flags: Flags { http_port, https_port, log, ..Flags::default() } }
+        }
+    })
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sidegate --domain example.com --to 3000    HTTPS for example.com, requests to localhost:3000
+  sidegate run -- npm start                  the same around an app, with TLS_DOMAIN from the environment
+  sidegate serve -c sites.toml               several sites, from a file
+  sidegate demo                              see it work on https://localhost:8443
+
+Environment (a flag wins; SIDEGATE_X wins over X):
+  TLS_DOMAIN  TARGET_PORT or TARGET  HTTP_PORT  HTTPS_PORT  STORAGE_PATH  ACME_DIRECTORY
+  ACME_EMAIL  LOG_FORMAT (text, json)  LOG_LEVEL  HEALTH_ADDR  NO_COLOR
+  ACME_EMAIL_FILE and ACME_DIRECTORY_FILE name files that hold the value.
+
+Exit codes: 0 stopped as asked, 1 failed, 64 wrong command line, 78 wrong configuration;
+under `run`, the program's own, or 128 and the number of the signal that ended it.";
+
+/// Automatic HTTPS in front of any app.
+#[derive(Debug, Parser)]
+#[command(name = "sidegate", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+struct Line {
+    #[command(flatten)]
+    site: SiteFlags,
+    #[command(flatten)]
+    machine: MachineFlags,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Wrap a program: tell it its PORT, pass signals on, exit with its code
+    Run {
+        #[command(flatten)]
+        site: SiteFlags,
+        #[command(flatten)]
+        machine: MachineFlags,
+        /// The program and its arguments
+        #[arg(last = true, required = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
+    /// Serve what a file says
+    Serve {
+        /// The file [default: /etc/sidegate/sidegate.toml, if it exists]
+        #[arg(short = 'c', long = "config", value_name = "FILE")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        site: SiteFlags,
+        #[command(flatten)]
+        machine: MachineFlags,
+    },
+    /// Say whether the configuration is good, with every fault if not
+    Check {
+        /// The file [default: /etc/sidegate/sidegate.toml, if it exists]
+        #[arg(short = 'c', long = "config", value_name = "FILE")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        site: SiteFlags,
+        #[command(flatten)]
+        machine: MachineFlags,
+    },
+    /// Show each certificate: what is served, until when, and what comes next
+    List {
+        /// JSON for programs
+        #[arg(long)]
+        json: bool,
+        /// The file [default: /etc/sidegate/sidegate.toml, if it exists]
+        #[arg(short = 'c', long = "config", value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Where certificates and keys are kept
+        #[arg(long, value_name = "DIR")]
+        storage: Option<String>,
+    },
+    /// A tiny app behind sidegate on https://localhost:8443, self-signed, leaving nothing behind
+    Demo {
+        /// Port for http [default: 8080]
+        #[arg(long, value_name = "PORT")]
+        http_port: Option<String>,
+        /// Port for https [default: 8443]
+        #[arg(long, value_name = "PORT")]
+        https_port: Option<String>,
+        /// off, error, warn, info, debug or trace
+        #[arg(long, value_name = "LEVEL")]
+        log: Option<String>,
+    },
+}
+
+/// What is served.
+#[derive(Debug, Args)]
+struct SiteFlags {
+    /// A name to serve; more of them with commas or by repeating the flag
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Vec<String>,
+    /// Where requests go: a port, host:port, http://, https://, h2c:// or unix:/path
+    #[arg(long, value_name = "TARGET")]
+    to: Option<String>,
+    /// Where the CA may write to
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// Use Let's Encrypt's staging CA, for trying out
+    #[arg(long)]
+    staging: bool,
+    /// Use another CA, by its ACME directory
+    #[arg(long, value_name = "URL")]
+    acme_directory: Option<String>,
+}
+
+/// How and where.
+#[derive(Debug, Args)]
+struct MachineFlags {
+    /// Where certificates and keys are kept [default: /var/lib/sidegate]
+    #[arg(long, value_name = "DIR")]
+    storage: Option<String>,
+    /// Port for http [default: 80]
+    #[arg(long, value_name = "PORT")]
+    http_port: Option<String>,
+    /// Port for https [default: 443]
+    #[arg(long, value_name = "PORT")]
+    https_port: Option<String>,
+    /// Threads that serve connections [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    workers: Option<String>,
+    /// off, error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+}
+
+impl SiteFlags {
+    fn flags(self, machine: MachineFlags) -> Flags {
+        Flags {
+            domain: self.domain,
+            to: self.to,
+            storage: machine.storage,
+            email: self.email,
+            staging: self.staging,
+            acme_directory: self.acme_directory,
+            http_port: machine.http_port,
+            https_port: machine.https_port,
+            workers: machine.workers,
+            log: machine.log,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, Instead> {
+        parse(std::iter::once("sidegate").chain(line.split_whitespace()).map(OsString::from))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Line::command().debug_assert();
+    }
+
+    #[test]
+    fn each_command_is_understood() {
+        let flags =
+            Flags { domain: vec!["a.example,b.example".into()], to: Some("3000".into()), ..Flags::default() };
+        let direct = Command::Serve { purpose: Purpose::Direct, flags: flags.clone() };
+        assert_eq!(parsed("--domain a.example,b.example --to 3000"), Ok(direct));
+        let run = Command::Run { flags, command: vec!["app".into(), "--domain".into(), "x".into()] };
+        assert_eq!(parsed("run --domain a.example,b.example --to 3000 -- app --domain x"), Ok(run));
+        let file = Some(PathBuf::from("x.toml"));
+        let flags = Flags { log: Some("debug".into()), ..Flags::default() };
+        let serve = Command::Serve { purpose: Purpose::Serve { file: file.clone() }, flags };
+        assert_eq!(parsed("serve -c x.toml --log debug"), Ok(serve));
+        assert_eq!(parsed("check -c x.toml"), Ok(Command::Check { file, flags: Flags::default() }));
+        assert_eq!(
+            parsed("list --json"),
+            Ok(Command::List { file: None, flags: Flags::default(), json: true })
+        );
+        assert_eq!(parsed("demo"), Ok(Command::Demo { flags: Flags::default() }));
+    }
+
+    #[test]
+    fn what_is_asked_for_is_not_an_error() {
+        for words in ["--help", "-h", "--version", "run --help"] {
+            assert_eq!(parsed(words).map_err(|instead| instead.code), Err(0), "{words}");
+        }
+        let version = parsed("--version").expect_err("a version").text;
+        assert_eq!(version.trim(), concat!("sidegate ", env!("CARGO_PKG_VERSION")));
+    }
+
+    #[test]
+    fn wrong_words_are_a_usage_error_that_helps() {
+        for (words, hint) in [
+            ("--domian x", "--domain"),
+            ("sevre", "serve"),
+            ("run", "CMD"),
+            ("serve --drain 5", "--drain"),
+            ("--to", "TARGET"),
+            ("list extra", "extra"),
+        ] {
+            let instead = parsed(words).expect_err(words);
+            assert_eq!(instead.code, USAGE, "{words}");
+            assert!(instead.text.contains(hint), "{words}: {}", instead.text);
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! Words to settings: the place where what was written meets what is possible.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use crate::host::telemetry::Options as LogOptions;
+use crate::issuer::solver::ChallengeKind;
+
+use super::env::Env;
+use super::error::{Fault, Place};
+use super::settings::{Acme, Listen, Settings, Storage};
+use super::value;
+use super::written::{At, Layer, Words};
+use super::{Purpose, sites};
+
+/// The directory that is asked unless another one is named.
+const LETSENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+/// The one that is asked under `--staging`.
+const LETSENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+/// CAs of the public web: none of them signs a name that only a house knows.
+const PUBLIC_CAS: &[&str] = &[
+    "acme-v02.api.letsencrypt.org",
+    "acme-staging-v02.api.letsencrypt.org",
+    "acme.zerossl.com",
+    "dv.acme-v02.api.pki.goog",
+    "dv.acme-v02.test-api.pki.goog",
+    "acme.ssl.com",
+    "api.buypass.com",
+];
+
+const SYSTEM_STORAGE: &str = "/var/lib/sidegate";
+const HEALTH_PORT: u16 = 9090;
+const DRAIN: Duration = Duration::from_secs(25);
+const HOLD: Duration = Duration::from_secs(5);
+const MINUTE: u64 = 60;
+const RETRY: [Duration; 4] = [
+    Duration::from_secs(MINUTE),
+    Duration::from_secs(10 * MINUTE),
+    Duration::from_secs(100 * MINUTE),
+    Duration::from_secs(24 * 60 * MINUTE),
+];
+
+/// Turns one layer into settings, and notes every fault on the way.
+///
+/// Each question is asked even if an earlier one went wrong; a faulty answer is replaced by the default,
+/// so that it breeds no further faults.
+pub(super) struct Checker<'a> {
+    pub(super) purpose: &'a Purpose,
+    pub(super) env: &'a Env,
+    pub(super) layer: Layer,
+    pub(super) read: &'a dyn Fn(&Words) -> Result<Vec<u8>, String>,
+    pub(super) faults: &'a mut Vec<Fault>,
+}
+
+impl Checker<'_> {
+    /// The settings; none only if there is a fault.
+    pub(super) fn settings(mut self) -> Option<Settings> {
+        let listen = self.listen();
+        let acme = self.acme(listen.http.is_some());
+        let own_ca = !PUBLIC_CAS.contains(&host_of(&acme.directory).unwrap_or_default());
+        let (sites, child_port) = sites::check(&mut self, own_ca);
+        let settings = Settings {
+            storage: self.storage(),
+            acme,
+            retry: self.retry(),
+            log: self.log(),
+            access: self.access(),
+            workers: self.workers(),
+            drain: self.drain(),
+            hold: if matches!(self.purpose, Purpose::Run) { HOLD } else { Duration::ZERO },
+            child_port,
+            listen,
+            sites,
+        };
+        let nothing_to_do = settings.sites.is_empty() && !matches!(self.purpose, Purpose::List { .. });
+        (!nothing_to_do).then_some(settings)
+    }
+
+    fn storage(&mut self) -> Storage {
+        if let Purpose::Demo { storage, .. } = self.purpose {
+            return Storage { path: storage.clone(), fallback: None };
+        }
+        match &self.layer.storage {
+            Some(words) if words.value.is_empty() => {
+                let fault = words.fault("the path is empty").accepted("a directory");
+                self.faults.push(fault);
+                Storage { path: SYSTEM_STORAGE.into(), fallback: None }
+            }
+            Some(words) => Storage { path: words.path(), fallback: None },
+            None => Storage {
+                path: SYSTEM_STORAGE.into(),
+                fallback: self.env.state_home().map(|home| PathBuf::from(home).join("sidegate")),
+            },
+        }
+    }
+
+    fn listen(&mut self) -> Listen {
+        let demo = matches!(self.purpose, Purpose::Demo { .. });
+        let pod = self.env.in_kubernetes() && !demo;
+        let (http, https, health) = match (demo, pod) {
+            (true, _) => ("localhost:8080".to_owned(), "localhost:8443".to_owned(), "off".to_owned()),
+            (_, true) => ("8080".to_owned(), "8443".to_owned(), format!("[::]:{HEALTH_PORT}")),
+            _ => ("80".to_owned(), "443".to_owned(), format!("localhost:{HEALTH_PORT}")),
+        };
+        let (http_words, https_words, health_words) =
+            (self.layer.http.clone(), self.layer.https.clone(), self.layer.health.clone());
+        let http = self.addresses(http_words.as_ref(), &http, false);
+        let https_addr = self.addresses(https_words.as_ref(), &https, true);
+        let health = self.addresses(health_words.as_ref(), &health, false);
+        let listen = Listen {
+            http: http.first().copied(),
+            https: https_addr.first().copied().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 443))),
+            health,
+            https_port_is_public: !pod,
+        };
+        if let (Some(http), Some(words)) = (listen.http, http_words.as_ref().or(https_words.as_ref()))
+            && http.port() == listen.https.port()
+            && http.port() != 0
+        {
+            let what = format!("http and https cannot both have port {}", http.port());
+            self.faults.push(words.fault(what).accepted("two different ports"));
+        }
+        listen
+    }
+
+    fn addresses(&mut self, words: Option<&Words>, default: &str, needed: bool) -> Vec<SocketAddr> {
+        let accepted = if needed { value::ADDRESS.to_owned() } else { format!("{}, or off", value::ADDRESS) };
+        if let Some(words) = words {
+            match value::addresses(&words.value) {
+                Some(addresses) if !(addresses.is_empty() && needed) => return addresses,
+                Some(_) => self.faults.push(words.fault("https cannot be switched off").accepted(accepted)),
+                None => {
+                    let what = format!("{:?} is not an address to listen on", words.value);
+                    self.faults.push(words.fault(what).accepted(accepted));
+                }
+            }
+        }
+        value::addresses(default).unwrap_or_default()
+    }
+
+    fn acme(&mut self, http: bool) -> Acme {
+        Acme {
+            directory: self.directory(),
+            email: self.email(),
+            api_root: self.pem(self.layer.api_root.clone()),
+            issuance_root: self.pem(self.layer.issuance_root.clone()),
+            challenges: self.challenges(http),
+        }
+    }
+
+    fn directory(&mut self) -> String {
+        let staging = self.layer.staging.as_ref().filter(|staging| staging.value);
+        match (&self.layer.directory, staging) {
+            (Some(directory), Some(staging)) => {
+                let what = format!("{} is set as well", directory.name());
+                self.faults.push(staging.fault(what).accepted("one of the two"));
+                LETSENCRYPT.to_owned()
+            }
+            (Some(words), None) => {
+                if host_of(&words.value).is_none() {
+                    let what = format!("{:?} is not the URL of an ACME directory", words.value);
+                    self.faults
+                        .push(words.fault(what).accepted(format!("an https:// URL, such as {LETSENCRYPT}")));
+                }
+                words.value.clone()
+            }
+            (None, Some(_)) => LETSENCRYPT_STAGING.to_owned(),
+            (None, None) => LETSENCRYPT.to_owned(),
+        }
+    }
+
+    fn email(&mut self) -> Option<String> {
+        let words = self.layer.email.as_ref()?;
+        let parts = words.value.split_once('@');
+        let odd = |c: char| c.is_whitespace() || c.is_control() || [',', ':', '<', '>', '@'].contains(&c);
+        let fine = parts.is_some_and(|(who, at)| !who.is_empty() && at.contains('.') && !at.contains(odd));
+        if !fine || words.value.contains(|c| odd(c) && c != '@') {
+            let what = format!("{:?} is not an e-mail address", words.value);
+            self.faults.push(words.fault(what).accepted("one address, such as ops@example.org"));
+        }
+        Some(words.value.clone())
+    }
+
+    fn pem(&mut self, words: Option<Words>) -> Option<Vec<u8>> {
+        let words = words?;
+        match (self.read)(&words) {
+            Ok(bytes) if contains(&bytes, b"-----BEGIN CERTIFICATE-----") => Some(bytes),
+            Ok(_) => {
+                let what = format!("{} holds no certificate", words.path().display());
+                self.faults.push(words.fault(what).accepted("a PEM file with the root certificate"));
+                None
+            }
+            Err(error) => {
+                self.faults.push(words.fault(error).accepted("a PEM file with the root certificate"));
+                None
+            }
+        }
+    }
+
+    fn challenges(&mut self, http: bool) -> Vec<ChallengeKind> {
+        let known = ["http-01", "tls-alpn-01"];
+        let Some(list) = self.layer.challenges.clone() else {
+            let without_http = vec![ChallengeKind::TlsAlpn01];
+            return if http { vec![ChallengeKind::Http01, ChallengeKind::TlsAlpn01] } else { without_http };
+        };
+        let mut kinds = Vec::new();
+        for words in &list.value {
+            match words.value.as_str() {
+                "http-01" if !http => {
+                    let what = "http-01 needs the listener that listen.http switches off";
+                    self.faults.push(words.fault(what).accepted("tls-alpn-01"));
+                }
+                "http-01" => kinds.push(ChallengeKind::Http01),
+                "tls-alpn-01" => kinds.push(ChallengeKind::TlsAlpn01),
+                other => {
+                    let what = format!("{other:?} is not a challenge we can answer");
+                    self.faults.push(words.fault(what).known(other, &known));
+                }
+            }
+        }
+        self.not_empty(&list, &known.join(", "));
+        kinds
+    }
+
+    fn retry(&mut self) -> Vec<Duration> {
+        let Some(list) = self.layer.retry.clone() else { return RETRY.to_vec() };
+        self.not_empty(&list, "durations such as [\"1m\", \"10m\"]");
+        list.value.iter().map(|words| self.duration(words, Duration::from_secs(1))).collect()
+    }
+
+    fn drain(&mut self) -> Duration {
+        let words = self.layer.drain.clone();
+        words.map_or(DRAIN, |words| self.duration(&words, Duration::ZERO))
+    }
+
+    fn duration(&mut self, words: &Words, least: Duration) -> Duration {
+        let given = value::duration(&words.value);
+        if let Some(duration) = given.filter(|duration| *duration >= least) {
+            return duration;
+        }
+        let what = match given {
+            Some(_) => format!("{:?} is too short", words.value),
+            None => format!("{:?} is not a duration", words.value),
+        };
+        let least = if least.is_zero() { String::new() } else { format!(", at least {}s", least.as_secs()) };
+        self.faults.push(words.fault(what).accepted(format!("{}{least}", value::DURATION)));
+        DRAIN
+    }
+
+    fn log(&mut self) -> LogOptions {
+        let default = LogOptions::default();
+        let format = self.layer.log_format.clone();
+        let json = self.one_of(format.as_ref(), &["text", "json"]) == Some("json");
+        let level = match &self.layer.log_level {
+            Some(words) if LogOptions::is_level(&words.value) => words.value.to_ascii_lowercase(),
+            Some(words) => {
+                let what = format!("{:?} is not a log level", words.value);
+                let fault = words.fault(what).known(&words.value, &LogOptions::LEVELS);
+                self.faults.push(fault);
+                default.level
+            }
+            None => default.level,
+        };
+        LogOptions { json, level, color: !self.env.no_color() }
+    }
+
+    fn access(&mut self) -> bool {
+        let words = self.layer.access.clone();
+        match self.one_of(words.as_ref(), &["json", "off"]) {
+            Some(format) => format == "json",
+            None => !matches!(self.purpose, Purpose::Demo { .. }),
+        }
+    }
+
+    fn workers(&mut self) -> usize {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let Some(words) = &self.layer.workers else { return processors };
+        match words.value.parse() {
+            Ok(workers @ 1..=1024) => workers,
+            _ => {
+                let what = format!("{:?} is not a number of threads", words.value);
+                self.faults.push(words.fault(what).accepted("a number from 1 to 1024"));
+                processors
+            }
+        }
+    }
+
+    /// The word that was chosen of the `known` ones; none if none was, or a wrong one.
+    pub(super) fn one_of<'k>(&mut self, words: Option<&Words>, known: &[&'k str]) -> Option<&'k str> {
+        let words = words?;
+        let chosen = known.iter().find(|known| **known == words.value).copied();
+        if chosen.is_none() {
+            let what = format!("{:?} is none of the choices", words.value);
+            self.faults.push(words.fault(what).known(&words.value, known));
+        }
+        chosen
+    }
+
+    fn not_empty(&mut self, list: &At<Vec<Words>>, accepted: &str) {
+        if list.value.is_empty() {
+            self.faults.push(list.fault("the list is empty").accepted(accepted));
+        }
+    }
+
+    pub(super) fn missing(&mut self, place: &Place, key: &str, what: &str, accepted: &str) {
+        self.faults.push(Fault::new(place, key, what).accepted(accepted));
+    }
+}
+
+/// The host of an `https://` URL.
+fn host_of(url: &str) -> Option<&str> {
+    let uri: http::Uri = url.parse().ok()?;
+    let host = uri.host().filter(|host| !host.is_empty() && uri.scheme_str() == Some("https"))?;
+    let start = url.find(host)?;
+    url.get(start..start + host.len())
+}
+
+fn contains(bytes: &[u8], what: &[u8]) -> bool {
+    bytes.windows(what.len()).any(|window| window == what)
+}

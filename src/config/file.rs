@@ -1,0 +1,240 @@
+//! The TOML file, exactly as written: which keys there are and what kind of value each takes.
+//!
+//! The document is walked rather than deserialized, because a walk can go on after a fault and knows the
+//! line of everything it meets.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{Fault, Place};
+use super::written::{At, Layer, RouteWritten, SiteWritten, Words};
+
+type Value<'i> = Spanned<DeValue<'i>>;
+
+/// Every table and its keys. A key that is not here is a fault.
+const ROOT: Kind = Kind { name: "", keys: &["storage", "workers", "drain", "listen", "acme", "log", "site"] };
+const LISTEN: Kind = Kind { name: "listen", keys: &["http", "https", "health"] };
+const ACME: Kind = Kind {
+    name: "acme",
+    keys: &["directory", "staging", "email", "api_root", "issuance_root", "challenges", "retry"],
+};
+const LOG: Kind = Kind { name: "log", keys: &["format", "level", "access"] };
+const SITE: Kind =
+    Kind { name: "site", keys: &["domains", "to", "route", "redirect", "cert", "key", "issuer"] };
+const ROUTE: Kind = Kind { name: "site.route", keys: &["path", "to"] };
+
+struct Kind {
+    name: &'static str,
+    keys: &'static [&'static str],
+}
+
+/// Every key a file may have, such as `listen.https`; those that hold a table are left out.
+pub fn keys() -> impl Iterator<Item = String> {
+    [ROOT, LISTEN, ACME, LOG, SITE, ROUTE].into_iter().flat_map(|kind| {
+        let leaves = kind.keys.iter().filter(|key| !["listen", "acme", "log", "site", "route"].contains(key));
+        leaves.map(
+            move |key| if kind.name.is_empty() { (*key).to_owned() } else { format!("{}.{key}", kind.name) },
+        )
+    })
+}
+
+/// What the file `path` with the content `text` says; faults are added to `faults`. None if it is not TOML.
+pub(super) fn read(path: PathBuf, text: &str, faults: &mut Vec<Fault>) -> Option<Layer> {
+    let mut reader = Reader { path: Arc::new(path), text, faults };
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        // What else is wrong cannot be known before this is TOML.
+        for error in errors {
+            let place = reader.place(error.span().unwrap_or(0..0));
+            let what = error.message().replace('\n', "; ");
+            reader.faults.push(Fault::new(&place, "", format!("not TOML: {what}")));
+        }
+        return None;
+    }
+    Some(reader.root(document.get_ref()))
+}
+
+struct Reader<'a> {
+    path: Arc<PathBuf>,
+    text: &'a str,
+    faults: &'a mut Vec<Fault>,
+}
+
+/// A table with its full name for messages.
+struct Table<'t, 'i> {
+    kind: &'static Kind,
+    entries: &'t DeTable<'i>,
+}
+
+impl Reader<'_> {
+    fn root(&mut self, document: &DeTable<'_>) -> Layer {
+        let root = self.open(&ROOT, document);
+        let mut layer = Layer {
+            storage: self.text(&root, "storage"),
+            workers: self.text(&root, "workers"),
+            drain: self.text(&root, "drain"),
+            ..Layer::default()
+        };
+        if let Some(table) = self.table(&root, "listen", &LISTEN) {
+            layer.http = self.text(&table, "http");
+            layer.https = self.text(&table, "https");
+            layer.health = self.text(&table, "health");
+        }
+        if let Some(table) = self.table(&root, "acme", &ACME) {
+            layer.directory = self.text(&table, "directory");
+            layer.staging = self.switch(&table, "staging");
+            layer.email = self.text(&table, "email");
+            layer.api_root = self.text(&table, "api_root");
+            layer.issuance_root = self.text(&table, "issuance_root");
+            layer.challenges = self.list(&table, "challenges");
+            layer.retry = self.list(&table, "retry");
+        }
+        if let Some(table) = self.table(&root, "log", &LOG) {
+            layer.log_format = self.text(&table, "format");
+            layer.log_level = self.text(&table, "level");
+            layer.access = self.text(&table, "access");
+        }
+        layer.sites = self.tables(&root, "site", &SITE, Self::site);
+        layer
+    }
+
+    fn site(&mut self, place: Place, site: &Table<'_, '_>) -> SiteWritten {
+        SiteWritten {
+            place,
+            domains: self.list(site, "domains"),
+            to: self.text(site, "to"),
+            routes: self.tables(site, "route", &ROUTE, |reader, place, route| RouteWritten {
+                place,
+                path: reader.text(route, "path"),
+                to: reader.text(route, "to"),
+            }),
+            redirect: self.pairs(site, "redirect"),
+            cert: self.text(site, "cert"),
+            key: self.text(site, "key"),
+            issuer: self.text(site, "issuer"),
+        }
+    }
+
+    /// Takes a table to read from, after saying which of its keys nobody will ever read.
+    fn open<'t, 'i>(&mut self, kind: &'static Kind, entries: &'t DeTable<'i>) -> Table<'t, 'i> {
+        let table = Table { kind, entries };
+        for key in entries.keys() {
+            let name: &str = key.get_ref();
+            if !kind.keys.contains(&name) {
+                let place = self.place(key.span());
+                self.faults.push(Fault::new(&place, &table.key(name), "unknown key").known(name, kind.keys));
+            }
+        }
+        table
+    }
+
+    fn text(&mut self, table: &Table<'_, '_>, key: &str) -> Option<Words> {
+        table.entries.get(key).and_then(|value| self.words(value, &table.key(key)))
+    }
+
+    /// A string, or a number where one was written for a port or a count.
+    fn words(&mut self, value: &Value<'_>, key: &str) -> Option<Words> {
+        let text = match value.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
+            _ => return self.wrong_kind(value, key, "a string"),
+        };
+        Some(Words::new(text, self.place(value.span()), key))
+    }
+
+    fn switch(&mut self, table: &Table<'_, '_>, key: &str) -> Option<At<bool>> {
+        let value = table.entries.get(key)?;
+        match value.get_ref().as_bool() {
+            Some(on) => Some(At { value: on, place: self.place(value.span()), key: table.key(key) }),
+            None => self.wrong_kind(value, &table.key(key), "true or false"),
+        }
+    }
+
+    fn list(&mut self, table: &Table<'_, '_>, key: &str) -> Option<At<Vec<Words>>> {
+        let (value, key) = (table.entries.get(key)?, table.key(key));
+        let Some(items) = value.get_ref().as_array() else {
+            return self.wrong_kind(value, &key, "a list of strings, such as [\"…\"]");
+        };
+        let words = items.iter().filter_map(|item| self.words(item, &key)).collect();
+        Some(At { value: words, place: self.place(value.span()), key })
+    }
+
+    fn pairs(&mut self, table: &Table<'_, '_>, key: &str) -> Vec<(Words, Words)> {
+        let (Some(value), key) = (table.entries.get(key), table.key(key)) else { return Vec::new() };
+        let Some(pairs) = value.get_ref().as_table() else {
+            let wrong: Option<()> = self.wrong_kind(value, &key, "{ \"from\" = \"to\" }");
+            return wrong.map(|()| Vec::new()).unwrap_or_default();
+        };
+        let mut found = Vec::new();
+        for (from, to) in pairs {
+            let from = Words::new(from.get_ref().as_ref(), self.place(from.span()), &key);
+            found.extend(self.words(to, &key).map(|to| (from, to)));
+        }
+        found
+    }
+
+    fn table<'t, 'i>(
+        &mut self,
+        parent: &Table<'t, 'i>,
+        key: &str,
+        kind: &'static Kind,
+    ) -> Option<Table<'t, 'i>> {
+        let value = parent.entries.get(key)?;
+        match value.get_ref().as_table() {
+            Some(entries) => Some(self.open(kind, entries)),
+            None => self.wrong_kind(value, kind.name, &format!("a table: [{}]", kind.name)),
+        }
+    }
+
+    fn tables<T>(
+        &mut self,
+        parent: &Table<'_, '_>,
+        key: &str,
+        kind: &'static Kind,
+        mut read: impl FnMut(&mut Self, Place, &Table<'_, '_>) -> T,
+    ) -> Vec<T> {
+        let Some(value) = parent.entries.get(key) else { return Vec::new() };
+        let wanted = format!("[[{}]], once for each", kind.name);
+        let Some(items) = value.get_ref().as_array() else {
+            let wrong: Option<()> = self.wrong_kind(value, kind.name, &wanted);
+            return wrong.map(|()| Vec::new()).unwrap_or_default();
+        };
+        let mut found = Vec::new();
+        for item in items {
+            match item.get_ref().as_table() {
+                Some(entries) => {
+                    let table = self.open(kind, entries);
+                    let place = self.place(item.span());
+                    found.push(read(self, place, &table));
+                }
+                None => found.extend(self.wrong_kind::<T>(item, kind.name, &wanted)),
+            }
+        }
+        found
+    }
+
+    fn wrong_kind<T>(&mut self, value: &Value<'_>, key: &str, wanted: &str) -> Option<T> {
+        let place = self.place(value.span());
+        let found = value.get_ref().type_str();
+        self.faults.push(Fault::new(&place, key, format!("this is a TOML {found}")).accepted(wanted));
+        None
+    }
+
+    fn place(&self, span: Range<usize>) -> Place {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.matches('\n').count() + 1;
+        let column = before[line_start..].chars().count() + 1;
+        Place::File { path: Arc::clone(&self.path), line, column }
+    }
+}
+
+impl Table<'_, '_> {
+    fn key(&self, key: &str) -> String {
+        if self.kind.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.kind.name) }
+    }
+}

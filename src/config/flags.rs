@@ -1,0 +1,54 @@
+//! The command line's share of a configuration.
+
+use super::error::Place;
+use super::written::{At, Layer, Words};
+
+/// Flags as they were given. What is `None` or empty was not given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `--domain`, once or more, each with one name or several between commas.
+    pub domain: Vec<String>,
+    /// `--to`.
+    pub to: Option<String>,
+    /// `--storage`.
+    pub storage: Option<String>,
+    /// `--email`.
+    pub email: Option<String>,
+    /// `--staging`.
+    pub staging: bool,
+    /// `--acme-directory`.
+    pub acme_directory: Option<String>,
+    /// `--http-port`.
+    pub http_port: Option<String>,
+    /// `--https-port`.
+    pub https_port: Option<String>,
+    /// `--workers`.
+    pub workers: Option<String>,
+    /// `--log`: a level.
+    pub log: Option<String>,
+}
+
+impl Flags {
+    pub(super) fn layer(&self) -> Layer {
+        let words =
+            |value: &Option<String>, flag| value.clone().map(|v| Words::new(v, Place::Flag(flag), ""));
+        let domains = Some(self.domain.join(",")).filter(|all| !all.is_empty());
+        Layer {
+            storage: words(&self.storage, "--storage"),
+            workers: words(&self.workers, "--workers"),
+            http: words(&self.http_port, "--http-port"),
+            https: words(&self.https_port, "--https-port"),
+            directory: words(&self.acme_directory, "--acme-directory"),
+            staging: self.staging.then(|| At {
+                value: true,
+                place: Place::Flag("--staging"),
+                key: String::new(),
+            }),
+            email: words(&self.email, "--email"),
+            log_level: words(&self.log, "--log"),
+            domains: words(&domains, "--domain").map(|words| words.split_list()),
+            to: words(&self.to, "--to"),
+            ..Layer::default()
+        }
+    }
+}

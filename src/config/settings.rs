@@ -1,0 +1,130 @@
+//! What sidegate will do, already valid: nobody further in checks any of it again.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::foreign::Source;
+use crate::host::telemetry::Options as LogOptions;
+use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
+use crate::issuer::solver::ChallengeKind;
+use crate::proxy::Target;
+
+/// Everything there is to know before the start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Where certificates and keys are kept.
+    pub storage: Storage,
+    /// Where to listen.
+    pub listen: Listen,
+    /// Which CA to ask, and how.
+    pub acme: Acme,
+    /// How long to wait after the first failed attempt, the second, and so on; the last one repeats.
+    pub retry: Vec<Duration>,
+    /// How to log.
+    pub log: LogOptions,
+    /// Whether each request becomes a line on standard output.
+    pub access: bool,
+    /// Threads that serve connections.
+    pub workers: usize,
+    /// How long open connections may go on once a stop was asked for.
+    pub drain: Duration,
+    /// How long a request waits for an app that does not listen yet.
+    pub hold: Duration,
+    /// Told to a wrapped app as `PORT`; none if it listens on a unix socket.
+    pub child_port: Option<u16>,
+    /// What is served: at least one site, except for `list`. A client without SNI gets the certificate of the first name.
+    pub sites: Vec<Site>,
+}
+
+/// Where certificates and keys are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// To be used if it can be.
+    pub path: PathBuf,
+    /// To be used, with a word about it, where `path` may not be created or written. None if the operator
+    /// chose `path`: then it is that or nothing.
+    pub fallback: Option<PathBuf>,
+}
+
+/// Where to listen. Port 0 takes any free one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// For challenges and redirects, in clear; none if it is switched off.
+    pub http: Option<SocketAddr>,
+    /// For everything else.
+    pub https: SocketAddr,
+    /// For `/livez` and `/readyz`, in clear: one address, or two for the two forms of `localhost`. Empty if
+    /// it is switched off.
+    pub health: Vec<SocketAddr>,
+    /// Whether a redirect to https names the port of [`https`](Self::https). Not so in a pod, whose port
+    /// 8443 is known to the world as the service's 443.
+    pub https_port_is_public: bool,
+}
+
+/// Which CA to ask, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acme {
+    /// The directory's URL.
+    pub directory: String,
+    /// Where the CA may write to about expiring certificates.
+    pub email: Option<String>,
+    /// PEM: trust for the directory's own TLS, beside the system's.
+    pub api_root: Option<Vec<u8>>,
+    /// PEM: the root that its certificates should chain to.
+    pub issuance_root: Option<Vec<u8>>,
+    /// How to prove control of a name, the preferred way first.
+    pub challenges: Vec<ChallengeKind>,
+}
+
+/// Some names and what is behind them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The names clients know it by.
+    pub names: Names,
+    /// Whose certificate is shown for them.
+    pub keeper: Keeper,
+    /// Path prefixes and where their requests go. `/` is everything else.
+    pub routes: Vec<(String, Target)>,
+    /// Names that only send clients on to another one.
+    pub redirect: Vec<(Fqdn, Fqdn)>,
+}
+
+/// Who gets and renews a site's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keeper {
+    /// We do: one lineage, or two if only some of the names are for a CA.
+    Us(Vec<Lineage>),
+    /// Somebody else does, and puts PEM files there.
+    Files(Source),
+}
+
+impl Settings {
+    /// Every lineage we get and renew, in the order of the sites.
+    pub fn lineages(&self) -> impl Iterator<Item = &Lineage> {
+        self.sites.iter().flat_map(|site| match &site.keeper {
+            Keeper::Us(lineages) => lineages.as_slice(),
+            Keeper::Files(_) => &[],
+        })
+    }
+
+    /// The name whose certificate is shown to clients that name none.
+    #[must_use]
+    pub fn unnamed(&self) -> Option<&Name> {
+        self.sites.first().map(|site| site.names.primary())
+    }
+
+    /// Whether a CA is asked for anything at all.
+    #[must_use]
+    pub fn asks_a_ca(&self) -> bool {
+        self.lineages().any(|lineage| lineage.provider() == Provider::Letsencrypt)
+    }
+
+    /// Whether we answer http-01 challenges for this site, so that unknown ones are not the app's.
+    #[must_use]
+    pub fn validates_by_http01(&self, site: &Site) -> bool {
+        let by_ca = |lineage: &Lineage| lineage.provider() == Provider::Letsencrypt;
+        let asked = matches!(&site.keeper, Keeper::Us(lineages) if lineages.iter().any(by_ca));
+        asked && self.acme.challenges.contains(&ChallengeKind::Http01)
+    }
+}

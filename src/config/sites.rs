@@ -1,0 +1,293 @@
+//! Sites: which names, which certificate, and where requests go.
+
+use std::collections::BTreeMap;
+
+use crate::foreign::Source;
+use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
+use crate::proxy::Target;
+
+use super::Purpose;
+use super::check::Checker;
+use super::error::Place;
+use super::settings::{Keeper, Site};
+use super::written::{At, SiteWritten, Words};
+
+/// What is accepted where a target is asked for.
+const TARGET: &str =
+    "a port such as 3000, host:port, or a URL without a path: http://, https://, h2c:// or unix:/path";
+
+/// What an app of ours is told to listen on unless it was said where.
+const CHILD_PORT: u16 = 3000;
+
+/// The sites, and the port a wrapped app is to listen on. Without a single good one there is a fault.
+pub(super) fn check(checker: &mut Checker<'_>, own_ca: bool) -> (Vec<Site>, Option<u16>) {
+    let written = gather(checker);
+    let mut taken = BTreeMap::new();
+    let mut sites = Vec::new();
+    for site in &written {
+        let mut check = Check { checker: &mut *checker, site, own_ca, taken: &mut taken };
+        sites.extend(check.site());
+    }
+    let port = match checker.purpose {
+        Purpose::Run => {
+            sites.first().and_then(|site: &Site| site.routes.first()).and_then(|(_, to)| port_of(to))
+        }
+        _ => None,
+    };
+    (sites, port)
+}
+
+/// The sites of the file, and what flags and variables say about the one they can speak of.
+fn gather(checker: &mut Checker<'_>) -> Vec<SiteWritten> {
+    let (domains, to) = (checker.layer.domains.take(), checker.layer.to.take());
+    let mut sites = std::mem::take(&mut checker.layer.sites);
+    if let Purpose::Demo { port, .. } = checker.purpose {
+        let mut site = SiteWritten::empty(Place::Nowhere);
+        site.domains = domains.or(Some(default_domain()));
+        site.to = to.or(Some(Words::new(port.to_string(), Place::Nowhere, "to")));
+        site.issuer = Some(Words::new("selfsigned", Place::Nowhere, "issuer"));
+        return vec![site];
+    }
+    match sites.len() {
+        0 if domains.is_none() && matches!(checker.purpose, Purpose::List { .. }) => {}
+        0 => {
+            let mut site = SiteWritten::empty(Place::Nowhere);
+            let run = matches!(checker.purpose, Purpose::Run);
+            site.domains = if run { domains.or(Some(default_domain())) } else { domains };
+            site.to =
+                if run { to.or(Some(Words::new(CHILD_PORT.to_string(), Place::Nowhere, "to"))) } else { to };
+            sites.push(site);
+        }
+        1 => {
+            sites[0].domains = domains.or(sites[0].domains.take());
+            sites[0].to = to.or(sites[0].to.take());
+        }
+        many => {
+            let what = format!("the file has {many} sites, and this does not say which of them it is about");
+            let fault = domains.as_ref().map(|d| d.fault(&what)).or(to.as_ref().map(|to| to.fault(&what)));
+            checker
+                .faults
+                .extend(fault.map(|fault| fault.accepted("domains and to in each [[site]] of the file")));
+        }
+    }
+    sites
+}
+
+fn default_domain() -> At<Vec<Words>> {
+    Words::new("localhost", Place::Nowhere, "domains").split_list()
+}
+
+fn port_of(target: &Target) -> Option<u16> {
+    let text = target.to_string();
+    if text.starts_with("unix:") { None } else { text.rsplit_once(':')?.1.parse().ok() }
+}
+
+struct Check<'c, 'a> {
+    checker: &'c mut Checker<'a>,
+    site: &'c SiteWritten,
+    own_ca: bool,
+    /// Where each name was first written, over all sites.
+    taken: &'c mut BTreeMap<Name, Place>,
+}
+
+impl Check<'_, '_> {
+    fn site(&mut self) -> Option<Site> {
+        let names = self.names();
+        let routes = self.routes();
+        let redirect = self.redirect(&names);
+        let all = if names.is_empty() { None } else { self.all(&names) };
+        let keeper = self.keeper(all.as_ref(), &names);
+        Some(Site { names: all?, keeper: keeper?, routes, redirect })
+    }
+
+    fn all(&mut self, names: &[(Name, Words)]) -> Option<Names> {
+        let all = Names::new(names.iter().map(|(name, _)| name.clone()));
+        if let (Err(error), Some(domains)) = (&all, &self.site.domains) {
+            self.checker.faults.push(domains.fault(error.to_string()));
+        }
+        all.ok()
+    }
+
+    fn names(&mut self) -> Vec<(Name, Words)> {
+        let Some(list) = &self.site.domains else {
+            let nowhere = self.site.place == Place::Nowhere;
+            let (key, what) = if nowhere { ("", "no domain is given") } else { ("site.domains", "missing") };
+            let ways = "--domain example.com, TLS_DOMAIN=example.com, or a [[site]] with domains";
+            let accepted = if nowhere { ways } else { "a list of names, such as [\"example.com\"]" };
+            self.checker.missing(&self.site.place, key, what, accepted);
+            return Vec::new();
+        };
+        if list.value.is_empty() {
+            self.checker.faults.push(list.fault("no domain is given").accepted("at least one name"));
+        }
+        let mut names: Vec<(Name, Words)> = Vec::new();
+        for words in &list.value {
+            match Name::parse(&words.value) {
+                Err(error) => self.checker.faults.push(words.fault(error.to_string())),
+                Ok(name) => match self.taken.get(&name) {
+                    Some(first) => {
+                        let first = first.to_string();
+                        let at = first.trim_end_matches([':', ' ']);
+                        let what = format!("{name} is given twice, first at {at}");
+                        self.checker.faults.push(words.fault(what).accepted("each name once"));
+                    }
+                    None => {
+                        self.taken.insert(name.clone(), words.place.clone());
+                        names.push((name, words.clone()));
+                    }
+                },
+            }
+        }
+        names
+    }
+
+    fn routes(&mut self) -> Vec<(String, Target)> {
+        let mut routes: Vec<(String, Target)> = Vec::new();
+        if let Some(to) = &self.site.to {
+            routes.extend(self.target(to).map(|target| ("/".to_owned(), target)));
+        } else if self.site.routes.is_empty() {
+            let nowhere = self.site.place == Place::Nowhere;
+            let key = if nowhere { "" } else { "site.to" };
+            let ways = "--to 3000, TARGET_PORT=3000, TARGET=http://localhost:3000, or a [[site]] with to";
+            let accepted = if nowhere { ways } else { TARGET };
+            self.checker.missing(&self.site.place, key, "nothing says where requests go", accepted);
+        }
+        for route in &self.site.routes {
+            let target = match &route.to {
+                Some(to) => self.target(to),
+                None => {
+                    self.checker.missing(&route.place, "site.route.to", "missing", TARGET);
+                    None
+                }
+            };
+            let Some(path) = &route.path else {
+                self.checker.missing(&route.place, "site.route.path", "missing", "a path such as /api");
+                continue;
+            };
+            if !path.value.starts_with('/') || path.value.contains(['?', '#', ' ']) {
+                let what = format!("{:?} is not a path", path.value);
+                self.checker.faults.push(path.fault(what).accepted("a path such as /api"));
+            } else if routes.iter().any(|(known, _)| *known == path.value) {
+                let hint = if path.value == "/" && self.site.to.is_some() {
+                    " (`to` is the route of /)"
+                } else {
+                    ""
+                };
+                let what = format!("{} has a route already{hint}", path.value);
+                self.checker.faults.push(path.fault(what).accepted("each path once"));
+            } else {
+                routes.extend(target.map(|target| (path.value.clone(), target)));
+            }
+        }
+        routes
+    }
+
+    fn target(&mut self, words: &Words) -> Option<Target> {
+        match Target::parse(&words.value) {
+            Ok(target) => Some(target),
+            Err(error) => {
+                self.checker.faults.push(words.fault(error.to_string()).accepted(TARGET));
+                None
+            }
+        }
+    }
+
+    fn redirect(&mut self, names: &[(Name, Words)]) -> Vec<(Fqdn, Fqdn)> {
+        let mut pairs: Vec<(Fqdn, Fqdn)> = Vec::new();
+        for (from_words, to_words) in &self.site.redirect {
+            let mut name = |words: &Words| match Fqdn::parse(&words.value) {
+                Ok(name) if !name.is_wildcard() => Some(name),
+                Ok(_) => {
+                    self.checker.faults.push(words.fault("a redirect is from one name to one name"));
+                    None
+                }
+                Err(error) => {
+                    self.checker.faults.push(words.fault(error.to_string()));
+                    None
+                }
+            };
+            let (Some(from), Some(to)) = (name(from_words), name(to_words)) else { continue };
+            let what = if !names.iter().any(|(name, _)| name.covers(from.as_str())) {
+                // Without a certificate for it, nobody would get as far as the redirect.
+                format!("{from} is not one of the site's domains")
+            } else if from == to
+                || self.site.redirect.iter().any(|(from, _)| Fqdn::parse(&from.value) == Ok(to.clone()))
+            {
+                format!("{to} is redirected itself")
+            } else {
+                pairs.push((from, to));
+                continue;
+            };
+            self.checker.faults.push(from_words.fault(what));
+        }
+        pairs
+    }
+
+    fn keeper(&mut self, all: Option<&Names>, names: &[(Name, Words)]) -> Option<Keeper> {
+        match (&self.site.cert, &self.site.key) {
+            (None, None) => self.lineages(names).map(Keeper::Us),
+            (Some(cert), Some(key)) => {
+                if let Some(issuer) = &self.site.issuer {
+                    let what = "somebody else keeps this site's certificate: cert and key are set";
+                    self.checker.faults.push(issuer.fault(what).accepted("either issuer, or cert and key"));
+                }
+                self.pem(cert, b"CERTIFICATE", "a PEM file with the certificate and its chain");
+                self.pem(key, b"PRIVATE KEY", "a PEM file with the private key");
+                Some(Keeper::Files(Source { names: all?.clone(), cert: cert.path(), key: key.path() }))
+            }
+            (Some(one), None) | (None, Some(one)) => {
+                let what = "cert and key are of use only together";
+                self.checker.faults.push(one.fault(what).accepted("both of them"));
+                None
+            }
+        }
+    }
+
+    fn pem(&mut self, words: &Words, label: &[u8], accepted: &str) {
+        let what = match (self.checker.read)(words) {
+            Ok(bytes) if bytes.windows(label.len()).any(|window| window == label) => return,
+            Ok(_) => format!("{} holds nothing of the kind", words.path().display()),
+            Err(error) => error,
+        };
+        self.checker.faults.push(words.fault(what).accepted(accepted));
+    }
+
+    /// One lineage for the names a CA is asked for and one for the others.
+    fn lineages(&mut self, names: &[(Name, Words)]) -> Option<Vec<Lineage>> {
+        let issuer = self.checker.one_of(self.site.issuer.as_ref(), &["acme", "selfsigned"]);
+        let mut lineages = Vec::new();
+        for provider in [Provider::Letsencrypt, Provider::Selfsigned] {
+            let mut members = Vec::new();
+            for (name, words) in names {
+                if self.provider(name, words, issuer) == provider {
+                    members.push(name.clone());
+                }
+            }
+            if !members.is_empty() {
+                // Too many names for one certificate: said once, about all the names of the site.
+                lineages.push(Lineage::new(Names::new(members).ok()?, provider));
+            }
+        }
+        Some(lineages)
+    }
+
+    /// Who signs for `name`. Names that no public CA can sign are not taken to one.
+    fn provider(&mut self, name: &Name, words: &Words, issuer: Option<&str>) -> Provider {
+        let ip = name.fqdn().is_none();
+        let what = match issuer {
+            Some("selfsigned") => return Provider::Selfsigned,
+            None if ip || !(name.is_public() || self.own_ca) => return Provider::Selfsigned,
+            _ if ip => format!("certificates of a CA for addresses such as {name} are not built yet"),
+            _ if name.is_wildcard() => {
+                format!("a CA signs {name} after a dns-01 challenge only, which is not built yet")
+            }
+            _ if !name.is_public() && !self.own_ca => format!("no public CA can sign {name}"),
+            _ => return Provider::Letsencrypt,
+        };
+        let fault = words.fault(what).accepted("issuer = \"selfsigned\", or cert and key of your own");
+        if !self.checker.faults.contains(&fault) {
+            self.checker.faults.push(fault);
+        }
+        Provider::Letsencrypt
+    }
+}

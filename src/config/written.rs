@@ -1,0 +1,140 @@
+//! Values as somebody wrote them, with the place where: the one form that flags, variables and files
+//! have in common before anything is checked.
+
+use std::path::{Path, PathBuf};
+
+use super::error::{Fault, Place};
+
+/// A value and where it was written.
+#[derive(Debug, Clone)]
+pub(super) struct At<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+    /// The key in a file; empty where the place says it all.
+    pub(super) key: String,
+}
+
+/// Words that mean something once they are checked.
+pub(super) type Words = At<String>;
+
+impl Words {
+    pub(super) fn new(value: impl Into<String>, place: Place, key: &str) -> Self {
+        Self { value: value.into(), place, key: key.to_owned() }
+    }
+
+    /// The parts between commas, each at the place of the whole.
+    pub(super) fn split_list(&self) -> At<Vec<Words>> {
+        let parts = self.value.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let value = parts.map(|part| Self::new(part, self.place.clone(), &self.key)).collect();
+        At { value, place: self.place.clone(), key: self.key.clone() }
+    }
+
+    /// A path that was written in a file is relative to that file, any other to the working directory.
+    pub(super) fn path(&self) -> PathBuf {
+        match &self.place {
+            Place::File { path, .. } => path.parent().unwrap_or(Path::new("")).join(&self.value),
+            _ => PathBuf::from(&self.value),
+        }
+    }
+}
+
+impl<T> At<T> {
+    pub(super) fn fault(&self, what: impl Into<String>) -> Fault {
+        Fault::new(&self.place, &self.key, what)
+    }
+
+    /// What an operator calls this value: the variable, the flag, or the key.
+    pub(super) fn name(&self) -> &str {
+        match &self.place {
+            Place::Variable(name) => name,
+            Place::Flag(name) => name,
+            Place::File { .. } | Place::Nowhere => &self.key,
+        }
+    }
+}
+
+/// Everything one source says. What it does not say is left to the next.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Layer {
+    pub(super) storage: Option<Words>,
+    pub(super) workers: Option<Words>,
+    pub(super) drain: Option<Words>,
+    pub(super) http: Option<Words>,
+    pub(super) https: Option<Words>,
+    pub(super) health: Option<Words>,
+    pub(super) directory: Option<Words>,
+    pub(super) staging: Option<At<bool>>,
+    pub(super) email: Option<Words>,
+    pub(super) api_root: Option<Words>,
+    pub(super) issuance_root: Option<Words>,
+    pub(super) challenges: Option<At<Vec<Words>>>,
+    pub(super) retry: Option<At<Vec<Words>>>,
+    pub(super) log_format: Option<Words>,
+    pub(super) log_level: Option<Words>,
+    pub(super) access: Option<Words>,
+    /// Of the one site that flags and variables can speak of.
+    pub(super) domains: Option<At<Vec<Words>>>,
+    pub(super) to: Option<Words>,
+    /// The sites of a file.
+    pub(super) sites: Vec<SiteWritten>,
+}
+
+/// A `[[site]]`.
+#[derive(Debug, Clone)]
+pub(super) struct SiteWritten {
+    pub(super) place: Place,
+    pub(super) domains: Option<At<Vec<Words>>>,
+    pub(super) to: Option<Words>,
+    pub(super) routes: Vec<RouteWritten>,
+    pub(super) redirect: Vec<(Words, Words)>,
+    pub(super) cert: Option<Words>,
+    pub(super) key: Option<Words>,
+    pub(super) issuer: Option<Words>,
+}
+
+impl SiteWritten {
+    pub(super) fn empty(place: Place) -> Self {
+        let (domains, to, cert, key, issuer) = (None, None, None, None, None);
+        Self { place, domains, to, routes: Vec::new(), redirect: Vec::new(), cert, key, issuer }
+    }
+}
+
+/// A `[[site.route]]`.
+#[derive(Debug, Clone)]
+pub(super) struct RouteWritten {
+    pub(super) place: Place,
+    pub(super) path: Option<Words>,
+    pub(super) to: Option<Words>,
+}
+
+impl Layer {
+    /// This layer, and beneath it what `lower` says where this one is silent.
+    pub(super) fn over(self, lower: Self) -> Self {
+        // A directory and «staging» are two answers to one question, so they are taken together.
+        let asks_for_ca =
+            self.directory.is_some() || self.staging.as_ref().is_some_and(|staging| staging.value);
+        let (directory, staging) =
+            if asks_for_ca { (self.directory, self.staging) } else { (lower.directory, lower.staging) };
+        Self {
+            storage: self.storage.or(lower.storage),
+            workers: self.workers.or(lower.workers),
+            drain: self.drain.or(lower.drain),
+            http: self.http.or(lower.http),
+            https: self.https.or(lower.https),
+            health: self.health.or(lower.health),
+            directory,
+            staging,
+            email: self.email.or(lower.email),
+            api_root: self.api_root.or(lower.api_root),
+            issuance_root: self.issuance_root.or(lower.issuance_root),
+            challenges: self.challenges.or(lower.challenges),
+            retry: self.retry.or(lower.retry),
+            log_format: self.log_format.or(lower.log_format),
+            log_level: self.log_level.or(lower.log_level),
+            access: self.access.or(lower.access),
+            domains: self.domains.or(lower.domains),
+            to: self.to.or(lower.to),
+            sites: if self.sites.is_empty() { lower.sites } else { self.sites },
+        }
+    }
+}

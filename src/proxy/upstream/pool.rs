@@ -1,0 +1,158 @@
+//! Connections that wait for their next request, one pool for each target and worker.
+//!
+//! The race that makes proxies answer 502 for no visible reason is here: an upstream may close an idle connection
+//! in the very moment it is used again. So a connection waits only as long as the upstream is known to keep it, is
+//! looked at before it is used, and the newest is used first.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::connect::{ConnectError, Dialer, Stream, Winner};
+use super::h1::Conn;
+use super::h2::Shared;
+use super::target::Target;
+use crate::proxy::Options;
+
+/// How long a connection waits if the upstream says nothing about it. The shortest keep-alive in wide use is two
+/// seconds.
+const UNTOLD: Duration = Duration::from_millis(1500);
+
+/// What is left of a time the upstream did tell, since its clock began earlier than ours.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// The longest wait, whatever the upstream says.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Connections that wait in one pool.
+const MAX_IDLE: usize = 128;
+
+/// All pools of a worker. They never leave their thread.
+pub(in crate::proxy) struct Pools {
+    dialer: Rc<Dialer>,
+    pools: RefCell<HashMap<Target, Rc<Pool>>>,
+    /// For a tunnel on which nothing is said.
+    tunnel_idle: Duration,
+}
+
+impl Pools {
+    /// Has no connection yet.
+    pub(in crate::proxy) fn new(options: &Options) -> Self {
+        let dialer =
+            Dialer::new(options.connect_near, options.connect, options.hold, options.upstream_roots.clone());
+        Self {
+            dialer: Rc::new(dialer),
+            pools: RefCell::new(HashMap::new()),
+            tunnel_idle: options.tunnel_idle,
+        }
+    }
+
+    /// The pool of this target.
+    pub(in crate::proxy) fn of(&self, target: &Target) -> Rc<Pool> {
+        if let Some(pool) = self.pools.borrow().get(target) {
+            return Rc::clone(pool);
+        }
+        let pool = Rc::new(Pool {
+            target: target.clone(),
+            dialer: Rc::clone(&self.dialer),
+            winner: Winner::default(),
+            idle: RefCell::new(Vec::new()),
+            reaping: Cell::new(false),
+            h2: Shared::default(),
+        });
+        self.pools.borrow_mut().insert(target.clone(), Rc::clone(&pool));
+        pool
+    }
+
+    /// For how long a tunnel may be silent.
+    pub(in crate::proxy) fn tunnel_idle(&self) -> Duration {
+        self.tunnel_idle
+    }
+}
+
+/// The connections to one target.
+pub(in crate::proxy) struct Pool {
+    target: Target,
+    dialer: Rc<Dialer>,
+    winner: Winner,
+    /// The newest last.
+    idle: RefCell<Vec<Idle>>,
+    /// Whether a task is there that closes what has waited too long.
+    reaping: Cell<bool>,
+    h2: Shared,
+}
+
+struct Idle {
+    conn: Conn,
+    until: Instant,
+}
+
+impl Pool {
+    /// The target.
+    pub(in crate::proxy) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The connection that all exchanges over HTTP/2 share.
+    pub(in crate::proxy) fn h2(&self) -> &Shared {
+        &self.h2
+    }
+
+    /// A connection that has been used before and is as good as new, if there is one.
+    pub(in crate::proxy) fn take(&self) -> Option<Conn> {
+        let mut idle = self.idle.borrow_mut();
+        let now = Instant::now();
+        while let Some(Idle { mut conn, until }) = idle.pop() {
+            if until > now && conn.is_quiet() {
+                return Some(conn);
+            }
+        }
+        None
+    }
+
+    /// A stream to the target, and the address where it leads. Every address that was tried is in `tried`
+    /// afterwards.
+    ///
+    /// # Errors
+    ///
+    /// What each address said.
+    pub(in crate::proxy) async fn dial(
+        &self,
+        tried: &mut Vec<Arc<str>>,
+    ) -> Result<(Stream, Arc<str>), ConnectError> {
+        self.dialer.dial(&self.target, &self.winner, tried).await
+    }
+
+    /// Keeps a connection on which an exchange has ended cleanly, for as long as the upstream is known to.
+    pub(super) fn give(self: Rc<Self>, conn: Conn, timeout: Option<Duration>) {
+        let wait = timeout.map_or(UNTOLD, |told| told.saturating_sub(MARGIN).min(LONGEST));
+        if wait.is_zero() {
+            return;
+        }
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() == MAX_IDLE {
+            idle.remove(0);
+        }
+        idle.push(Idle { conn, until: Instant::now() + wait });
+        drop(idle);
+        if !self.reaping.replace(true) {
+            tokio::task::spawn_local(reap(self));
+        }
+    }
+}
+
+/// Closes what has waited too long, until nothing waits any more.
+async fn reap(pool: Rc<Pool>) {
+    loop {
+        let next = pool.idle.borrow().iter().map(|idle| idle.until).min();
+        let Some(next) = next else { break };
+        sleep_until(next).await;
+        let now = Instant::now();
+        pool.idle.borrow_mut().retain(|idle| idle.until > now);
+    }
+    pool.reaping.set(false);
+}
