@@ -4,6 +4,7 @@
 //! together with what variables and files say, so that all faults are reported at once.
 
 mod list;
+mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Flags, Purpose};
 
 pub use self::list::{ListRow, json, table};
+pub use self::words::{demo, summary};
 
 /// `EX_USAGE`: the command line was wrong.
 pub const USAGE: u8 = 64;
