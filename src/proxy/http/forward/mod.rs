@@ -157,4 +157,4 @@ fn strip(headers: &mut HeaderMap) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::proxy::http) mod tests;

@@ -264,6 +264,3 @@ impl Exchange {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,227 @@
+//! Requests through [`forward`](super::forward), with a real client, a real server of hyper's in front, and a backend
+//! that says exactly what the test says.
+
+mod duplex;
+mod failures;
+mod framing;
+mod h2c;
+mod reuse;
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+use super::super::body::Body;
+use super::forward;
+use crate::proxy::Options;
+use crate::proxy::access::Trace;
+use crate::proxy::conn::ConnFacts;
+use crate::proxy::upstream::{Pools, Target, Upstream};
+
+/// What is said about each request when it is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::proxy::http) struct Said {
+    pub(in crate::proxy::http) reason: Option<&'static str>,
+    pub(in crate::proxy::http) conn: Option<&'static str>,
+    pub(in crate::proxy::http) tried: Vec<String>,
+}
+
+/// A front of hyper's that forwards everything to one target.
+#[derive(Clone)]
+pub(in crate::proxy::http) struct Front {
+    pub(in crate::proxy::http) address: SocketAddr,
+    said: Rc<RefCell<Vec<Said>>>,
+}
+
+impl Front {
+    /// Forwards to `target`, over one version of HTTP or the other.
+    pub(in crate::proxy::http) async fn start(target: &str, options: Options) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let said = Rc::new(RefCell::new(Vec::new()));
+        let front = Self { address, said };
+        let shared = Rc::new((Pools::new(&options), Upstream::new(Target::parse(target).expect("a target"))));
+        let serving = front.clone();
+        spawn_local(async move {
+            while let Ok((io, client)) = listener.accept().await {
+                spawn_local(serving.clone().serve(io, client, Rc::clone(&shared)));
+            }
+        });
+        front
+    }
+
+    async fn serve(self, io: TcpStream, client: SocketAddr, shared: Rc<(Pools, Upstream)>) {
+        let mut preface = [0; 3];
+        let h2 = io.peek(&mut preface).await.is_ok() && preface == *b"PRI";
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let (front, shared) = (self.clone(), Rc::clone(&shared));
+            async move {
+                let facts = facts(client, front.address);
+                let mut trace = Trace::default();
+                let upgrading = hyper::upgrade::on(&mut request);
+                let response =
+                    forward(&shared.0, &shared.1, request.map(Body::Client), &facts, &mut trace).await;
+                if let Some(tunnel) = trace.tunnel.take() {
+                    spawn_local(async move {
+                        if let Ok(client) = upgrading.await {
+                            tunnel.run(client).await;
+                        }
+                    });
+                }
+                front.said.borrow_mut().push(Said {
+                    reason: trace.reason,
+                    conn: trace.upstream_conn,
+                    tried: trace.tried.iter().map(ToString::to_string).collect(),
+                });
+                Ok::<Response<Body>, std::convert::Infallible>(response)
+            }
+        });
+        if h2 {
+            let server = hyper::server::conn::http2::Builder::new(Local);
+            let _ = server.serve_connection(TokioIo::new(io), service).await;
+        } else {
+            let server = hyper::server::conn::http1::Builder::new();
+            let _ = server.serve_connection(TokioIo::new(io), service).with_upgrades().await;
+        }
+    }
+
+    /// A raw connection to the front.
+    pub(in crate::proxy::http) async fn connect(&self) -> Wire {
+        Wire::new(TcpStream::connect(self.address).await.expect("the front accepts"))
+    }
+
+    /// What was said about the last request, and how many there were.
+    pub(in crate::proxy::http) fn said(&self) -> (Said, usize) {
+        let said = self.said.borrow();
+        (said.last().expect("a request is over").clone(), said.len())
+    }
+
+    /// How the connection of each request so far came about.
+    pub(in crate::proxy::http) fn conns(&self) -> Vec<&'static str> {
+        self.said.borrow().iter().filter_map(|said| said.conn).collect()
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(in crate::proxy::http) struct Local;
+
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, future: F) {
+        spawn_local(future);
+    }
+}
+
+/// What is known about a client that came through TLS.
+pub(in crate::proxy::http) fn facts(client: SocketAddr, local: SocketAddr) -> ConnFacts {
+    ConnFacts { client, local, secure: true, server_name: None, tls_version: Some("1.3") }
+}
+
+/// A backend on 127.0.0.1 that says only what it is told to.
+pub(in crate::proxy::http) struct Backend {
+    listener: TcpListener,
+    pub(in crate::proxy::http) target: String,
+}
+
+impl Backend {
+    pub(in crate::proxy::http) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let target = listener.local_addr().expect("an address").to_string();
+        Self { listener, target }
+    }
+
+    /// The next connection.
+    pub(in crate::proxy::http) async fn accept(&self) -> Wire {
+        Wire::new(self.listener.accept().await.expect("a connection").0)
+    }
+}
+
+/// One end of a connection, in bytes.
+pub(in crate::proxy::http) struct Wire {
+    io: TcpStream,
+    inbox: Vec<u8>,
+}
+
+impl Wire {
+    fn new(io: TcpStream) -> Self {
+        io.set_nodelay(true).expect("a TCP socket");
+        Self { io, inbox: Vec::new() }
+    }
+
+    pub(in crate::proxy::http) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.io.write_all(bytes.as_ref()).await.expect("the other side reads");
+    }
+
+    /// Everything up to and with `end`, which is waited for.
+    pub(in crate::proxy::http) async fn until(&mut self, end: &str) -> String {
+        loop {
+            if let Some(at) = self.inbox.windows(end.len()).position(|w| w == end.as_bytes()) {
+                let rest = self.inbox.split_off(at + end.len());
+                return text(std::mem::replace(&mut self.inbox, rest));
+            }
+            let read = self.io.read_buf(&mut self.inbox).await.expect("bytes");
+            assert!(read > 0, "ended before {end:?}: {:?}", text(self.inbox.clone()));
+        }
+    }
+
+    /// A whole head, in lower case.
+    pub(in crate::proxy::http) async fn head(&mut self) -> String {
+        self.until("\r\n\r\n").await.to_ascii_lowercase()
+    }
+
+    /// Exactly so many bytes.
+    pub(in crate::proxy::http) async fn exactly(&mut self, length: usize) -> String {
+        while self.inbox.len() < length {
+            let read = self.io.read_buf(&mut self.inbox).await.expect("bytes");
+            assert!(read > 0, "ended after {} of {length} bytes", self.inbox.len());
+        }
+        let rest = self.inbox.split_off(length);
+        text(std::mem::replace(&mut self.inbox, rest))
+    }
+
+    /// Everything until the other side ends, however it does.
+    pub(in crate::proxy::http) async fn rest(&mut self) -> String {
+        while matches!(self.io.read_buf(&mut self.inbox).await, Ok(1..)) {}
+        text(std::mem::take(&mut self.inbox))
+    }
+
+    /// Says that nothing more will come, and goes on reading.
+    pub(in crate::proxy::http) async fn end(&mut self) {
+        self.io.shutdown().await.expect("an open connection");
+    }
+
+    /// Ends the connection with a reset.
+    pub(in crate::proxy::http) fn reset(self) {
+        self.io.set_zero_linger().expect("a TCP socket");
+    }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("text")
+}
+
+/// Runs a test on a worker's runtime. One that waits for what never comes fails.
+pub(in crate::proxy::http) fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(Default::default())
+        .expect("a runtime");
+    runtime.block_on(async { timeout(Duration::from_secs(20), test).await.expect("the test waits in vain") });
+}
+
+/// A front before a backend that has not been connected to yet.
+pub(in crate::proxy::http) async fn house() -> (Front, Backend) {
+    let backend = Backend::start().await;
+    let front = Front::start(&backend.target, Options::default()).await;
+    (front, backend)
+}
