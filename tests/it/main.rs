@@ -2,5 +2,9 @@
 
 mod config_faults;
 mod config_samples;
+mod crash;
 mod engine_contract;
+mod house;
+mod layout;
+mod spool;
 mod walls;
