@@ -9,20 +9,15 @@
 //! One [`Proxy`] is shared by all workers. Each worker is a thread with a runtime of its own and calls
 //! [`Proxy::serve`] once; connections and idle upstream connections never leave their worker.
 
+#![allow(dead_code, reason = "the halves grow towards each other")]
+
 use std::time::Duration;
 
-pub use self::upstream::{Target, TargetError};
-
-#[allow(dead_code, reason = "the halves grow towards each other")]
 mod access;
-#[allow(dead_code, reason = "the halves grow towards each other")]
 mod conn;
-#[allow(dead_code, reason = "the halves grow towards each other")]
-mod error;
-#[allow(dead_code, reason = "the halves grow towards each other")]
+pub mod drain;
 mod http;
-#[allow(dead_code, reason = "the halves grow towards each other")]
-mod upstream;
+mod limits;
 
 /// How the proxy treats clients and upstreams. Durations are upper bounds, never delays.
 #[derive(Debug, Clone)]
@@ -47,8 +42,6 @@ pub struct Options {
     pub hold: Duration,
     /// The port clients reach us on with https; named in redirects if it is not 443.
     pub https_port: u16,
-    /// Whom the certificates of https upstreams may be signed by, each in DER.
-    pub upstream_roots: Vec<Vec<u8>>,
 }
 
 impl Default for Options {
@@ -65,7 +58,6 @@ impl Default for Options {
             max_connections: 10_000,
             hold: Duration::ZERO,
             https_port: 443,
-            upstream_roots: Vec::new(),
         }
     }
 }
