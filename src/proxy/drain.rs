@@ -4,6 +4,7 @@
 //! waited for. The drain is finished when the last watcher is gone, so nothing can be forgotten by forgetting to
 //! count it. A dropped `Drain` cuts.
 
+use std::future::pending;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -91,20 +92,17 @@ impl Watcher {
         }
     }
 
-    /// Passes on to `inner` what this watcher hears, until the cut.
+    /// Passes on to `inner` what this watcher hears. Never returns; drop it when `inner` is finished.
     ///
     /// A worker gives its connections watchers of a drain of its own: what thousands of connections poll is then
     /// shared with no other thread.
-    pub(in crate::proxy) async fn relay(mut self, inner: &Drain) {
+    pub(in crate::proxy) async fn relay(&mut self, inner: &Drain) {
         loop {
             let state = *self.state.borrow_and_update();
             inner.state.send_replace(state);
-            if state == State::Cut {
-                return;
-            }
             if self.state.changed().await.is_err() {
                 inner.cut();
-                return;
+                pending::<()>().await;
             }
         }
     }
@@ -161,19 +159,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_relay_passes_on_everything_it_hears() {
-        let (outer, watcher) = channel();
+        let (outer, mut watcher) = channel();
         let (inner, mut holder) = channel();
         let heard = async {
-            holder.begun().await;
+            tokio::join!(holder.begun(), async { outer.begin(Duration::from_secs(20)) });
             let begun = Instant::now();
-            holder.cut().await;
+            tokio::join!(holder.cut(), async {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                outer.cut();
+            });
             begun.elapsed()
         };
-        let ((), elapsed, ()) = tokio::join!(watcher.relay(&inner), heard, async {
-            outer.begin(Duration::from_secs(20));
-            tokio::time::sleep(Duration::from_secs(3)).await;
-            outer.cut();
-        });
-        assert_eq!(elapsed, Duration::from_secs(3));
+        tokio::select! {
+            () = watcher.relay(&inner) => unreachable!("a relay goes on"),
+            elapsed = heard => assert_eq!(elapsed, Duration::from_secs(3)),
+        }
     }
 }

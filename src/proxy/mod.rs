@@ -9,15 +9,144 @@
 //! One [`Proxy`] is shared by all workers. Each worker is a thread with a runtime of its own and calls
 //! [`Proxy::serve`] once; connections and idle upstream connections never leave their worker.
 
-#![allow(dead_code, reason = "the halves grow towards each other")]
-
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 mod access;
 mod conn;
 pub mod drain;
+mod error;
 mod http;
 mod limits;
+mod listener;
+mod path;
+mod route;
+mod session;
+mod status;
+mod tls;
+mod upstream;
+
+use crate::catalog::Resolver;
+
+use limits::Limits;
+use listener::Door;
+use route::Routes;
+use tls::Tls;
+use upstream::Pools;
+
+pub use access::{AccessLog, Line};
+pub use drain::{Drain, Watcher};
+pub use route::{RouteTable, Site};
+pub use status::Status;
+pub use tls::SetupError;
+pub use upstream::{Target, TargetError};
+
+/// Everything the workers share.
+pub struct Proxy {
+    options: Options,
+    resolver: Resolver,
+    routes: Routes,
+    access: AccessLog,
+    tls: Tls,
+    limits: Limits,
+    draining: AtomicBool,
+}
+
+/// What a worker has for itself.
+struct Worker {
+    proxy: Arc<Proxy>,
+    pools: Pools,
+    http: http::server::Protocols,
+}
+
+/// The bound sockets of one worker.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// Where challenges are answered and everything else is sent on to https.
+    pub http: Vec<TcpListener>,
+    /// Where apps are served.
+    pub https: Vec<TcpListener>,
+}
+
+impl Proxy {
+    /// A proxy that serves nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] if TLS cannot be set up with the cryptography at hand.
+    pub fn new(
+        options: Options,
+        resolver: Resolver,
+        routes: RouteTable,
+        access: AccessLog,
+    ) -> Result<Arc<Self>, SetupError> {
+        Ok(Arc::new(Self {
+            tls: Tls::new(resolver.clone(), options.handshake)?,
+            limits: Limits::new(options.max_connections),
+            routes: Routes::new(routes),
+            draining: AtomicBool::new(false),
+            options,
+            resolver,
+            access,
+        }))
+    }
+
+    /// Requests that come from now on are routed by this table; those under way keep theirs.
+    pub fn replace_routes(&self, routes: RouteTable) {
+        self.routes.replace(routes);
+    }
+
+    /// A window for those who only look.
+    #[must_use]
+    pub fn status(self: &Arc<Self>) -> Status {
+        Status::new(Arc::clone(self))
+    }
+
+    /// Serves these listeners on this thread until the drain is over. Each worker calls it once, within a
+    /// [`LocalRuntime`](tokio::runtime::LocalRuntime) of its own.
+    ///
+    /// When the drain begins, the connections in the listeners' queues are still accepted, then the listeners are
+    /// closed; open connections end with the exchange they are in, or when the grace is over.
+    ///
+    /// # Errors
+    ///
+    /// What the system said if a listener cannot be used; nothing is served then.
+    pub async fn serve(self: Arc<Self>, listeners: Listeners, mut watcher: Watcher) -> io::Result<()> {
+        let worker = Rc::new(Worker {
+            pools: Pools::new(&self.options),
+            http: http::server::Protocols::new(),
+            proxy: self,
+        });
+        let mut bound = Vec::new();
+        for (door, sockets) in [(Door::Http, listeners.http), (Door::Https, listeners.https)] {
+            for socket in sockets {
+                socket.set_nonblocking(true)?;
+                bound.push((door, tokio::net::TcpListener::from_std(socket)?));
+            }
+        }
+        // A drain of this worker's own: what its connections look at is shared with no other thread.
+        let (inner, holder) = drain::channel();
+        for (door, listener) in bound {
+            listener::start(&worker, listener, door, holder.clone());
+        }
+        let mut outer = watcher.clone();
+        let ended = async {
+            outer.begun().await;
+            worker.proxy.draining.store(true, Ordering::Relaxed);
+            drop(holder);
+            inner.finished().await;
+        };
+        tokio::select! {
+            () = ended => {}
+            () = watcher.relay(&inner) => {}
+        }
+        Ok(())
+    }
+}
 
 /// How the proxy treats clients and upstreams. Durations are upper bounds, never delays.
 #[derive(Debug, Clone)]
@@ -42,6 +171,8 @@ pub struct Options {
     pub hold: Duration,
     /// The port clients reach us on with https; named in redirects if it is not 443.
     pub https_port: u16,
+    /// Whom to believe when an upstream speaks TLS: certificates as DER.
+    pub upstream_roots: Vec<Vec<u8>>,
 }
 
 impl Default for Options {
@@ -58,6 +189,7 @@ impl Default for Options {
             max_connections: 10_000,
             hold: Duration::ZERO,
             https_port: 443,
+            upstream_roots: Vec::new(),
         }
     }
 }

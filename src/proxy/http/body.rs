@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use thiserror::Error;
 
+use crate::proxy::access::Meter;
 use crate::proxy::upstream::h1::{ReadError, ResponseBody};
 
 /// What a request or a response carries.
@@ -22,8 +23,8 @@ pub(in crate::proxy) enum Body {
     Empty,
     /// Bytes that are all here already.
     Full(Option<Bytes>),
-    /// What a client sends.
-    Client(Incoming),
+    /// What a client sends, counted.
+    Client(Incoming, Meter),
     /// What an upstream sends over HTTP/1.1, together with the connection it comes on.
     Upstream(Box<ResponseBody>),
     /// What an upstream sends over HTTP/2.
@@ -82,8 +83,14 @@ impl HttpBody for Body {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Client(body) => {
-                Pin::new(body).poll_frame(cx).map(|f| f.map(|f| f.map_err(BodyError::Client)))
+            Self::Client(body, meter) => {
+                let polled = Pin::new(body).poll_frame(cx);
+                if let Poll::Ready(Some(Ok(frame))) = &polled
+                    && let Some(bytes) = frame.data_ref()
+                {
+                    meter.add(bytes.len());
+                }
+                polled.map(|f| f.map(|f| f.map_err(BodyError::Client)))
             }
             Self::Upstream(body) => body.poll_frame(cx),
             Self::H2(body) => Pin::new(body).poll_frame(cx).map(|f| f.map(|f| f.map_err(BodyError::H2))),
@@ -94,7 +101,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_none(),
-            Self::Client(body) | Self::H2(body) => body.is_end_stream(),
+            Self::Client(body, _) | Self::H2(body) => body.is_end_stream(),
             Self::Upstream(body) => body.is_over(),
         }
     }
@@ -103,7 +110,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            Self::Client(body) | Self::H2(body) => body.size_hint(),
+            Self::Client(body, _) | Self::H2(body) => body.size_hint(),
             Self::Upstream(body) => body.left().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }

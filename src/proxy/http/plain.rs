@@ -1,0 +1,79 @@
+//! Port 80: answers challenges, and sends everybody else on to https.
+//!
+//! Nothing below `/.well-known/acme-challenge/` is ever sent on. A token we posted is answered whatever the host: CAs
+//! follow redirects of other servers to us, and the token is answer enough (RFC 8555 section 8.3).
+
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+
+use super::body::Body;
+use super::forward::forward;
+use super::redirect;
+use super::reply::reply;
+use crate::ident::Name;
+use crate::proxy::Worker;
+use crate::proxy::access::Trace;
+use crate::proxy::conn::ConnFacts;
+use crate::proxy::route::{NoRoute, SiteEntry};
+
+const CHALLENGES: &str = "/.well-known/acme-challenge/";
+
+/// Answers a request for one of our sites.
+pub(super) async fn answer(
+    worker: &Worker,
+    request: Request<Body>,
+    host: &Name,
+    site: &SiteEntry,
+    facts: &ConnFacts,
+    trace: &mut Trace,
+) -> Response<Body> {
+    if let Some(answer) = challenge(worker, &request, trace) {
+        return answer;
+    }
+    let path = request.uri().path();
+    if path.starts_with(CHALLENGES) {
+        // Where we do not validate by http-01, the app may.
+        if site.http01() {
+            return refuse(trace, StatusCode::NOT_FOUND, "unknown_token");
+        }
+        return match site.upstream(path) {
+            Ok(upstream) => forward(&worker.pools, upstream, request, facts, trace).await,
+            Err(NoRoute::Unknown) => refuse(trace, StatusCode::NOT_FOUND, "no_route"),
+            Err(NoRoute::Ambiguous) => refuse(trace, StatusCode::BAD_REQUEST, "ambiguous_path"),
+        };
+    }
+    trace.reason = Some("https");
+    let port = worker.proxy.options.https_port;
+    match host {
+        Name::Ip(std::net::IpAddr::V6(ip)) => redirect::to(&request, format_args!("[{ip}]"), port),
+        _ => redirect::to(&request, host, port),
+    }
+}
+
+/// Answers a request for a host we do not know: there is nowhere to send it.
+pub(super) fn stranger(worker: &Worker, request: &Request<Body>, trace: &mut Trace) -> Response<Body> {
+    match challenge(worker, request, trace) {
+        Some(answer) => answer,
+        None => refuse(trace, StatusCode::NOT_FOUND, "no_site"),
+    }
+}
+
+fn challenge(worker: &Worker, request: &Request<Body>, trace: &mut Trace) -> Option<Response<Body>> {
+    let token = request.uri().path().strip_prefix(CHALLENGES)?;
+    let answer = worker.proxy.resolver.http01(token)?;
+    trace.reason = Some("challenge");
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = refuse(trace, StatusCode::METHOD_NOT_ALLOWED, "challenge_method");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return Some(response);
+    }
+    let mut response = Response::new(Body::from(answer.to_string()));
+    // RFC 8555 section 8.3.
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    Some(response)
+}
+
+fn refuse(trace: &mut Trace, status: StatusCode, reason: &'static str) -> Response<Body> {
+    trace.reason = Some(reason);
+    reply(status, reason)
+}

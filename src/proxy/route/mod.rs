@@ -1,0 +1,156 @@
+//! Which app a request is for: host, then path prefix.
+//!
+//! A [`RouteTable`] is built once and never changes; a new configuration is a new table, swapped whole. A request
+//! takes the table that is current when its head has been read, and keeps it. An exact host comes before a wildcard
+//! and a longer prefix before a shorter one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::path;
+use super::upstream::{Target, Upstream};
+use crate::ident::{Fqdn, Name, Names};
+
+/// What is served under some names.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// All names that lead here, those that are only redirected included.
+    pub names: Names,
+    /// Path prefixes and where they lead. A prefix ends at a segment: `/api` is not a prefix of `/apis`, and
+    /// `/api/` means the same as `/api`.
+    pub routes: Vec<(String, Target)>,
+    /// Names whose requests are sent on to another name.
+    pub redirect: Vec<(Fqdn, Fqdn)>,
+    /// Whether we prove control of these names by http-01. If not, a challenge we do not know may be the app's.
+    pub http01: bool,
+}
+
+/// All sites, ready to be looked up. Building it cannot fail: of two sites with the same name the first has it.
+pub struct RouteTable {
+    exact: HashMap<Name, Arc<SiteEntry>>,
+    /// Keyed by what follows the `*.`.
+    wildcard: HashMap<Box<str>, Arc<SiteEntry>>,
+}
+
+/// What a site's names lead to.
+pub(in crate::proxy) struct SiteEntry {
+    /// Longest prefix first; each without a slash at its end, so `/` is empty.
+    routes: Vec<(Box<str>, Arc<Upstream>)>,
+    redirect: HashMap<Fqdn, Fqdn>,
+    http01: bool,
+}
+
+/// Why there is no upstream for a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::proxy) enum NoRoute {
+    /// No prefix matches.
+    Unknown,
+    /// The path as it stands and the path as an app may read it lead to different upstreams.
+    Ambiguous,
+}
+
+impl RouteTable {
+    /// A table of these sites.
+    #[must_use]
+    pub fn new(sites: Vec<Site>) -> Self {
+        let mut table = Self { exact: HashMap::new(), wildcard: HashMap::new() };
+        // Sites that lead to the same place share an upstream.
+        let mut upstreams: HashMap<Target, Arc<Upstream>> = HashMap::new();
+        for site in sites {
+            let names = site.names.clone();
+            let entry = Arc::new(SiteEntry::new(site, &mut upstreams));
+            for name in names.iter() {
+                let entry = Arc::clone(&entry);
+                match name {
+                    Name::Dns(fqdn) if fqdn.is_wildcard() => {
+                        table.wildcard.entry(fqdn.base().into()).or_insert(entry);
+                    }
+                    Name::Dns(_) | Name::Ip(_) => {
+                        table.exact.entry(name.clone()).or_insert(entry);
+                    }
+                }
+            }
+        }
+        table
+    }
+
+    /// The site a host belongs to; a wildcard stands for one label.
+    pub(in crate::proxy) fn site(&self, host: &Name) -> Option<&Arc<SiteEntry>> {
+        if let Some(site) = self.exact.get(host) {
+            return Some(site);
+        }
+        let parent = host.fqdn().and_then(Fqdn::parent)?;
+        self.wildcard.get(parent)
+    }
+}
+
+impl SiteEntry {
+    fn new(site: Site, upstreams: &mut HashMap<Target, Arc<Upstream>>) -> Self {
+        let mut routes: Vec<(Box<str>, Arc<Upstream>)> = Vec::new();
+        for (prefix, target) in site.routes {
+            let prefix = prefix.trim_end_matches('/');
+            if routes.iter().all(|(known, _)| **known != *prefix) {
+                let upstream =
+                    upstreams.entry(target).or_insert_with_key(|t| Arc::new(Upstream::new(t.clone())));
+                routes.push((prefix.into(), Arc::clone(upstream)));
+            }
+        }
+        routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        Self { routes, redirect: site.redirect.into_iter().collect(), http01: site.http01 }
+    }
+
+    /// The name that requests for `host` are sent on to, if they are.
+    pub(in crate::proxy) fn redirect(&self, host: &Name) -> Option<&Fqdn> {
+        if self.redirect.is_empty() { None } else { self.redirect.get(host.fqdn()?) }
+    }
+
+    /// Whether a challenge we did not post can be nobody else's.
+    pub(in crate::proxy) fn http01(&self) -> bool {
+        self.http01
+    }
+
+    /// The upstream for a path as it stands in the request.
+    pub(in crate::proxy) fn upstream(&self, raw: &str) -> Result<&Arc<Upstream>, NoRoute> {
+        // `OPTIONS *` speaks to the whole server.
+        let raw = if raw == "*" { "/" } else { raw };
+        let found = self.matching(raw);
+        // The path is forwarded as it stands, so an app may see another one behind the dots and percents. It is
+        // refused where that matters: where another upstream would have been chosen for it.
+        if self.routes.len() > 1 || found.is_none() {
+            for reading in path::readings(raw) {
+                if self.matching(&reading) != found {
+                    return Err(NoRoute::Ambiguous);
+                }
+            }
+        }
+        found.map(|index| &self.routes[index].1).ok_or(NoRoute::Unknown)
+    }
+
+    fn matching(&self, path: &str) -> Option<usize> {
+        self.routes.iter().position(|(prefix, _)| {
+            path.strip_prefix(&**prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+}
+
+/// The cell the current table lives in.
+pub(in crate::proxy) struct Routes(ArcSwap<RouteTable>);
+
+impl Routes {
+    pub(in crate::proxy) fn new(table: RouteTable) -> Self {
+        Self(ArcSwap::from_pointee(table))
+    }
+
+    pub(in crate::proxy) fn current(&self) -> Arc<RouteTable> {
+        self.0.load_full()
+    }
+
+    pub(in crate::proxy) fn replace(&self, table: RouteTable) {
+        self.0.store(Arc::new(table));
+    }
+}
+
+#[cfg(test)]
+mod tests;

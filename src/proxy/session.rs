@@ -1,0 +1,46 @@
+//! From an accepted connection to the protocol spoken on it. The set of protocols is closed.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use tokio::net::TcpStream;
+
+use super::Worker;
+use super::conn::{Alpn, Conn, ConnError, ConnFacts, Stream};
+use super::drain::Watcher;
+use super::http::server;
+use super::listener::Door;
+use super::tls::Accepted;
+
+/// Serves one accepted stream until it ends, or until the drain cuts it.
+pub(in crate::proxy) async fn serve(
+    worker: &Rc<Worker>,
+    tcp: TcpStream,
+    client: SocketAddr,
+    door: Door,
+    mut drain: Watcher,
+) -> Result<(), ConnError> {
+    let conn = match door {
+        Door::Http => clear(tcp, client),
+        Door::Https => {
+            let accepted = tokio::select! {
+                accepted = worker.proxy.tls.accept(tcp, client) => accepted?,
+                () = drain.cut() => return Err(ConnError::Cut),
+            };
+            match accepted {
+                Accepted::Client(conn) => conn,
+                // The handshake was the answer. Nothing may follow it: a validator must not reach an app.
+                Accepted::Validation => return Ok(()),
+            }
+        }
+    };
+    match conn.alpn {
+        Alpn::H2 => server::serve_h2(worker, conn, drain).await,
+        Alpn::Http11 | Alpn::Absent => server::serve_h1(worker, conn, drain).await,
+    }
+}
+
+fn clear(tcp: TcpStream, client: SocketAddr) -> Conn {
+    let facts = ConnFacts { client, secure: false, server_name: None, certificate: None, tls_version: None };
+    Conn { io: Stream::Clear(tcp), facts: Rc::new(facts), alpn: Alpn::Absent }
+}
