@@ -17,10 +17,7 @@ fn parts(uri: &str, fields: &[(&str, &str)]) -> Parts {
 }
 
 fn lines(parts: &Parts, framing: Framing, websocket: bool) -> Vec<String> {
-    let facts = facts(
-        "[::ffff:192.0.2.7]:5000".parse().expect("an address"),
-        "[::]:8443".parse().expect("an address"),
-    );
+    let facts = facts("[::ffff:192.0.2.7]:5000".parse().expect("an address"));
     let mut out = Vec::new();
     write_h1(parts, &facts, framing, websocket, &mut out);
     let text = String::from_utf8(out).expect("text");
@@ -71,8 +68,7 @@ fn what_we_say_is_all_that_is_said() {
 
 #[test]
 fn the_same_is_said_over_http2() {
-    let facts =
-        facts("[2001:db8::7]:5000".parse().expect("an address"), "[::]:8443".parse().expect("an address"));
+    let facts = facts("[2001:db8::7]:5000".parse().expect("an address"));
     let parts = parts(
         "https://app.example/",
         &[

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use super::super::body::Body;
 use super::forward;
 use crate::proxy::Options;
-use crate::proxy::access::Trace;
+use crate::proxy::access::{Meter, Trace};
 use crate::proxy::conn::ConnFacts;
 use crate::proxy::upstream::{Pools, Target, Upstream};
 
@@ -67,11 +67,17 @@ impl Front {
         let service = service_fn(move |mut request: Request<Incoming>| {
             let (front, shared) = (self.clone(), Rc::clone(&shared));
             async move {
-                let facts = facts(client, front.address);
+                let facts = facts(client);
                 let mut trace = Trace::default();
                 let upgrading = hyper::upgrade::on(&mut request);
-                let response =
-                    forward(&shared.0, &shared.1, request.map(Body::Client), &facts, &mut trace).await;
+                let response = forward(
+                    &shared.0,
+                    &shared.1,
+                    request.map(|body| Body::Client(body, Meter::default())),
+                    &facts,
+                    &mut trace,
+                )
+                .await;
                 if let Some(tunnel) = trace.tunnel.take() {
                     spawn_local(async move {
                         if let Ok(client) = upgrading.await {
@@ -123,8 +129,8 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
 }
 
 /// What is known about a client that came through TLS.
-pub(in crate::proxy::http) fn facts(client: SocketAddr, local: SocketAddr) -> ConnFacts {
-    ConnFacts { client, local, secure: true, server_name: None, tls_version: Some("1.3") }
+pub(in crate::proxy::http) fn facts(client: SocketAddr) -> ConnFacts {
+    ConnFacts { client, secure: true, server_name: None, certificate: None, tls_version: Some("1.3") }
 }
 
 /// A backend on 127.0.0.1 that says only what it is told to.
