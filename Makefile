@@ -2,16 +2,18 @@
 
 CARGO ?= cargo
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
-STATIC_DIR := target/static
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# --target keeps the flag away from build scripts and macros, which must stay dynamic.
+STATIC := RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --locked --target $(HOST) --target-dir $(TARGET)/static
 
-.PHONY: help run test bench static lint ci compiler
+.PHONY: help run test bench static static-debug lint ci compiler
 
 help:
 	@echo 'make run      build and start the demo on https://localhost:8443'
 	@echo 'make test     install what the tests need and run all of them'
 	@echo 'make lint     formatting and clippy'
 	@echo 'make bench    the benchmarks'
-	@echo 'make static   one file that runs on any Linux: $(STATIC_DIR)/sidegate'
+	@echo 'make static   one file that runs on any Linux: $(TARGET)/static/sidegate'
 	@echo 'make ci       what has to pass before a change lands: .ci/run'
 
 run: compiler
@@ -19,17 +21,22 @@ run: compiler
 
 test:
 	sh tests/setup.sh
+	$(MAKE) --no-print-directory static-debug
 	$(CARGO) test --all-targets
 	$(CARGO) test --doc
 
 bench: compiler
 	$(CARGO) bench
 
-# --target keeps the flag away from build scripts and macros, which must stay dynamic.
 static: compiler
-	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --target $(HOST) --target-dir $(STATIC_DIR)
-	cp $(STATIC_DIR)/$(HOST)/release/sidegate $(STATIC_DIR)/sidegate
-	@ls -l $(STATIC_DIR)/sidegate
+	$(STATIC) --release
+	cp $(TARGET)/static/$(HOST)/release/sidegate $(TARGET)/static/sidegate
+	@ls -l $(TARGET)/static/sidegate
+
+# The same in a hurry, for the test that runs it in an empty directory. Its last line is where it is.
+static-debug: compiler
+	$(STATIC) --quiet
+	@echo $(TARGET)/static/$(HOST)/debug/sidegate
 
 lint: compiler
 	$(CARGO) fmt --check

@@ -12,6 +12,8 @@ mod file;
 mod flags;
 mod settings;
 mod sites;
+#[cfg(test)]
+mod tests;
 mod value;
 mod written;
 
