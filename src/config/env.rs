@@ -49,6 +49,11 @@ impl Env {
         Self(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
+    /// The names that are read, without our prefix.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        VARIABLES.iter().copied()
+    }
+
     /// Whether this process runs inside a Kubernetes pod.
     pub(super) fn in_kubernetes(&self) -> bool {
         self.0.contains_key("KUBERNETES_SERVICE_HOST")

@@ -183,6 +183,24 @@ fn value_after<'t>(text: &'t str, key: &str) -> &'t str {
 }
 
 #[test]
+fn the_handbook_names_every_key_and_variable() {
+    let page = fs::read_to_string(sample("../docs/configuration.md")).expect("the page");
+    for key in config::keys() {
+        let shown = key.strip_prefix("site.route.").or(key.strip_prefix("site."));
+        let found = match shown {
+            Some(of_site) => {
+                page.contains(&format!("`{of_site}")) || page.contains(&format!("\n{of_site} = "))
+            }
+            None => page.contains(&format!("`{key}`")),
+        };
+        assert!(found, "{key} is not in docs/configuration.md");
+    }
+    for variable in Env::names() {
+        assert!(page.contains(&format!("`{variable}`")), "{variable} is not in docs/configuration.md");
+    }
+}
+
+#[test]
 fn every_sample_has_a_test() {
     let mut known: BTreeSet<&str> = ["reference.toml", "small-host.toml", "sidecar.toml", "zero.env"].into();
     known.extend(["systemd", "kubernetes"]);
