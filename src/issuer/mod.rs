@@ -4,10 +4,15 @@
 //! store's layout, of what is served, or of when to come back; it only says, in an error's [`Verdict`], whether
 //! coming back can help.
 
+mod acme;
 mod error;
+mod selfsigned;
 pub mod solver;
 
+pub use acme::{AcmeIssuer, Options, OptionsError, Timeouts};
 pub use error::{BoxError, IssueError, Verdict};
+pub use selfsigned::SelfsignedIssuer;
+pub use solver::ChallengeKind;
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -4,6 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::{digest, rand};
 use rustls::crypto::CryptoProvider;
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::PrivatePkcs8KeyDer;
+
+use super::PkiError;
 
 /// The provider of every TLS configuration: aws-lc, with X25519MLKEM768 first among the groups, then X25519, P-256
 /// and P-384.
@@ -12,6 +16,22 @@ pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> =
         LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
     Arc::clone(&PROVIDER)
+}
+
+/// A certificate and its key (PKCS#8) in the form a handshake uses, without the proof that they fit.
+///
+/// For certificates just made to answer a challenge: rustls cannot read them to prove it, since they carry a
+/// critical extension it does not know (RFC 8737 section 3). Everything else goes through [`Bundle`](super::Bundle).
+///
+/// # Errors
+///
+/// [`PkiError::Key`] if TLS cannot use the key.
+pub fn certified_key(certificate: Vec<u8>, key: Vec<u8>) -> Result<Arc<CertifiedKey>, PkiError> {
+    let key = provider()
+        .key_provider
+        .load_private_key(PrivatePkcs8KeyDer::from(key).into())
+        .map_err(|e| PkiError::Key(e.to_string()))?;
+    Ok(Arc::new(CertifiedKey::new(vec![certificate.into()], key)))
 }
 
 /// SHA-256 of the bytes.

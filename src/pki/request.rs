@@ -40,6 +40,12 @@ impl SigningRequest {
         &self.names
     }
 
+    /// The public half of the key (`SubjectPublicKeyInfo`).
+    #[must_use]
+    pub fn spki(&self) -> Vec<u8> {
+        self.key.spki()
+    }
+
     /// The CSR as DER.
     #[must_use]
     pub fn csr_der(&self) -> &[u8] {

@@ -5,6 +5,7 @@ mod config_samples;
 mod crash;
 mod engine_contract;
 mod house;
+mod issuer;
 mod layout;
 mod spool;
 mod walls;

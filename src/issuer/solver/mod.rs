@@ -2,6 +2,12 @@
 //!
 //! Posting returns a guard; dropping it takes the answer down, also when the order is cancelled in the middle.
 
+mod http01;
+mod tls_alpn01;
+
+pub use http01::Http01;
+pub use tls_alpn01::TlsAlpn01;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,0 +1,163 @@
+//! Our account at a CA: found again if it can be, registered if it must be, and never twice.
+
+use instant_acme::{Account as Session, Error, Key};
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::sync::Mutex;
+use tracing::{info, warn};
+
+use super::failure::{self, kind_of};
+use super::http::{Http, Meta};
+use super::nonce::insist;
+use crate::clock::Clock;
+use crate::issuer::IssueError;
+use crate::pki::{KeyType, PrivateKey};
+use crate::store::{Account, Accounts};
+
+/// Keeps one account at one CA, for every order there.
+pub(super) struct Membership {
+    accounts: Accounts,
+    directory: String,
+    contacts: Vec<String>,
+    clock: Clock,
+    /// What the store says, so that not every order asks it. Held while the account is looked for, so that two
+    /// orders at once do not register two.
+    kept: Mutex<Option<Account>>,
+}
+
+impl Membership {
+    pub(super) fn new(accounts: Accounts, directory: &str, email: Option<&str>, clock: Clock) -> Self {
+        let contacts = email.map(|email| format!("mailto:{email}")).into_iter().collect();
+        Self { accounts, directory: directory.to_owned(), contacts, clock, kept: Mutex::default() }
+    }
+
+    /// Opens the account, without a request if its URL is known. Else the CA is asked whose the key is; if it says
+    /// nobody's, the key is registered.
+    ///
+    /// The key is on disk before the CA hears of it. A crash, or an answer that got lost, at any point in between
+    /// leads to the same account again.
+    pub(super) async fn open(&self, http: &Http) -> Result<Session, IssueError> {
+        self.session(http, false).await
+    }
+
+    /// As [`open`](Self::open), when the CA has said that it does not know the account: the URL is not believed.
+    pub(super) async fn reopen(&self, http: &Http) -> Result<Session, IssueError> {
+        self.session(http, true).await
+    }
+
+    async fn session(&self, http: &Http, doubt_url: bool) -> Result<Session, IssueError> {
+        let meta = insist!(http, http.directory()).map_err(|e| self.explain(e, http))?;
+        let mut kept = self.kept.lock().await;
+        let mut account = match kept.take() {
+            Some(account) => account,
+            None => self.kept_or_new().await?,
+        };
+        let known = account.url.clone().filter(|_| !doubt_url);
+        let session = match known {
+            Some(url) => {
+                let key = pkcs8(&account.key)?;
+                let opened = Session::builder_with_http(Box::new(http.clone()));
+                opened
+                    .from_parts(url, key, self.directory.clone())
+                    .await
+                    .map_err(|e| self.explain(e, http))?
+            }
+            None => {
+                let session = self.by_key(&account, &meta, http).await?;
+                if account.url.as_deref() != Some(session.id()) {
+                    account.url = Some(session.id().to_owned());
+                    // A new account has no contacts yet, whatever the one before had.
+                    account.contacts.clear();
+                    self.note(&account).await?;
+                }
+                session
+            }
+        };
+        self.tell_contacts(&session, &mut account, http).await?;
+        *kept = Some(account);
+        Ok(session)
+    }
+
+    async fn kept_or_new(&self) -> Result<Account, IssueError> {
+        if let Some(account) = self.accounts.find(&self.directory).await.map_err(unusable)? {
+            return Ok(account);
+        }
+        let key = PrivateKey::generate(KeyType::P256);
+        self.accounts.create(&self.directory, &key).await.map_err(unusable)
+    }
+
+    /// The account of this key: the CA's, or a new one.
+    async fn by_key(&self, account: &Account, meta: &Meta, http: &Http) -> Result<Session, IssueError> {
+        let directory = &self.directory;
+        let builder = || Session::builder_with_http(Box::new(http.clone()));
+        let key = || key_pair(&account.key);
+        match insist!(http, builder().from_key(key()?, directory.clone())) {
+            Ok((session, _)) => {
+                info!(directory, account = session.id(), "found the account again by its key");
+                return Ok(session);
+            }
+            Err(Error::Api(problem)) if kind_of(&problem) == "accountDoesNotExist" => {}
+            Err(e) => return Err(self.explain(e, http)),
+        }
+        let terms = meta.terms_of_service.as_deref().unwrap_or("none named");
+        info!(directory, terms, "registers an account, and with it agrees to the CA's terms of service");
+        let registered = insist!(http, builder().create_from_key(key()?, directory.clone()));
+        let (session, _) = registered.map_err(|e| self.explain(e, http))?;
+        info!(directory, account = session.id(), "registered the account");
+        Ok(session)
+    }
+
+    /// Tells the CA where it may write to, if that has changed. A CA that refuses the address is no reason to be
+    /// without a certificate.
+    async fn tell_contacts(
+        &self,
+        session: &Session,
+        account: &mut Account,
+        http: &Http,
+    ) -> Result<(), IssueError> {
+        if account.contacts == self.contacts {
+            return Ok(());
+        }
+        let contacts: Vec<&str> = self.contacts.iter().map(String::as_str).collect();
+        match insist!(http, session.update_contacts(&contacts)) {
+            Ok(()) => {
+                account.contacts.clone_from(&self.contacts);
+                self.note(account).await
+            }
+            Err(error) => {
+                let error = self.explain(error, http);
+                if failure::is_unknown_account(&error) {
+                    return Err(error);
+                }
+                warn!(directory = self.directory, contacts = ?self.contacts, %error, "the CA did not take the contact address");
+                Ok(())
+            }
+        }
+    }
+
+    async fn note(&self, account: &Account) -> Result<(), IssueError> {
+        self.accounts.note(account).await.map_err(unusable)
+    }
+
+    fn explain(&self, error: Error, http: &Http) -> IssueError {
+        failure::explain(error, &self.directory, http, self.clock.now())
+    }
+}
+
+fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> IssueError {
+    IssueError::Account(Box::new(error))
+}
+
+fn pkcs8(key: &PrivateKey) -> Result<PrivatePkcs8KeyDer<'static>, IssueError> {
+    match key.der() {
+        PrivateKeyDer::Pkcs8(key) => Ok(key),
+        _ => Err(IssueError::Account("account_key.pem has to be PKCS#8 (BEGIN PRIVATE KEY)".into())),
+    }
+}
+
+fn key_pair(key: &PrivateKey) -> Result<(Key, PrivateKeyDer<'static>), IssueError> {
+    let der = pkcs8(key)?;
+    let key = Key::from_pkcs8_der(der.clone_key());
+    let key =
+        key.map_err(|_| IssueError::Account("account_key.pem has to be an ECDSA key on P-256".into()))?;
+    Ok((key, der.into()))
+}

@@ -1,0 +1,245 @@
+//! Proving the names of an order (RFC 8555 section 7.5).
+
+use std::time::Duration;
+
+use instant_acme::{
+    AuthorizationHandle, AuthorizationState, AuthorizationStatus, Authorizations, ChallengeStatus,
+    ChallengeType, Error, Order, OrderStatus,
+};
+use tracing::{info, warn};
+
+use super::failure::{printable, text_of};
+use super::nonce::insist;
+use super::order::{Desk, Patience};
+use crate::ident::{Name, Names};
+use crate::issuer::IssueError;
+use crate::issuer::solver::{Challenge, ChallengeKind, Solver};
+
+/// How long the other names' validations may go on after one has failed, before their answers are taken down.
+const SETTLE: Duration = Duration::from_secs(15);
+
+/// What there is to know of one authorization.
+struct View {
+    /// With its `*.`, if it is for a wildcard.
+    name: String,
+    status: AuthorizationStatus,
+    challenges: Vec<Offer>,
+    /// Everything on offer, in the CA's words.
+    offered: Vec<String>,
+}
+
+/// A challenge of a kind we know.
+struct Offer {
+    kind: ChallengeKind,
+    status: ChallengeStatus,
+    token: String,
+    error: Option<String>,
+}
+
+/// A name whose proof the CA is looking at.
+struct Asked {
+    index: usize,
+    name: Name,
+    kind: ChallengeKind,
+}
+
+impl Desk<'_> {
+    /// Proves every name of a pending order that is not proved yet; the order is no longer pending then. Gives the reason
+    /// if it has died of it.
+    ///
+    /// The answers hang until the CA has decided about all names, or this future is dropped.
+    pub(super) async fn authorize(
+        &self,
+        order: &mut Order,
+        names: &Names,
+    ) -> Result<Option<IssueError>, IssueError> {
+        let count = order.state().authorizations.len();
+        if count > names.len() {
+            return Err(self.nonsense(format!("{count} authorizations for {} names", names.len())));
+        }
+        let mut posted = Vec::with_capacity(count);
+        let mut asked = Vec::with_capacity(count);
+        for index in 0..count {
+            let view = self.look(order, index, false).await?;
+            let name = self.name_of(&view, names)?;
+            match view.status {
+                AuthorizationStatus::Pending => {}
+                AuthorizationStatus::Valid => {
+                    info!(%name, "is proved already");
+                    continue;
+                }
+                // The order shares its fate, whatever its own state still says.
+                _ => {
+                    asked.push(Asked { index, name, kind: ChallengeKind::Http01 });
+                    return Ok(Some(self.why_unproved(order, &asked).await?));
+                }
+            }
+            let (solver, offer) = self.choose(&name, &view)?;
+            let challenge = Challenge {
+                name: name.clone(),
+                token: offer.token.clone(),
+                // RFC 8555 section 8.1.
+                key_authorization: format!("{}.{}", offer.token, self.account.key_thumbprint()),
+            };
+            posted.push(solver.post(&challenge).await?);
+            let kind = solver.kind();
+            info!(%name, %kind, "posted the answer to the challenge");
+            if offer.status == ChallengeStatus::Pending {
+                self.set_ready(order, index, kind).await?;
+            }
+            asked.push(Asked { index, name, kind });
+        }
+
+        let outcome = match self.wait_while(order, OrderStatus::Pending).await {
+            Ok(OrderStatus::Invalid) => Some(self.why_unproved(order, &asked).await?),
+            Ok(_) => {
+                for Asked { name, kind, .. } in &asked {
+                    info!(%name, %kind, "validated");
+                    self.solvers.proved(name);
+                }
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        // Not before: with validation from several places some of them come late.
+        drop(posted);
+        Ok(outcome)
+    }
+
+    /// The configured name an authorization is about.
+    fn name_of(&self, view: &View, names: &Names) -> Result<Name, IssueError> {
+        let name = Name::parse(&view.name).ok().filter(|name| names.contains(name));
+        name.ok_or_else(|| self.nonsense("an authorization for a name that was not ordered".to_owned()))
+    }
+
+    /// The challenge to answer, and who does: the one already under way, else the one most likely to work.
+    fn choose<'v>(&self, name: &Name, view: &'v View) -> Result<(&dyn Solver, &'v Offer), IssueError> {
+        let under_way = view.challenges.iter().filter(|offer| offer.status == ChallengeStatus::Processing);
+        let under_way: Vec<ChallengeKind> = under_way.map(|offer| offer.kind).collect();
+        let offered: Vec<ChallengeKind> = view.challenges.iter().map(|offer| offer.kind).collect();
+        let solver = self.solvers.choose(name, &under_way).or_else(|| self.solvers.choose(name, &offered));
+        let chosen = solver.and_then(|solver| {
+            Some((solver, view.challenges.iter().find(|offer| offer.kind == solver.kind())?))
+        });
+        let Some((solver, offer)) = chosen else {
+            let offered = view.offered.join(", ");
+            return Err(IssueError::Unprovable { name: name.clone(), offered });
+        };
+        // RFC 8555 section 8: base64url. It becomes part of a URL path and of a look-up.
+        let is_token = !offer.token.is_empty()
+            && offer.token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if !is_token {
+            return Err(self.nonsense("a challenge token with characters that do not belong".to_owned()));
+        }
+        Ok((solver, offer))
+    }
+
+    /// Asks the CA to look.
+    async fn set_ready(
+        &self,
+        order: &mut Order,
+        index: usize,
+        kind: ChallengeKind,
+    ) -> Result<(), IssueError> {
+        let Err(error) = insist!(self.http, set_ready(order, index, kind)) else { return Ok(()) };
+        let error = self.explain(error);
+        // A validation that an earlier attempt asked for may have ended meanwhile; there is nothing to be ready
+        // for then, and the authorization says how it ended.
+        let view = self.look(order, index, true).await?;
+        if view.status == AuthorizationStatus::Pending { Err(error) } else { Ok(()) }
+    }
+
+    /// Waits until the CA has decided about every name that was asked for, and gives the reason of those that failed.
+    async fn why_unproved(&self, order: &mut Order, asked: &[Asked]) -> Result<IssueError, IssueError> {
+        let mut failures = Vec::new();
+        let mut patience = Patience::new(SETTLE);
+        for Asked { index, name, kind } in asked {
+            let view = loop {
+                let view = self.look(order, *index, true).await?;
+                if view.status != AuthorizationStatus::Pending || patience.wait(self).await.is_err() {
+                    break view;
+                }
+            };
+            if matches!(view.status, AuthorizationStatus::Pending | AuthorizationStatus::Valid) {
+                continue;
+            }
+            let failed = view.challenges.iter().find(|offer| offer.status == ChallengeStatus::Invalid);
+            let kind = failed.map_or(*kind, |offer| offer.kind);
+            let detail = failed
+                .and_then(|offer| offer.error.clone())
+                .unwrap_or_else(|| format!("the authorization is {:?}", view.status));
+            warn!(%name, %kind, detail, "could not be verified");
+            self.solvers.failed(name, kind);
+            failures.push((name, kind, detail));
+        }
+        let Some((name, kind, detail)) = failures.first().cloned() else {
+            return Ok(self.why_invalid(order));
+        };
+        let others: Vec<String> = failures.iter().skip(1).map(|(name, ..)| name.to_string()).collect();
+        let detail = if others.is_empty() { detail } else { format!("{detail} (nor {})", others.join(", ")) };
+        Ok(IssueError::Unverified { name: name.clone(), kind, detail })
+    }
+
+    /// What the CA says of one authorization; with `again`, what it says now.
+    async fn look(&self, order: &mut Order, index: usize, again: bool) -> Result<View, IssueError> {
+        insist!(self.http, look(order, index, again)).map_err(|e| self.explain(e))
+    }
+}
+
+impl View {
+    fn of(state: &AuthorizationState) -> Self {
+        let offer = |challenge: &instant_acme::Challenge| {
+            let kind = match challenge.r#type {
+                ChallengeType::Http01 => ChallengeKind::Http01,
+                ChallengeType::TlsAlpn01 => ChallengeKind::TlsAlpn01,
+                _ => return None,
+            };
+            let error = challenge.error.as_ref().map(text_of);
+            Some(Offer { kind, status: challenge.status, token: challenge.token.clone(), error })
+        };
+        Self {
+            name: state.identifier().to_string(),
+            status: state.status,
+            challenges: state.challenges.iter().filter_map(offer).collect(),
+            offered: state.challenges.iter().map(|challenge| spelling(&challenge.r#type)).collect(),
+        }
+    }
+}
+
+async fn look(order: &mut Order, index: usize, again: bool) -> Result<View, Error> {
+    let mut all = order.authorizations();
+    let mut authorization = nth(&mut all, index).await?;
+    if again {
+        authorization.refresh().await?;
+    }
+    Ok(View::of(&authorization))
+}
+
+async fn set_ready(order: &mut Order, index: usize, kind: ChallengeKind) -> Result<(), Error> {
+    let mut all = order.authorizations();
+    let mut authorization = nth(&mut all, index).await?;
+    let kind = match kind {
+        ChallengeKind::Http01 => ChallengeType::Http01,
+        ChallengeKind::TlsAlpn01 => ChallengeType::TlsAlpn01,
+    };
+    let mut challenge = authorization.challenge(kind).ok_or(Error::Str("the challenge is gone"))?;
+    challenge.set_ready().await
+}
+
+/// The authorization at this place. Those that have been looked at before are not asked for again.
+async fn nth<'a>(all: &'a mut Authorizations<'_>, index: usize) -> Result<AuthorizationHandle<'a>, Error> {
+    for _ in 0..index {
+        all.next().await.ok_or(Error::Str("an authorization is gone"))??;
+    }
+    all.next().await.ok_or(Error::Str("an authorization is gone"))?
+}
+
+fn spelling(kind: &ChallengeType) -> String {
+    match kind {
+        ChallengeType::Http01 => "http-01".to_owned(),
+        ChallengeType::Dns01 => "dns-01".to_owned(),
+        ChallengeType::TlsAlpn01 => "tls-alpn-01".to_owned(),
+        ChallengeType::Unknown(kind) => printable(kind),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,99 @@
+//! ACME (RFC 8555): the only files that name `instant_acme`.
+//!
+//! One issuance is [`issuer`]: find the account, go on with the order that was noted or place one, prove the names,
+//! finalize, fetch. What `instant_acme` does not do is done around it: [`http`] keeps what it drops, [`nonce`] calls
+//! again where it gives up, [`failure`] says whose fault an error is.
+
+mod account;
+mod authorize;
+mod failure;
+mod http;
+mod issuer;
+mod nonce;
+mod order;
+mod retry_after;
+mod solvers;
+
+pub use issuer::AcmeIssuer;
+
+use std::time::Duration;
+
+use rustls_pki_types::CertificateDer;
+use thiserror::Error;
+
+use super::solver::ChallengeKind;
+
+/// Which CA, and how to deal with it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The URL of its directory.
+    pub directory: String,
+    /// Where it may write to; told to the CA, and used for nothing else.
+    pub email: Option<String>,
+    /// Who may speak for the directory, as PEM. Given, it is trusted instead of `roots`.
+    pub api_root: Option<Vec<u8>>,
+    /// The root its certificates should lead to, as PEM; looked at before the well-known ones.
+    pub issuance_root: Option<Vec<u8>>,
+    /// Who may speak for the directory where `api_root` says nothing: the system's roots.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// The kinds of challenge that may be used, the preferred one first.
+    pub challenges: Vec<ChallengeKind>,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+}
+
+impl Options {
+    /// Both kinds of challenge, nobody trusted yet, and the default timeouts.
+    #[must_use]
+    pub fn new(directory: impl Into<String>) -> Self {
+        Self {
+            directory: directory.into(),
+            email: None,
+            api_root: None,
+            issuance_root: None,
+            roots: Vec::new(),
+            challenges: vec![ChallengeKind::Http01, ChallengeKind::TlsAlpn01],
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// How long the parts of an issuance may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until TCP is connected.
+    pub connect: Duration,
+    /// One request, from the first packet to the last byte of the answer.
+    pub request: Duration,
+    /// Until the CA has decided what it said it would: a validation, or the making of a certificate.
+    pub decision: Duration,
+    /// The whole issuance.
+    pub issuance: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            request: Duration::from_secs(45),
+            decision: Duration::from_secs(150),
+            issuance: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// Why an issuer cannot be made of these options.
+#[derive(Debug, Error)]
+pub enum OptionsError {
+    /// RFC 8555 section 6.1 allows nothing else.
+    #[error("`{0}` cannot be an ACME directory: it has to be an https:// URL")]
+    Directory(String),
+    /// A root that should be trusted is no certificate.
+    #[error("{setting} holds no readable certificate: {fault}")]
+    Root {
+        /// `api_root` or `issuance_root`.
+        setting: &'static str,
+        /// What is wrong with it.
+        fault: String,
+    },
+}

@@ -1,0 +1,244 @@
+//! One order, from wherever it stands to a certificate (RFC 8555 section 7.4).
+
+use std::time::Duration;
+
+use instant_acme::{Account, Error, Identifier, NewOrder, Order, OrderStatus};
+use tokio::time::Instant;
+use tracing::info;
+
+use super::Timeouts;
+use super::failure::{self, Nonsense};
+use super::http::Http;
+use super::nonce::insist;
+use super::solvers::Solvers;
+use crate::clock::Clock;
+use crate::ident::{Name, Names};
+use crate::issuer::{IssueError, IssueJob, OrderNote, Progress};
+use crate::pki::{Chain, PkiError, Roots, SigningRequest};
+
+/// All that dealing with one CA for one certificate takes.
+pub(super) struct Desk<'a> {
+    pub(super) directory: &'a str,
+    pub(super) account: Account,
+    pub(super) http: Http,
+    pub(super) solvers: &'a Solvers,
+    pub(super) roots: &'a Roots,
+    pub(super) timeouts: Timeouts,
+    pub(super) clock: &'a Clock,
+}
+
+/// How an order ended. While it has not ended, coming back to it may help.
+pub(super) enum End {
+    Issued(Box<Chain>),
+    /// It never becomes a certificate we can use.
+    Dead(IssueError),
+}
+
+impl Desk<'_> {
+    /// Goes on with the order that was noted, else places one and notes it before anything else happens to it.
+    pub(super) async fn obtain(
+        &self,
+        job: IssueJob<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Chain, IssueError> {
+        let names = job.request.names();
+        if let Some(mut order) = self.noted_order(names, progress).await? {
+            match self.see_through(&mut order, job.request).await? {
+                End::Issued(chain) => return Ok(*chain),
+                // What killed it was most likely our absence, so this is no failure yet.
+                End::Dead(error) => {
+                    info!(%names, order = order.url(), %error, "the order from an earlier attempt came to nothing");
+                }
+            }
+        }
+        let mut order = self.place(job, progress).await?;
+        match self.see_through(&mut order, job.request).await? {
+            End::Issued(chain) => Ok(*chain),
+            End::Dead(error) => Err(error),
+        }
+    }
+
+    /// The order of an earlier attempt, if it can still lead to a certificate.
+    async fn noted_order(&self, names: &Names, progress: &dyn Progress) -> Result<Option<Order>, IssueError> {
+        let Some(note) = progress.order() else { return Ok(None) };
+        if note.directory != self.directory || note.account != self.account.id() {
+            info!(%names, order = note.order, "the noted order belongs to another account; leaves it");
+            return Ok(None);
+        }
+        match insist!(self.http, self.account.order(note.order.clone())) {
+            Ok(mut order) => {
+                let status = order.state().status;
+                if status == OrderStatus::Invalid {
+                    info!(%names, order = note.order, "the noted order is invalid; leaves it");
+                    return Ok(None);
+                }
+                info!(%names, order = note.order, ?status, "resumes the order");
+                Ok(Some(order))
+            }
+            Err(error) => match self.explain(error) {
+                // Expired, or forgotten: nothing that waiting would bring back.
+                IssueError::Refused { detail, .. } => {
+                    info!(%names, order = note.order, detail, "the noted order is gone");
+                    Ok(None)
+                }
+                error => Err(error),
+            },
+        }
+    }
+
+    async fn place(&self, job: IssueJob<'_>, progress: &dyn Progress) -> Result<Order, IssueError> {
+        let names = job.request.names();
+        let identifiers: Vec<Identifier> = names.iter().map(identifier).collect();
+        let new = NewOrder::new(&identifiers);
+        let order = insist!(self.http, self.account.new_order(&new));
+        let order = order.map_err(|e| self.explain(e))?;
+        progress
+            .note_order(&OrderNote {
+                directory: self.directory.to_owned(),
+                account: self.account.id().to_owned(),
+                order: order.url().to_owned(),
+            })
+            .await?;
+        info!(%names, order = order.url(), why = job.why, "placed an order");
+        Ok(order)
+    }
+
+    /// Takes the order from the state it is in to its end.
+    async fn see_through(&self, order: &mut Order, request: &SigningRequest) -> Result<End, IssueError> {
+        let names = request.names();
+        if order.state().status == OrderStatus::Pending
+            && let Some(dead) = self.authorize(order, names).await?
+        {
+            return Ok(End::Dead(dead));
+        }
+        if order.state().status == OrderStatus::Ready {
+            self.finalize(order, request).await?;
+        }
+        if order.state().status == OrderStatus::Processing {
+            self.wait_while(order, OrderStatus::Processing).await?;
+        }
+        match order.state().status {
+            OrderStatus::Valid => self.fetch(order, request).await,
+            OrderStatus::Invalid => Ok(End::Dead(self.why_invalid(order))),
+            status => Err(self.nonsense(format!("the order went back to {status:?}"))),
+        }
+    }
+
+    async fn finalize(&self, order: &mut Order, request: &SigningRequest) -> Result<(), IssueError> {
+        let csr = request.csr_der();
+        info!(names = %request.names(), order = order.url(), "finalizes the order");
+        if let Err(error) = insist!(self.http, order.finalize_csr(csr)) {
+            let error = self.explain(error);
+            // The request may have arrived although its answer did not, also at an earlier attempt.
+            match self.refresh(order).await {
+                Ok(OrderStatus::Processing | OrderStatus::Valid | OrderStatus::Invalid) => {}
+                _ => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The certificate of a valid order, if it is the one this request asked for.
+    async fn fetch(&self, order: &mut Order, request: &SigningRequest) -> Result<End, IssueError> {
+        let pem = insist!(self.http, order.certificate());
+        let pem = pem.map_err(|e| self.explain(e))?;
+        let pem = pem.ok_or_else(|| self.nonsense("a valid order without a certificate".to_owned()))?;
+        let chain = Chain::from_pem(pem.as_bytes(), self.roots)?;
+        let leaf = chain.leaf();
+        let other = |what: &str| Ok(End::Dead(PkiError::Mismatch(what.to_owned()).into()));
+        // A noted order can be that of a key which was lost since.
+        if *leaf.spki() != *request.spki() {
+            return other("the certificate is for another key");
+        }
+        if request.names().iter().any(|name| !leaf.names().contains(name)) {
+            return other("the certificate is for other names");
+        }
+        info!(names = %request.names(), serial = leaf.serial(), issuer = leaf.issuer(), "received the certificate");
+        Ok(End::Issued(Box::new(chain)))
+    }
+
+    /// Waits until the order is no longer in this state, in the CA's own rhythm if it names one.
+    pub(super) async fn wait_while(
+        &self,
+        order: &mut Order,
+        state: OrderStatus,
+    ) -> Result<OrderStatus, IssueError> {
+        let mut patience = Patience::new(self.timeouts.decision);
+        loop {
+            patience.wait(self).await?;
+            let status = self.refresh(order).await?;
+            if status != state {
+                return Ok(status);
+            }
+        }
+    }
+
+    pub(super) async fn refresh(&self, order: &mut Order) -> Result<OrderStatus, IssueError> {
+        let refreshed = insist!(self.http, async { order.refresh().await.map(|state| state.status) });
+        refreshed.map_err(|e| self.explain(e))
+    }
+
+    pub(super) fn why_invalid(&self, order: &mut Order) -> IssueError {
+        match &order.state().error {
+            Some(problem) => failure::of_problem(problem, None, None, self.directory, self.clock.now()),
+            None => IssueError::Refused {
+                directory: self.directory.to_owned(),
+                detail: "the order became invalid, without a reason".to_owned(),
+                for_good: false,
+            },
+        }
+    }
+
+    pub(super) fn explain(&self, error: Error) -> IssueError {
+        failure::explain(error, self.directory, &self.http, self.clock.now())
+    }
+
+    pub(super) fn nonsense(&self, what: String) -> IssueError {
+        let directory = self.directory.to_owned();
+        IssueError::Unreachable { directory, source: Box::new(Nonsense(what)), until: None }
+    }
+}
+
+/// How long to wait for a decision, and between two looks at it.
+pub(super) struct Patience {
+    end: Instant,
+    step: Duration,
+}
+
+/// The first wait: a CA that has decided at once is not kept waiting.
+const FIRST_STEP: Duration = Duration::from_millis(100);
+const LONGEST_STEP: Duration = Duration::from_secs(10);
+
+impl Patience {
+    pub(super) fn new(limit: Duration) -> Self {
+        Self { end: Instant::now() + limit, step: FIRST_STEP }
+    }
+
+    /// Sleeps until the next look is due.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Unreachable`] with the moment the CA names, if it names one, when that would be too late.
+    pub(super) async fn wait(&mut self, desk: &Desk<'_>) -> Result<(), IssueError> {
+        let asked = desk.http.retry_after();
+        let now = desk.clock.now();
+        let step = asked.and_then(|moment| moment.duration_since(now).ok()).unwrap_or(self.step);
+        if Instant::now() + step > self.end {
+            return Err(IssueError::Unreachable {
+                directory: desk.directory.to_owned(),
+                source: Box::new(Nonsense("the CA has not decided yet".to_owned())),
+                until: asked,
+            });
+        }
+        tokio::time::sleep(step).await;
+        self.step = self.step.mul_f32(1.6).min(LONGEST_STEP);
+        Ok(())
+    }
+}
+
+fn identifier(name: &Name) -> Identifier {
+    match name {
+        Name::Dns(fqdn) => Identifier::Dns(fqdn.as_str().to_owned()),
+        Name::Ip(ip) => Identifier::Ip(*ip),
+    }
+}

@@ -1,0 +1,78 @@
+//! Which kind of challenge proves which name.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::ident::Name;
+use crate::issuer::solver::{ChallengeKind, Solver};
+
+/// The configured solvers, and what has not worked with them lately.
+pub(super) struct Solvers {
+    /// The preferred one first.
+    all: Vec<Box<dyn Solver>>,
+    /// How often a kind has failed for a name since it was last proved. In memory only: after a restart the
+    /// preferred kind gets its chance again.
+    failures: Mutex<HashMap<(Name, ChallengeKind), u32>>,
+}
+
+impl Solvers {
+    pub(super) fn new(all: Vec<Box<dyn Solver>>) -> Self {
+        Self { all, failures: Mutex::default() }
+    }
+
+    /// The solver to try: of those that can prove the name and whose kind the CA offers, the one that has failed
+    /// least for it, and of those the preferred one.
+    pub(super) fn choose(&self, name: &Name, offered: &[ChallengeKind]) -> Option<&dyn Solver> {
+        let failures = self.failures();
+        let failed = |solver: &dyn Solver| failures.get(&(name.clone(), solver.kind())).copied();
+        self.all
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|solver| offered.contains(&solver.kind()) && solver.can_prove(name))
+            .min_by_key(|solver| failed(*solver).unwrap_or_default())
+    }
+
+    pub(super) fn failed(&self, name: &Name, kind: ChallengeKind) {
+        *self.failures().entry((name.clone(), kind)).or_default() += 1;
+    }
+
+    pub(super) fn proved(&self, name: &Name) {
+        self.failures().retain(|(failed, _), _| failed != name);
+    }
+
+    fn failures(&self) -> MutexGuard<'_, HashMap<(Name, ChallengeKind), u32>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::issuer::solver::{Http01, TlsAlpn01};
+
+    #[test]
+    fn after_a_failure_the_other_kind_is_tried() {
+        let (_publisher, challenges, _resolver, _misses) = crate::catalog::open();
+        let solvers = Solvers::new(vec![
+            Box::new(Http01::new(challenges.clone())),
+            Box::new(TlsAlpn01::new(challenges)),
+        ]);
+        let name = Name::parse("example.com").expect("a name");
+        let both = [ChallengeKind::TlsAlpn01, ChallengeKind::Http01];
+        let chosen = |offered: &[ChallengeKind]| solvers.choose(&name, offered).map(Solver::kind);
+
+        assert_eq!(chosen(&both), Some(ChallengeKind::Http01));
+        solvers.failed(&name, ChallengeKind::Http01);
+        assert_eq!(chosen(&both), Some(ChallengeKind::TlsAlpn01));
+        assert_eq!(chosen(&[ChallengeKind::Http01]), Some(ChallengeKind::Http01));
+        solvers.failed(&name, ChallengeKind::TlsAlpn01);
+        assert_eq!(chosen(&both), Some(ChallengeKind::Http01));
+        solvers.failed(&name, ChallengeKind::Http01);
+        solvers.proved(&name);
+        assert_eq!(chosen(&both), Some(ChallengeKind::Http01));
+        assert_eq!(chosen(&[]), None);
+
+        let wildcard = Name::parse("*.example.com").expect("a name");
+        assert!(solvers.choose(&wildcard, &both).is_none());
+    }
+}

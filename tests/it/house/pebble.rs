@@ -1,0 +1,304 @@
+//! Debian's Pebble, a real ACME server, started for one test.
+//!
+//! Every test gets a CA of its own: Pebble keeps nothing on disk, so a restart is a new CA with a new root.
+//! `pebble-challtestsrv` answers every DNS question with 127.0.0.1, so any name leads to the ports the test
+//! listens on. Without Pebble installed the test fails and says what to do.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::port;
+use super::test_ca::{self, TestCa};
+
+/// What can differ from one Pebble to the next.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    /// Where validation by http-01 knocks.
+    pub(crate) http_port: u16,
+    /// Where validation by tls-alpn-01 knocks.
+    pub(crate) tls_port: u16,
+    /// How many of a hundred good nonces are refused.
+    pub(crate) nonce_reject: u8,
+    /// How many of a hundred orders may reuse a valid authorization.
+    pub(crate) authz_reuse: u8,
+    /// Names that Pebble refuses to sign (`rejectedIdentifier`).
+    pub(crate) blocklist: Vec<String>,
+    /// How long a certificate is valid.
+    pub(crate) validity: Duration,
+}
+
+/// A running Pebble. Dropping it ends its processes.
+pub(crate) struct Pebble {
+    settings: Settings,
+    directory: tempfile::TempDir,
+    api_ca: TestCa,
+    listen: u16,
+    management: u16,
+    ca: Process,
+    _dns: Process,
+    dns_port: u16,
+    issuance_root: Vec<u8>,
+}
+
+/// No start takes this long on a machine that works.
+const START: Duration = Duration::from_secs(30);
+
+impl Settings {
+    /// Pebble as the tests want it: 15 of 100 nonces refused, no authorization reused, five years valid.
+    pub(crate) fn new(http_port: u16, tls_port: u16) -> Self {
+        Self {
+            http_port,
+            tls_port,
+            nonce_reject: 15,
+            authz_reuse: 0,
+            blocklist: Vec::new(),
+            validity: Duration::from_secs(157_766_400),
+        }
+    }
+}
+
+impl Pebble {
+    /// Starts a CA with settings of one's own, and waits until it answers.
+    pub(crate) async fn start(settings: Settings) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let api_ca = TestCa::new("Pebble's API");
+        let (certificate, key) = api_ca.sign(&["localhost", "127.0.0.1"]);
+        write(&directory.path().join("api.crt"), certificate.as_bytes());
+        write(&directory.path().join("api.key"), key.as_bytes());
+
+        let (dns, dns_port) = start_dns().await;
+        let (ca, listen, management) =
+            start_ca(&settings, directory.path(), dns_port, (port::free(), port::free())).await;
+        let mut pebble = Self {
+            settings,
+            directory,
+            api_ca,
+            listen,
+            management,
+            ca,
+            _dns: dns,
+            dns_port,
+            issuance_root: Vec::new(),
+        };
+        pebble.issuance_root = pebble.management_get("/roots/0").await;
+        pebble
+    }
+
+    /// The URL of the ACME directory.
+    pub(crate) fn directory(&self) -> String {
+        format!("https://127.0.0.1:{}/dir", self.listen)
+    }
+
+    /// Where the ACME server listens, on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.listen
+    }
+
+    /// The root to trust when talking to the directory, as PEM.
+    pub(crate) fn api_root(&self) -> Vec<u8> {
+        self.api_ca.root_pem().as_bytes().to_vec()
+    }
+
+    /// The CA that signed Pebble's own HTTPS certificate.
+    pub(crate) fn api_ca(&self) -> &TestCa {
+        &self.api_ca
+    }
+
+    /// The root that issued certificates lead to, as PEM. A restart makes another one.
+    pub(crate) fn issuance_root(&self) -> Vec<u8> {
+        self.issuance_root.clone()
+    }
+
+    /// How many lines of the log contain all of `words`.
+    pub(crate) fn count(&self, words: &[&str]) -> usize {
+        self.ca.lines.borrow().iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    }
+
+    /// How many certificates this CA has issued since it was last started.
+    pub(crate) fn issued(&self) -> usize {
+        self.count(&["Issued certificate serial"])
+    }
+
+    /// How many orders were placed since it was last started.
+    pub(crate) fn orders(&self) -> usize {
+        self.count(&["Added order"])
+    }
+
+    /// How many accounts were registered since it was last started.
+    pub(crate) fn accounts(&self) -> usize {
+        self.count(&["There are now", "accounts in memory"])
+    }
+
+    /// Ends the CA; connections are refused from now on.
+    pub(crate) fn stop(&mut self) {
+        self.ca.end();
+    }
+
+    /// Starts the CA again at the same address: it has forgotten everything, and signs with a new root.
+    pub(crate) async fn restart(&mut self) {
+        self.ca.end();
+        let ports = (self.listen, self.management);
+        let (ca, listen, management) =
+            start_ca(&self.settings, self.directory.path(), self.dns_port, ports).await;
+        assert_eq!((listen, management), ports, "Pebble came back at another port");
+        self.ca = ca;
+        self.issuance_root = self.management_get("/roots/0").await;
+    }
+
+    async fn management_get(&self, path: &str) -> Vec<u8> {
+        let (status, body) = test_ca::https_get(self.management, path, &self.api_ca).await;
+        assert_eq!(status, 200, "Pebble's management interface refuses {path}");
+        body
+    }
+}
+
+async fn start_ca(
+    settings: &Settings,
+    directory: &Path,
+    dns_port: u16,
+    ports: (u16, u16),
+) -> (Process, u16, u16) {
+    let (mut listen, mut management) = ports;
+    for _ in 0..5 {
+        let config = directory.join("pebble.json");
+        write(&config, config_json(settings, directory, listen, management).as_bytes());
+        let mut command = program("pebble");
+        command
+            .arg("-strict")
+            .arg("-config")
+            .arg(&config)
+            .arg("-dnsserver")
+            .arg(format!("127.0.0.1:{dns_port}"))
+            .env("PEBBLE_VA_NOSLEEP", "1")
+            .env("PEBBLE_WFE_NONCEREJECT", settings.nonce_reject.to_string())
+            .env("PEBBLE_AUTHZREUSE", settings.authz_reuse.to_string());
+        let mut process = Process::start(command);
+        if process.listens(listen).await && process.listens(management).await {
+            return (process, listen, management);
+        }
+        eprintln!("pebble did not start: {:?}", process.lines.borrow());
+        (listen, management) = (port::free(), port::free());
+    }
+    panic!("pebble does not start; its last words are above");
+}
+
+async fn start_dns() -> (Process, u16) {
+    for _ in 0..5 {
+        let (dns, management) = (port::free(), port::free());
+        let mut command = program("pebble-challtestsrv");
+        command
+            .args(["-http01", "", "-https01", "", "-tlsalpn01", ""])
+            .args(["-defaultIPv4", "127.0.0.1", "-defaultIPv6", ""])
+            .args(["-dns01", &format!("127.0.0.1:{dns}")])
+            .args(["-management", &format!("127.0.0.1:{management}")]);
+        let mut process = Process::start(command);
+        // The DNS server listens on TCP as well as UDP.
+        if process.listens(dns).await && process.listens(management).await {
+            return (process, dns);
+        }
+        eprintln!("pebble-challtestsrv did not start: {:?}", process.lines.borrow());
+    }
+    panic!("pebble-challtestsrv does not start; its last words are above");
+}
+
+fn config_json(settings: &Settings, directory: &Path, listen: u16, management: u16) -> String {
+    serde_json::json!({ "pebble": {
+        "listenAddress": format!("127.0.0.1:{listen}"),
+        "managementListenAddress": format!("127.0.0.1:{management}"),
+        "certificate": directory.join("api.crt"),
+        "privateKey": directory.join("api.key"),
+        "httpPort": settings.http_port,
+        "tlsPort": settings.tls_port,
+        "ocspResponderURL": "",
+        "externalAccountBindingRequired": false,
+        "domainBlocklist": settings.blocklist,
+        "certificateValidityPeriod": settings.validity.as_secs(),
+    }})
+    .to_string()
+}
+
+/// The program, so started that it dies with this process whatever happens to it.
+fn program(name: &str) -> Command {
+    let found = std::env::var_os("PATH")
+        .and_then(|path| std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file()));
+    let Some(found): Option<PathBuf> = found else {
+        panic!("{name} is not installed, and this test cannot do without it: run tests/setup.sh");
+    };
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]).arg(found).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn write(path: &Path, content: &[u8]) {
+    std::fs::write(path, content).expect("a file in the temporary directory");
+}
+
+/// A child process and what it has said so far.
+struct Process {
+    child: Child,
+    lines: watch::Receiver<Vec<String>>,
+}
+
+impl Process {
+    fn start(mut command: Command) -> Self {
+        let (sender, lines) = watch::channel(Vec::new());
+        let (hand_over, started) = mpsc::sync_channel(1);
+        // The child dies with the thread that started it, so that thread is the one that lives as long as the
+        // child does: the reader of its output.
+        std::thread::spawn(move || {
+            let mut child = command.spawn().expect("setpriv (util-linux) starts the program");
+            let out: ChildStdout = child.stdout.take().expect("stdout is piped");
+            let err: ChildStderr = child.stderr.take().expect("stderr is piped");
+            hand_over.send(child).expect("somebody waits for the child");
+            let other = std::thread::spawn({
+                let sender = sender.clone();
+                move || read_lines(err, &sender)
+            });
+            read_lines(out, &sender);
+            other.join().expect("the reader of stderr ends");
+        });
+        let child = started.recv().expect("the program starts");
+        Self { child, lines }
+    }
+
+    /// Waits until the port takes connections; false if the process ended first.
+    async fn listens(&mut self, port: u16) -> bool {
+        let connects = async {
+            loop {
+                if self.child.try_wait().expect("a child can be asked").is_some() {
+                    return false;
+                }
+                if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+                    return true;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(START, connects).await.unwrap_or(false)
+    }
+
+    fn end(&mut self) {
+        // An error means that it has ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn read_lines(from: impl Read, to: &watch::Sender<Vec<String>>) {
+    for line in BufReader::new(from).lines() {
+        let Ok(line) = line else { return };
+        to.send_modify(|lines| lines.push(line));
+    }
+}

@@ -1,0 +1,160 @@
+//! A CA that is down, busy, broken or hostile.
+
+use std::time::{Duration, SystemTime};
+
+use sidegate::issuer::{IssueError, Options, Verdict};
+
+use super::rig::{Rig, Wish};
+use crate::house::front_of_ca::{Fault, FrontOfCa};
+use crate::house::test_ca::TestCa;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Waits no longer than the test has patience for.
+fn impatient(mut options: Options) -> Options {
+    options.timeouts.request = Duration::from_millis(500);
+    options.timeouts.decision = Duration::from_secs(3);
+    options
+}
+
+async fn error_of(rig: &Rig, options: &Options) -> IssueError {
+    let asked = Wish::new("shop.example.com");
+    let asked = asked.ask(&rig.issuer(options)).await;
+    asked.expect_err("nothing can be issued")
+}
+
+/// The error and all that lies below it, as a log would show it.
+fn told(error: &IssueError) -> String {
+    let mut text = error.to_string();
+    let mut below = std::error::Error::source(error);
+    while let Some(cause) = below {
+        text = format!("{text}: {cause}");
+        below = cause.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn nonces_thrown_away_are_no_failure() {
+    let rig = Rig::with(|settings| settings.nonce_reject = 40).await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    let issuer = rig.issuer(&rig.options_through(&front));
+    Wish::new("a.example.com b.example.com").ask(&issuer).await.expect("it is issued");
+    assert!(front.refused() > 0, "no nonce was thrown away");
+}
+
+#[tokio::test]
+async fn nonces_thrown_away_for_ever_mean_again_at_once() {
+    let rig = Rig::with(|settings| settings.nonce_reject = 0).await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    front.plan("/order-plz", 1000, Fault::problem(400, "badNonce", "JWS has an invalid anti-replay nonce"));
+    let error = error_of(&rig, &rig.options_through(&front)).await;
+    assert!(matches!(error, IssueError::Nonce { .. }), "{error}");
+    assert_eq!(error.verdict(), Verdict::Now);
+    assert_eq!(front.count("/order-plz"), 15, "tries are bounded");
+}
+
+#[tokio::test]
+async fn a_page_instead_of_an_answer_keeps_its_status() {
+    let rig = Rig::new().await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    for path in ["/dir", "/nonce-plz", "/sign-me-up", "/order-plz"] {
+        front.heal();
+        front.plan(path, 1000, Fault::html(503));
+        let error = error_of(&rig, &rig.options_through(&front)).await;
+        assert!(matches!(error, IssueError::Unreachable { until: None, .. }), "{path}: {error}");
+        assert!(told(&error).contains("503"), "{path}: {}", told(&error));
+    }
+}
+
+#[tokio::test]
+async fn a_limit_is_obeyed_to_the_moment_it_names() {
+    let rig = Rig::new().await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    let limit = Fault::problem(429, "rateLimited", "too many new orders");
+    for (fault, least, most) in [
+        (limit.clone().with_header("Retry-After: 3600"), HOUR - Duration::from_secs(60), HOUR),
+        (Fault::html(503).with_header("Retry-After: 120"), Duration::from_secs(60), Duration::from_secs(120)),
+        // A number beyond all reason, once more than any clock can add.
+        (limit.clone().with_header("Retry-After: 18446744073709551615"), HOUR, 10 * 24 * HOUR),
+    ] {
+        front.heal();
+        front.plan("/order-plz", 1000, fault);
+        let before = front.count("/order-plz");
+        let error = error_of(&rig, &rig.options_through(&front)).await;
+        let Verdict::After(Some(until)) = error.verdict() else { panic!("{error}") };
+        assert!(matches!(error, IssueError::Limited { .. }), "{error}");
+        let wait = until.duration_since(SystemTime::now()).expect("it lies ahead");
+        assert!(least < wait && wait <= most, "{wait:?}");
+        assert_eq!(front.count("/order-plz"), before + 1, "a limit is not tried against");
+    }
+    front.heal();
+    front.plan("/order-plz", 1, limit);
+    assert_eq!(error_of(&rig, &rig.options_through(&front)).await.verdict(), Verdict::After(None));
+}
+
+#[tokio::test]
+async fn a_ca_that_is_down_or_not_trusted_is_unreachable() {
+    let mut rig = Rig::new().await;
+    let mut options = rig.options();
+    options.api_root = Some(TestCa::new("somebody else").root_pem().as_bytes().to_vec());
+    let error = error_of(&rig, &options).await;
+    assert!(matches!(error, IssueError::Unreachable { .. }), "{error}");
+    assert!(told(&error).contains("UnknownIssuer"), "{}", told(&error));
+
+    rig.pebble.stop();
+    let error = error_of(&rig, &rig.options()).await;
+    assert_eq!(error.verdict(), Verdict::After(None));
+    assert!(told(&error).contains("refused"), "{}", told(&error));
+}
+
+#[tokio::test]
+async fn answers_without_end_or_without_beginning_are_bounded() {
+    let rig = Rig::new().await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    let mut options = impatient(rig.options_through(&front));
+    for path in ["/dir", "/nonce-plz", "/order-plz", "/authZ/", "/certZ/"] {
+        front.heal();
+        front.plan(path, 1000, Fault::Stall);
+        let error = error_of(&rig, &options).await;
+        assert!(told(&error).contains("no complete answer within 0.5 seconds"), "{path}: {}", told(&error));
+    }
+    // Enough time to read without end, if nothing else stopped it.
+    options.timeouts.request = HOUR;
+    for path in ["/dir", "/order-plz", "/certZ/"] {
+        front.heal();
+        front.plan(path, 1000, Fault::Endless);
+        let error = error_of(&rig, &options).await;
+        assert!(told(&error).contains("length limit exceeded"), "{path}: {}", told(&error));
+    }
+}
+
+#[tokio::test]
+async fn nonsense_is_told_from_a_refusal() {
+    let rig = Rig::new().await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    for path in ["/dir", "/order-plz", "/authZ/"] {
+        front.heal();
+        front.plan(path, 1000, Fault::html(200));
+        let error = error_of(&rig, &rig.options_through(&front)).await;
+        assert!(matches!(error, IssueError::Unreachable { .. }), "{path}: {error}");
+    }
+    front.heal();
+    front.plan("/certZ/", 1000, Fault::html(200));
+    let error = error_of(&rig, &rig.options_through(&front)).await;
+    assert!(matches!(error, IssueError::Unusable(_)), "{error}");
+    assert_eq!(error.verdict(), Verdict::After(None));
+}
+
+#[tokio::test]
+async fn a_slow_ca_takes_its_time_and_no_more() {
+    let rig = Rig::new().await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    front.plan("", 1000, Fault::Slow(Duration::from_millis(50)));
+    let mut options = rig.options_through(&front);
+    Wish::new("shop.example.com").ask(&rig.issuer(&options)).await.expect("it is issued");
+
+    options.timeouts.issuance = Duration::from_millis(200);
+    let error = error_of(&rig, &options).await;
+    assert!(told(&error).contains("no certificate within"), "{}", told(&error));
+}

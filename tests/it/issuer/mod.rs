@@ -1,0 +1,8 @@
+//! Issuance by a real ACME CA, straight through the issuer: proving names, going on after a crash, and a CA that is
+//! slow, broken or hostile.
+
+mod account;
+mod faults;
+mod issuance;
+mod resume;
+mod rig;

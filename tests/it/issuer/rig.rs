@@ -1,0 +1,212 @@
+//! An issuer, a CA, and the two listeners at which the CA looks for answers.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use sidegate::catalog::{self, Challenges, Misses, Publisher, Resolver};
+use sidegate::clock::Clock;
+use sidegate::ident::Names;
+use sidegate::issuer::{
+    AcmeIssuer, ChallengeKind, IssueError, IssueJob, Issuer, NoteError, Options, OrderNote, Progress,
+};
+use sidegate::pki::{Bundle, Chain, KeyType, PrivateKey, SigningRequest};
+use sidegate::store::memory::MemoryEngine;
+use sidegate::store::{Account, Accounts, Store};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::house::front_of_ca::FrontOfCa;
+use crate::house::pebble::{Pebble, Settings};
+
+/// A CA and everything it looks at.
+pub(super) struct Rig {
+    pub(super) pebble: Pebble,
+    pub(super) accounts: Accounts,
+    pub(super) resolver: Resolver,
+    challenges: Challenges,
+    /// Ends with the rig.
+    _responders: JoinSet<()>,
+    _rest: (Publisher, Misses),
+}
+
+/// What is to be issued, and what was noted of it so far.
+pub(super) struct Wish {
+    pub(super) key: PrivateKey,
+    pub(super) names: Names,
+    pub(super) notes: Notes,
+}
+
+/// A progress that keeps its note in memory and tells who waits for it.
+pub(super) struct Notes {
+    order: Mutex<Option<OrderNote>>,
+    noted: watch::Sender<usize>,
+}
+
+impl Rig {
+    /// A CA that finds its answers.
+    pub(super) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// The same with other settings of the CA.
+    pub(super) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let (publisher, challenges, resolver, misses) = catalog::open();
+        let mut responders = JoinSet::new();
+        let http = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let tls = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut settings = Settings::new(port_of(&http), port_of(&tls));
+        responders.spawn(answer_http01(http, resolver.clone()));
+        responders.spawn(answer_tls_alpn01(tls, resolver.clone()));
+        change(&mut settings);
+        Self {
+            pebble: Pebble::start(settings).await,
+            accounts: Store::new(Arc::new(MemoryEngine::new()), Clock::system()).accounts(),
+            resolver,
+            challenges,
+            _responders: responders,
+            _rest: (publisher, misses),
+        }
+    }
+
+    /// The account at the CA, as it is kept.
+    pub(super) async fn account(&self) -> Account {
+        self.account_at(&self.pebble.directory()).await
+    }
+
+    /// The account at this directory, as it is kept.
+    pub(super) async fn account_at(&self, directory: &str) -> Account {
+        self.accounts.find(directory).await.expect("the store reads").expect("there is an account")
+    }
+
+    /// Options that lead straight to the CA.
+    pub(super) fn options(&self) -> Options {
+        let mut options = Options::new(self.pebble.directory());
+        options.api_root = Some(self.pebble.api_root());
+        options.issuance_root = Some(self.pebble.issuance_root());
+        options
+    }
+
+    /// Options that lead to the CA through this front.
+    pub(super) fn options_through(&self, front: &FrontOfCa) -> Options {
+        let mut options = self.options();
+        options.directory = front.directory();
+        options.api_root = Some(front.api_root());
+        options
+    }
+
+    /// An issuer as a newly started process has it: nothing in memory, the accounts as they are in the store.
+    pub(super) fn issuer(&self, options: &Options) -> AcmeIssuer {
+        AcmeIssuer::new(options, self.accounts.clone(), &self.challenges, Clock::system())
+            .expect("valid options")
+    }
+
+    /// An issuer that may use this kind of challenge only.
+    pub(super) fn issuer_by(&self, kind: ChallengeKind) -> AcmeIssuer {
+        let mut options = self.options();
+        options.challenges = vec![kind];
+        self.issuer(&options)
+    }
+}
+
+impl Wish {
+    /// A new key for these names, separated by spaces.
+    pub(super) fn new(names: &str) -> Self {
+        Self {
+            key: PrivateKey::generate(KeyType::P256),
+            names: Names::parse_domain_list(names).expect("names"),
+            notes: Notes { order: Mutex::default(), noted: watch::Sender::new(0) },
+        }
+    }
+
+    /// Asks the issuer once, and joins what it gives with the key.
+    pub(super) async fn ask(&self, issuer: &dyn Issuer) -> Result<Bundle, IssueError> {
+        let chain = self.chain_from(issuer).await?;
+        Ok(Bundle::join(self.key.clone(), chain, &self.names).expect("the certificate is the one asked for"))
+    }
+
+    /// Asks the issuer once.
+    pub(super) async fn chain_from(&self, issuer: &dyn Issuer) -> Result<Chain, IssueError> {
+        let request = SigningRequest::new(&self.key, &self.names).expect("a request");
+        issuer.issue(IssueJob { request: &request, why: "a test wants it" }, &self.notes).await
+    }
+}
+
+impl Notes {
+    /// What is noted now.
+    pub(super) fn order_now(&self) -> Option<OrderNote> {
+        self.order.lock().expect("no test panicked here").clone()
+    }
+
+    /// Replaces what is noted.
+    pub(super) fn set(&self, note: OrderNote) {
+        *self.order.lock().expect("no test panicked here") = Some(note);
+    }
+
+    /// Waits until an order is noted.
+    pub(super) async fn wait(&self) {
+        self.noted.subscribe().wait_for(|count| *count > 0).await.expect("the sender is here");
+    }
+}
+
+#[async_trait]
+impl Progress for Notes {
+    fn order(&self) -> Option<OrderNote> {
+        self.order_now()
+    }
+
+    async fn note_order(&self, order: &OrderNote) -> Result<(), NoteError> {
+        self.set(order.clone());
+        self.noted.send_modify(|count| *count += 1);
+        Ok(())
+    }
+}
+
+fn port_of(listener: &TcpListener) -> u16 {
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// Port 80 of the names: answers what is posted, and 404 for the rest.
+async fn answer_http01(listener: TcpListener, resolver: Resolver) {
+    loop {
+        let (mut stream, _) = listener.accept().await.expect("the listener stays");
+        let mut head = Vec::new();
+        while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+            if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
+                break;
+            }
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        let token = path.strip_prefix("/.well-known/acme-challenge/");
+        let answer = match token.and_then(|token| resolver.http01(token)) {
+            Some(text) => format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len()),
+            None => "HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        };
+        // A validator that has gone does not matter.
+        stream.write_all(answer.as_bytes()).await.ok();
+    }
+}
+
+/// Port 443 of the names, for `acme-tls/1` only.
+async fn answer_tls_alpn01(listener: TcpListener, resolver: Resolver) {
+    let mut config = rustls::ServerConfig::builder_with_provider(sidegate::pki::crypto::provider())
+        .with_safe_default_protocol_versions()
+        .expect("the provider has them")
+        .with_no_client_auth()
+        .with_cert_resolver(resolver.challenges());
+    config.alpn_protocols = vec![b"acme-tls/1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let mut handshakes = JoinSet::new();
+    loop {
+        let (stream, _): (TcpStream, _) = listener.accept().await.expect("the listener stays");
+        let accepting = acceptor.accept(stream);
+        handshakes.spawn(async move {
+            if let Ok(mut stream) = accepting.await {
+                stream.shutdown().await.ok();
+            }
+        });
+    }
+}

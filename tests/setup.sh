@@ -1,0 +1,71 @@
+#!/bin/sh
+# Installs what the tests need beside a Rust toolchain, on Debian or Ubuntu: a C compiler, Pebble (the ACME
+# test CA), nginx, openssl and curl from the distribution, and two Python packages in a virtual environment
+# of their own (target/test-env).
+#
+# May be run again at any time; it looks before it installs, and when all is there it changes nothing and
+# touches no network.
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+venv="$root/target/test-env"
+pins="websockets==16.1 grpcio==1.80.0"
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+
+# /usr/sbin is not on everybody's PATH, and Debian's nginx lies there.
+have() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
+
+missing=""
+want() { # want COMMAND PACKAGE
+    have "$1" || missing="$missing $2"
+}
+want cc build-essential
+want pebble pebble
+want pebble-challtestsrv pebble
+want nginx nginx-light
+want openssl openssl
+want curl curl
+python=/usr/bin/python3
+[ -x "$python" ] || python=$(command -v python3 || true)
+if [ -z "$python" ] || ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+    missing="$missing python3 python3-venv"
+fi
+
+if [ -n "$missing" ]; then
+    missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
+    have apt-get || fail "these are needed and this is no Debian, please install them: $missing"
+    if [ "$(id -u)" -eq 0 ]; then
+        as_root=""
+    elif have sudo && sudo -n true 2>/dev/null; then
+        as_root="sudo"
+    else
+        fail "these are missing; as root, please run: apt-get install --no-install-recommends $missing"
+    fi
+    say "installing $missing"
+    $as_root apt-get update -q
+    # shellcheck disable=SC2086  # words, not one word
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+    # Debian starts an nginx on port 80 as soon as it is installed; the tests only need the program.
+    if [ -d /run/systemd/system ]; then
+        case " $missing " in *" nginx-light "*) $as_root systemctl disable --now nginx || true ;; esac
+    fi
+    python=/usr/bin/python3
+fi
+
+# The mark is written last, so an installation that was interrupted is done again.
+if [ "$(cat "$venv/.pins" 2>/dev/null || true)" != "$pins" ] || ! "$venv/bin/python" -c '' 2>/dev/null; then
+    say "making $venv with $pins"
+    rm -rf "$venv"
+    mkdir -p "$root/target"
+    "$python" -m venv "$venv"
+    # shellcheck disable=SC2086
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: $pins \
+        || fail "pip could not install $pins (is there a network?)"
+    printf '%s\n' "$pins" >"$venv/.pins"
+fi
+say "all there"
