@@ -1,7 +1,6 @@
 //! One ACME CA as an issuer.
 
 use async_trait::async_trait;
-use rustls_pki_types::CertificateDer;
 use tracing::info;
 
 use super::account::Membership;
@@ -52,10 +51,10 @@ impl AcmeIssuer {
         if !https {
             return Err(OptionsError::Directory(directory.clone()));
         }
-        let trusted: Vec<CertificateDer<'static>> = match &options.api_root {
-            Some(root) => pem::certificates(root).map_err(|e| unreadable("api_root", &e))?,
-            None => options.roots.clone(),
-        };
+        let mut trusted = options.roots.clone();
+        if let Some(root) = &options.api_root {
+            trusted.extend(pem::certificates(root).map_err(|e| unreadable("api_root", &e))?);
+        }
         let roots = match &options.issuance_root {
             Some(root) => Roots::with_pem(root).map_err(|e| unreadable("issuance_root", &e))?,
             None => Roots::well_known(),

@@ -30,11 +30,11 @@ pub struct Options {
     pub directory: String,
     /// Where it may write to; told to the CA, and used for nothing else.
     pub email: Option<String>,
-    /// Who may speak for the directory, as PEM. Given, it is trusted instead of `roots`.
+    /// Who else may speak for the directory, as PEM.
     pub api_root: Option<Vec<u8>>,
     /// The root its certificates should lead to, as PEM; looked at before the well-known ones.
     pub issuance_root: Option<Vec<u8>>,
-    /// Who may speak for the directory where `api_root` says nothing: the system's roots.
+    /// Who may speak for the directory: the system's roots.
     pub roots: Vec<CertificateDer<'static>>,
     /// The kinds of challenge that may be used, the preferred one first.
     pub challenges: Vec<ChallengeKind>,
