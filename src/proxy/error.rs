@@ -39,6 +39,10 @@ impl ForwardError {
                 Fault::Timeout => StatusCode::GATEWAY_TIMEOUT,
                 Fault::Refused | Fault::Name | Fault::Tls | Fault::Unreachable => StatusCode::BAD_GATEWAY,
             },
+            // Nobody reads this answer; the access log tells it from a mistake by the number that nginx made up.
+            Self::Exchange(ExchangeError::Client(error)) if error.is_absence() => {
+                StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
+            }
             Self::Exchange(ExchangeError::Client(_)) => StatusCode::BAD_REQUEST,
             Self::Exchange(_) | Self::H2(_) => StatusCode::BAD_GATEWAY,
         }

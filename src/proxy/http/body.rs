@@ -1,7 +1,7 @@
 //! The body type of the house: bytes pass through as they arrive, trailers too, and nothing is gathered up.
 
 use std::error::Error as _;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -64,7 +64,10 @@ impl BodyError {
 fn is_reset(error: &hyper::Error) -> bool {
     let mut source = error.source();
     while let Some(error) = source {
-        if error.is::<io::Error>() || error.downcast_ref::<h2::Error>().is_some_and(h2::Error::is_reset) {
+        // hyper says with the same type that bytes are missing and that they are wrong.
+        let broke =
+            |error: &io::Error| !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData);
+        if error.downcast_ref().is_some_and(broke) || error.downcast_ref().is_some_and(h2::Error::is_reset) {
             return true;
         }
         source = error.source();

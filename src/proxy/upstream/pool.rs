@@ -31,6 +31,9 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Connections that wait in one pool.
 const MAX_IDLE: usize = 128;
 
+/// Between two lines about failures of the same upstream.
+const COMPLAINT: Duration = Duration::from_secs(1);
+
 /// All pools of a worker. They never leave their thread.
 pub(in crate::proxy) struct Pools {
     dialer: Rc<Dialer>,
@@ -61,6 +64,7 @@ impl Pools {
             dialer: Rc::clone(&self.dialer),
             winner: Winner::default(),
             idle: RefCell::new(Vec::new()),
+            complaints: Complaints::default(),
             reaping: Cell::new(false),
             h2: Shared::default(),
         });
@@ -81,6 +85,7 @@ pub(in crate::proxy) struct Pool {
     winner: Winner,
     /// The newest last.
     idle: RefCell<Vec<Idle>>,
+    complaints: Complaints,
     /// Whether a task is there that closes what has waited too long.
     reaping: Cell<bool>,
     h2: Shared,
@@ -95,6 +100,12 @@ impl Pool {
     /// The target.
     pub(in crate::proxy) fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Whether a failure should be told now, and how many were not since the last that was. An upstream that is
+    /// down is worth a line a second, not a line a request.
+    pub(in crate::proxy) fn complain(&self) -> Option<u64> {
+        self.complaints.next(Instant::now())
     }
 
     /// The connection that all exchanges over HTTP/2 share.
@@ -145,6 +156,24 @@ impl Pool {
     }
 }
 
+/// Failures that were told, and those that were not.
+#[derive(Default)]
+struct Complaints {
+    told: Cell<Option<Instant>>,
+    untold: Cell<u64>,
+}
+
+impl Complaints {
+    fn next(&self, now: Instant) -> Option<u64> {
+        if self.told.get().is_some_and(|told| now < told + COMPLAINT) {
+            self.untold.set(self.untold.get() + 1);
+            return None;
+        }
+        self.told.set(Some(now));
+        Some(self.untold.replace(0))
+    }
+}
+
 /// Closes what has waited too long, until nothing waits any more.
 async fn reap(pool: Rc<Pool>) {
     loop {
@@ -155,4 +184,19 @@ async fn reap(pool: Rc<Pool>) {
         pool.idle.borrow_mut().retain(|idle| idle.until > now);
     }
     pool.reaping.set(false);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_that_is_down_is_worth_a_line_a_second() {
+        let (complaints, began) = (Complaints::default(), Instant::now());
+        let next = |millis| complaints.next(began + Duration::from_millis(millis));
+        assert_eq!(
+            [next(0), next(1), next(999), next(1000), next(1500), next(5000)],
+            [Some(0), None, None, Some(2), None, Some(1)]
+        );
+    }
 }

@@ -39,15 +39,17 @@ pub(in crate::proxy) async fn forward(
     let pool = pools.of(upstream.target());
     let answer = match upstream.target().scheme() {
         Scheme::H2c => over_h2(&pool, request, facts, trace).await,
-        Scheme::Http | Scheme::Https => over_h1(pools, pool, request, facts, trace).await,
+        Scheme::Http | Scheme::Https => over_h1(pools, &pool, request, facts, trace).await,
     };
     trace.upstream_time = Some(began.elapsed());
     answer.unwrap_or_else(|error| {
         let (status, reason) = (error.status(), error.reason());
         trace.reason = Some(reason);
-        if !error.is_clients_fault() {
+        if !error.is_clients_fault()
+            && let Some(untold) = pool.complain()
+        {
             let tried = trace.tried.join(", ");
-            tracing::warn!(upstream = %upstream.target(), reason, tried, %error, "no answer");
+            tracing::warn!(upstream = %pool.target(), reason, tried, %error, untold, "no answer");
         }
         reply(status, reason)
     })
@@ -55,7 +57,7 @@ pub(in crate::proxy) async fn forward(
 
 async fn over_h1(
     pools: &Pools,
-    pool: Rc<Pool>,
+    pool: &Rc<Pool>,
     request: Request<Body>,
     facts: &ConnFacts,
     trace: &mut Trace,
@@ -67,7 +69,7 @@ async fn over_h1(
             trace.tried.push(Arc::clone(conn.peer()));
             (conn, true)
         }
-        None => (Conn::new(pool.dial(&mut trace.tried).await?, Rc::clone(&pool)), false),
+        None => (Conn::new(pool.dial(&mut trace.tried).await?, Rc::clone(pool)), false),
     };
     trace.upstream_conn = Some(if reused { "reused" } else { "new" });
     let framing = framing(&parts, &body);
@@ -90,7 +92,7 @@ async fn over_h1(
         let Some(again) = again else { return Err(error.into()) };
         (sending, reused) = (again, false);
         trace.upstream_conn = Some("retried");
-        conn = Conn::new(pool.dial(&mut trace.tried).await?, Rc::clone(&pool));
+        conn = Conn::new(pool.dial(&mut trace.tried).await?, Rc::clone(pool));
     }
 }
 

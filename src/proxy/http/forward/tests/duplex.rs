@@ -202,5 +202,7 @@ fn a_chunked_request_that_breaks_off_does_not_look_complete() {
         assert_eq!(upstream.until("abc\r\n").await, "3\r\nabc\r\n");
         client.send("no chunk\r\n").await;
         assert_eq!(upstream.rest().await, "", "no last chunk");
+        assert!(client.head().await.starts_with("http/1.1 400 "));
+        assert_eq!(front.said().0.reason, Some("client_body_malformed"));
     });
 }
