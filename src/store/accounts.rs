@@ -176,7 +176,7 @@ impl Accounts {
 }
 
 fn damaged(id: &AccountId, file: AccountFile, why: &dyn Display) -> StoreError {
-    StoreError::Damaged { place: layout::account(id), file: file.as_str(), why: why.to_string() }
+    StoreError::Damaged { place: layout::account_file(id, file).as_prefix(), why: why.to_string() }
 }
 
 /// `<directory host>-<16 hex of SHA-256 of the directory's URL and the key's thumbprint>`.

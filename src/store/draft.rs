@@ -67,8 +67,7 @@ impl Draft {
             }
         };
         let request = SigningRequest::new(&key, self.lineage.names()).map_err(|e| StoreError::Damaged {
-            place: layout::draft(self.lineage.id()),
-            file: File::Key.as_str(),
+            place: layout::draft_file(self.lineage.id(), File::Key).as_prefix(),
             why: e.to_string(),
         })?;
         self.put(File::Csr, Bytes::from(request.csr_pem())).await?;

@@ -25,7 +25,7 @@ pub trait Engine: Send + Sync {
     async fn read(&self, key: &Key) -> Result<(Bytes, Version), EngineError>;
 
     /// What stands directly below a folder - values, pointers and folders - in order of names. Empty if
-    /// there is no such folder. Names that are no [`Key`] are left out.
+    /// there is no such folder. What has a name that is no [`Key`] is left out, here and everywhere.
     async fn list(&self, folder: &Prefix) -> Result<Vec<Key>, EngineError>;
 
     /// Writes a whole value if the present one is as expected. The folders above it come into being.

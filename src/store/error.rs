@@ -39,12 +39,10 @@ pub enum StoreError {
         why: String,
     },
     /// A file of an item or of an account is missing, torn, or does not fit the others.
-    #[error("{place}/{file} is damaged: {why}")]
+    #[error("{place} is damaged: {why}")]
     Damaged {
-        /// The folder.
+        /// The file, or the whole folder.
         place: Prefix,
-        /// The file in it.
-        file: &'static str,
         /// What is wrong with it.
         why: String,
     },

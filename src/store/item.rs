@@ -32,9 +32,8 @@ impl Item {
     pub(super) async fn load(engine: &dyn Engine, id: &ItemId) -> Result<Self, StoreError> {
         let place = layout::item(id);
         let files = match engine.read_all(&place).await {
-            Err(EngineError::Foreign { what, place: at }) => {
-                let file = File::named(at.name()).map_or("", File::as_str);
-                return Err(StoreError::Damaged { place, file, why: format!("{at} {what}") });
+            Err(EngineError::Foreign { what, place }) => {
+                return Err(StoreError::Damaged { place, why: format!("it {what}") });
             }
             other => other?,
         };
@@ -107,7 +106,8 @@ impl Files {
     }
 
     pub(super) fn damaged(&self, file: File, why: &dyn Display) -> StoreError {
-        StoreError::Damaged { place: self.place.clone(), file: file.as_str(), why: why.to_string() }
+        let place = self.place.child(file.as_str()).map_or_else(|| self.place.clone(), |key| key.as_prefix());
+        StoreError::Damaged { place, why: why.to_string() }
     }
 
     /// Names and provider.

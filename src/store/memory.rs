@@ -104,6 +104,15 @@ impl Tree {
         }
     }
 
+    /// Whether there is such a folder; an error if something else stands there.
+    fn must_be_folder(&self, folder: &Prefix) -> Result<bool, EngineError> {
+        match self.nodes.get(folder.as_str()) {
+            None => Ok(folder.as_str().is_empty()),
+            Some(Node::Folder(_)) => Ok(true),
+            Some(_) => Err(EngineError::Foreign { place: folder.clone(), what: "is not a folder" }),
+        }
+    }
+
     fn must_be(&self, place: &Prefix, expect: Expect) -> Result<(), EngineError> {
         let fits = match (expect, self.nodes.get(place.as_str())) {
             (Expect::Any, _) | (Expect::Absent, None) => true,
@@ -147,7 +156,9 @@ impl Engine for MemoryEngine {
     }
 
     async fn list(&self, folder: &Prefix) -> Result<Vec<Key>, EngineError> {
-        Ok(self.tree().children(folder))
+        let tree = self.tree();
+        tree.must_be_folder(folder)?;
+        Ok(tree.children(folder))
     }
 
     async fn put(&self, key: &Key, value: Bytes, expect: Expect, _: Secrecy) -> Result<Version, EngineError> {
@@ -172,9 +183,9 @@ impl Engine for MemoryEngine {
 
     async fn seal(&self, draft: &Prefix, item: &Prefix) -> Result<(), EngineError> {
         let mut tree = self.tree();
-        let Some(Node::Folder(_)) = tree.nodes.get(draft.as_str()) else {
+        if !tree.must_be_folder(draft)? {
             return Err(absent(draft));
-        };
+        }
         if tree.nodes.contains_key(item.as_str()) {
             return Err(EngineError::Exists { place: item.clone() });
         }
@@ -221,9 +232,7 @@ impl Engine for MemoryEngine {
     async fn claim(&self, what: &Prefix) -> Result<Claim, EngineError> {
         let number = {
             let mut tree = self.tree();
-            if matches!(tree.nodes.get(what.as_str()), Some(Node::Value(_) | Node::Pointer(_))) {
-                return Err(EngineError::Foreign { place: what.clone(), what: "is not a folder" });
-            }
+            tree.must_be_folder(what)?;
             let number = tree.make_folders(what);
             if !tree.held.insert(number) {
                 return Err(EngineError::Taken { place: what.clone(), holder: Some("this process".into()) });
@@ -239,7 +248,7 @@ impl Engine for MemoryEngine {
 
     async fn read_all(&self, folder: &Prefix) -> Result<Vec<(Key, Bytes)>, EngineError> {
         let tree = self.tree();
-        if !matches!(tree.nodes.get(folder.as_str()), Some(Node::Folder(_))) {
+        if !tree.must_be_folder(folder)? {
             return Err(absent(folder));
         }
         let read = |key: Key| match tree.nodes.get(key.as_str()) {
@@ -251,6 +260,7 @@ impl Engine for MemoryEngine {
 
     async fn follow_all(&self, folder: &Prefix) -> Result<Vec<(Key, Option<Prefix>)>, EngineError> {
         let tree = self.tree();
+        tree.must_be_folder(folder)?;
         let follow = |key: Key| match tree.nodes.get(key.as_str()) {
             Some(Node::Pointer(target)) => (key, Some(target.clone())),
             _ => (key, None),

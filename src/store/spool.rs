@@ -45,22 +45,16 @@ impl Spool {
     /// [`StoreError::Taken`] if somebody alive has it.
     pub async fn open(&self, lineage: &Lineage) -> Result<Draft, StoreError> {
         let place = layout::draft(lineage.id());
-        let claim = self.engine.claim(&place).await?;
-        let found = self.files(&place).await?;
-        let flag = |yes: bool| if yes { "true" } else { "false" };
-        let provider = lineage.provider();
-        for (file, text) in [
-            (File::DomainList, lineage.names().domain_list()),
-            (File::IsLetsencrypt, flag(provider == Provider::Letsencrypt).to_owned()),
-            (File::IsSelfsign, flag(provider == Provider::Selfsigned).to_owned()),
-            (File::IsFailed, flag(false).to_owned()),
-        ] {
-            if found.find(file).is_none_or(|present| *present != text) {
-                let key = layout::draft_file(lineage.id(), file);
-                self.engine.put(&key, Bytes::from(text), Expect::Any, file.secrecy()).await?;
+        let claim = match self.engine.claim(&place).await {
+            Err(EngineError::Foreign { what, .. }) => {
+                let to = self.engine.set_aside(&place).await?;
+                warn!(%place, what, %to, "set aside");
+                self.engine.claim(&place).await
             }
-        }
-        self.draft(lineage.clone(), claim, &found)
+            other => other,
+        }?;
+        let found = self.files(&place).await?;
+        self.take_up(lineage, claim, &found).await
     }
 
     /// Takes up a draft of which only the id is known.
@@ -87,8 +81,7 @@ impl Spool {
         if lineage.id() != id {
             return Err(found.damaged(File::DomainList, &"these names belong to another draft"));
         }
-        drop(claim);
-        self.open(&lineage).await
+        self.take_up(&lineage, claim, &found).await
     }
 
     /// The lineages that have a draft, live or left behind.
@@ -101,16 +94,22 @@ impl Spool {
         Ok(keys.iter().filter_map(|key| LineageId::parse(key.name()).ok()).collect())
     }
 
-    fn draft(&self, lineage: Lineage, claim: Claim, found: &Files) -> Result<Draft, StoreError> {
-        let issuance = found.issuance();
-        Ok(Draft::new(
-            Arc::clone(&self.engine),
-            self.clock.clone(),
-            self.database.clone(),
-            lineage,
-            claim,
-            issuance,
-        ))
+    /// Makes what was found the lineage's draft.
+    async fn take_up(&self, lineage: &Lineage, claim: Claim, found: &Files) -> Result<Draft, StoreError> {
+        let provider = lineage.provider();
+        for (file, text) in [
+            (File::DomainList, lineage.names().domain_list()),
+            (File::IsLetsencrypt, (provider == Provider::Letsencrypt).to_string()),
+            (File::IsSelfsign, (provider == Provider::Selfsigned).to_string()),
+            (File::IsFailed, false.to_string()),
+        ] {
+            if found.find(file).is_none_or(|present| *present != text) {
+                let key = layout::draft_file(lineage.id(), file);
+                self.engine.put(&key, Bytes::from(text), Expect::Any, file.secrecy()).await?;
+            }
+        }
+        let (engine, clock) = (Arc::clone(&self.engine), self.clock.clone());
+        Ok(Draft::new(engine, clock, self.database.clone(), lineage.clone(), claim, found.issuance()))
     }
 
     /// What is in a draft, after everything has been set aside that does not belong there.

@@ -337,6 +337,13 @@ async fn what_is_of_another_kind_is_foreign(engine: &dyn Engine) {
     draft(engine, &id).await;
     let folder = layout::spool().child(id.as_str()).expect("a key");
     assert!(matches!(engine.read(&folder).await, Err(EngineError::Foreign { .. })));
+    // A file in the place of a folder.
+    let file = layout::draft_file(&id, File::Key).as_prefix();
+    assert!(matches!(engine.list(&file).await, Err(EngineError::Foreign { .. })));
+    assert!(matches!(engine.read_all(&file).await, Err(EngineError::Foreign { .. })));
+    assert!(matches!(engine.follow_all(&file).await, Err(EngineError::Foreign { .. })));
+    assert!(matches!(engine.claim(&file).await, Err(EngineError::Foreign { .. })));
+    assert!(matches!(engine.seal(&file, &layout::item(&item(2))).await, Err(EngineError::Foreign { .. })));
 }
 
 async fn a_moved_pointer_is_told(engine: &dyn Engine) {

@@ -4,6 +4,7 @@ mod config_faults;
 mod config_samples;
 mod crash;
 mod engine_contract;
+mod hostile_disk;
 mod house;
 mod issuer;
 mod layout;

@@ -38,9 +38,12 @@ impl Aside {
         loop {
             let folder = shared.join(crypto::hex(&crypto::random::<8>()));
             make_folder(&folder)?;
-            // Another engine that is just opening may take the folder for a dead one's.
-            if let Ok(Held::Mine(alive)) = hold(&folder) {
-                return Ok(Self { folder, next: AtomicU64::new(0), _alive: alive });
+            match hold(&folder) {
+                Ok(Held::Mine(alive)) => return Ok(Self { folder, next: AtomicU64::new(0), _alive: alive }),
+                // Another engine that is just opening took the folder for a dead one's.
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
             }
         }
     }

@@ -64,6 +64,9 @@ fn advice(error: &io::Error) -> &'static str {
             "something that is not a directory stands there; choose another with --storage DIR (STORAGE_PATH)"
         }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on that filesystem",
+        ErrorKind::Unsupported => {
+            "its filesystem has no locks (flock); choose another with --storage DIR (STORAGE_PATH)"
+        }
         _ => "choose another directory with --storage DIR (STORAGE_PATH)",
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Disk {
     aside: Aside,
     /// Look-then-rename happens one at a time, among threads by the mutex, among processes by a lock on the file.
     turn: Mutex<File>,
-    /// How many more files open to others are named in the log.
+    /// How many more keys that others can read are named in the log; none if others cannot get at them.
     warnings: AtomicU32,
 }
 
@@ -39,15 +39,23 @@ impl Disk {
     pub(super) fn open(root: &Path) -> io::Result<Self> {
         make_folders(root)?;
         let root = root.canonicalize()?;
-        warn_if_open(&root);
+        // A root that is closed to others closes everything in it.
+        let open = warn_if_open(&root);
         for folder in layout::folders() {
             let path = root.join(folder.as_str());
             make_folders(&path)?;
-            warn_if_open(&path);
+            if open {
+                warn_if_open(&path);
+            }
         }
         let shared = root.join(layout::aside().as_str());
         let turn = Mutex::new(File::open(&shared)?);
-        Ok(Self { aside: Aside::open(&shared)?, root, turn, warnings: AtomicU32::new(10) })
+        Ok(Self {
+            aside: Aside::open(&shared)?,
+            root,
+            turn,
+            warnings: AtomicU32::new(if open { 10 } else { 0 }),
+        })
     }
 
     pub(super) fn path(&self, place: &str) -> PathBuf {
@@ -61,22 +69,12 @@ impl Disk {
     }
 
     pub(super) fn read_all(&self, folder: &Prefix) -> Done<Vec<(Key, Bytes)>> {
-        let names = self.names(folder)?.ok_or_else(|| EngineError::Absent { place: folder.clone() })?;
-        let mut all = Vec::with_capacity(names.len());
-        for name in names {
-            let key = named(folder, name)?;
-            let contents = self.contents(&key)?;
-            all.push((key, contents));
-        }
-        all.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Ok(all)
+        let keys = self.keys(folder)?.ok_or_else(|| EngineError::Absent { place: folder.clone() })?;
+        keys.into_iter().map(|key| self.contents(&key).map(|contents| (key, contents))).collect()
     }
 
     pub(super) fn list(&self, folder: &Prefix) -> Done<Vec<Key>> {
-        let names = self.names(folder)?.unwrap_or_default();
-        let mut keys: Vec<Key> = names.into_iter().flatten().filter_map(|name| folder.child(&name)).collect();
-        keys.sort();
-        Ok(keys)
+        Ok(self.keys(folder)?.unwrap_or_default())
     }
 
     pub(super) fn put(&self, key: &Key, value: &[u8], expect: Expect) -> Done<Version> {
@@ -127,9 +125,8 @@ impl Disk {
 
     pub(super) fn seal(&self, draft: &Prefix, item: &Prefix) -> Done<()> {
         let (from, to) = (self.path(draft.as_str()), self.path(item.as_str()));
-        let names = self.names(draft)?.ok_or_else(|| EngineError::Absent { place: draft.clone() })?;
-        for name in names {
-            let file = named(draft, name)?;
+        let files = self.keys(draft)?.ok_or_else(|| EngineError::Absent { place: draft.clone() })?;
+        for file in files {
             sync_file(&from.join(file.name())).map_err(|e| fault("sync", &file.as_prefix(), e))?;
         }
         sync_folder(&from).map_err(|e| fault("sync", draft, e))?;
@@ -219,6 +216,9 @@ impl Disk {
                 }
                 Ok(Held::Moved) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                    return Err(EngineError::Foreign { place: what.clone(), what: "is not a folder" });
+                }
                 Err(error) => return Err(fault("take", what, error)),
             }
         }
@@ -247,14 +247,23 @@ impl Disk {
         }
     }
 
-    /// The names in a folder, `None` for one that is not text; `None` if there is no such folder.
-    fn names(&self, folder: &Prefix) -> Done<Option<Vec<Option<String>>>> {
+    /// What stands in a folder, in order; `None` if there is no such folder. What has a name that is no [`Key`] was
+    /// not put there by the store, and is passed over.
+    fn keys(&self, folder: &Prefix) -> Done<Option<Vec<Key>>> {
         let entries = match fs::read_dir(self.path(folder.as_str())) {
-            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                return Err(EngineError::Foreign { place: folder.clone(), what: "is not a folder" });
+            }
             other => other.map_err(|e| fault("list", folder, e))?,
         };
-        let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().into_string().ok());
-        entries.map(name).collect::<io::Result<_>>().map(Some).map_err(|e| fault("list", folder, e))
+        let mut keys = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(|e| fault("list", folder, e))?.file_name();
+            keys.extend(name.to_str().and_then(|name| folder.child(name)));
+        }
+        keys.sort();
+        Ok(Some(keys))
     }
 
     fn contents(&self, key: &Key) -> Done<Bytes> {
@@ -335,21 +344,16 @@ impl Drop for Turn<'_> {
     }
 }
 
-fn warn_if_open(folder: &Path) {
-    if let Ok(meta) = folder.metadata() {
-        let mode = meta.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            let path = folder.display();
-            warn!(%path, mode = %format_args!("{mode:04o}"), "others may look into the storage: chmod 700");
-        }
+/// Whether others may look into a folder, which is then named in the log.
+fn warn_if_open(folder: &Path) -> bool {
+    let Ok(meta) = folder.metadata() else { return false };
+    let mode = meta.permissions().mode() & 0o7777;
+    let open = mode & 0o077 != 0;
+    if open {
+        let path = folder.display();
+        warn!(%path, mode = %format_args!("{mode:04o}"), "others may look into the storage: chmod 700");
     }
-}
-
-fn named(folder: &Prefix, name: Option<String>) -> Done<Key> {
-    name.and_then(|name| folder.child(&name)).ok_or_else(|| EngineError::Foreign {
-        place: folder.clone(),
-        what: "holds something whose name is not plain text",
-    })
+    open
 }
 
 fn is_absent(error: &io::Error) -> bool {

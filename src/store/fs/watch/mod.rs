@@ -219,3 +219,6 @@ fn face(folder: &PathBuf) -> Option<Face> {
     let meta = fs::symlink_metadata(folder).ok()?;
     Some((meta.dev(), meta.ino(), meta.mtime(), meta.mtime_nsec()))
 }
+
+#[cfg(test)]
+mod tests;
