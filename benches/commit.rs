@@ -12,7 +12,7 @@ use sidegate::store::engine::{Engine, Expect};
 use sidegate::store::fs::FsEngine;
 use sidegate::store::memory::MemoryEngine;
 use sidegate::store::{Family, Store, layout};
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 
 const NAMES: u32 = 10_000;
 
@@ -43,7 +43,7 @@ fn engines(root: &tempfile::TempDir) -> [(&'static str, Arc<dyn Engine>); 2] {
 }
 
 fn benches(criterion: &mut Criterion) {
-    let runtime = Runtime::new().expect("a runtime");
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let root = tempfile::tempdir().expect("a directory");
     for (name, engine) in engines(&root) {
         let store = Store::new(Arc::clone(&engine), Clock::system());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use tracing::warn;
 
 use super::engine::{Engine, EngineError, Expect};
@@ -17,6 +17,8 @@ use crate::ident::{ItemId, Lineage, Name, Names};
 pub struct Database {
     engine: Arc<dyn Engine>,
     index: Arc<Mutex<Index>>,
+    /// The newest item when this process first looked, or the newest of its own since.
+    newest: Arc<OnceCell<Mutex<Option<ItemId>>>>,
 }
 
 /// Which items carry which name; what [`Database::items_for`] remembers between calls.
@@ -28,7 +30,7 @@ struct Index {
 
 impl Database {
     pub(super) fn new(engine: Arc<dyn Engine>) -> Self {
-        Self { engine, index: Arc::default() }
+        Self { engine, index: Arc::default(), newest: Arc::default() }
     }
 
     /// The ids of all items, oldest first. What is no item id is left out.
@@ -120,13 +122,14 @@ impl Database {
         now: std::time::SystemTime,
     ) -> Result<ItemId, StoreError> {
         let id = loop {
-            let newest = self.items().await?.pop();
+            let newest = self.newest(lineage.names()).await?;
             let id = ItemId::next(now, newest.as_ref());
             match self.engine.seal(draft, &layout::item(&id)).await {
                 Err(EngineError::Exists { .. }) => {}
                 other => break other.map(|()| id)?,
             }
         };
+        self.remember(&id).await;
         for family in Family::of(lineage.provider()) {
             for name in lineage.names() {
                 if let Err(source) = self.advance(family, name, &id).await {
@@ -135,6 +138,31 @@ impl Database {
             }
         }
         Ok(id)
+    }
+
+    /// The item a new one for these names must come after.
+    ///
+    /// All items are listed once; after that, what this process commits is remembered, and what another one commits for the
+    /// same names shows in their pointers.
+    async fn newest(&self, names: &Names) -> Result<Option<ItemId>, StoreError> {
+        let list = async || Ok::<_, StoreError>(Mutex::new(self.items().await?.pop()));
+        let mut newest = self.newest.get_or_try_init(list).await?.lock().await.clone();
+        for name in names {
+            match self.pointer(Family::Any, name).await {
+                Ok(latest) => newest = newest.max(latest),
+                // `advance` deals with it.
+                Err(StoreError::Engine(EngineError::Foreign { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(newest)
+    }
+
+    async fn remember(&self, id: &ItemId) {
+        if let Some(newest) = self.newest.get() {
+            let mut newest = newest.lock().await;
+            *newest = newest.take().max(Some(id.clone()));
+        }
     }
 
     /// Makes a name's pointer lead to `id`, unless it leads to a newer item already. Something foreign in the

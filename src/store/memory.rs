@@ -86,10 +86,23 @@ impl Tree {
         after.map(|(place, _)| place.clone()).take_while(|place| place.starts_with(&front)).collect()
     }
 
+    /// What stands directly below a folder, without a walk through what lies deeper.
     fn children(&self, folder: &Prefix) -> Vec<Key> {
-        let depth = folder.names().count() + 1;
-        let below = self.below(folder).into_iter().filter(|place| place.split('/').count() == depth);
-        let mut keys: Vec<Key> = below.filter_map(|place| folder.child(place.rsplit('/').next()?)).collect();
+        let front = if folder.as_str().is_empty() { String::new() } else { format!("{folder}/") };
+        let mut keys = Vec::new();
+        let mut from = front.clone();
+        while let Some((place, _)) = self.nodes.range(from..).next()
+            && let Some(rest) = place.strip_prefix(&front)
+        {
+            from = match rest.split_once('/') {
+                // `0` comes right after `/`.
+                Some((name, _)) => format!("{front}{name}0"),
+                None => {
+                    keys.extend(folder.child(rest));
+                    format!("{place}\0")
+                }
+            };
+        }
         keys.sort();
         keys
     }
