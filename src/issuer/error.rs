@@ -28,7 +28,7 @@ pub enum Verdict {
 #[derive(Debug, Error)]
 pub enum IssueError {
     /// The CA could not be reached, or answered nonsense.
-    #[error("{directory} did not answer")]
+    #[error("{directory} gave no usable answer")]
     Unreachable {
         /// The directory's URL.
         directory: String,

@@ -73,6 +73,21 @@ mod tests {
     }
 
     #[test]
+    fn a_challenge_certificate_can_be_shown_but_not_proved() {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let mut params = rcgen::CertificateParams::default();
+        params.custom_extensions.push(rcgen::CustomExtension::new_acme_identifier(&[7; 32]));
+        let der = params.self_signed(&key).expect("a certificate").der().to_vec();
+        assert!(certified_key(der.clone(), key.serialize_der()).is_ok());
+        let proved = CertifiedKey::from_der(
+            vec![der.into()],
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            &provider(),
+        );
+        assert!(proved.is_err(), "rustls has learnt to read it: use the proof");
+    }
+
+    #[test]
     fn sums_are_those_of_the_standard() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(hex(&sha256(b"")), empty);

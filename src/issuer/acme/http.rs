@@ -33,6 +33,10 @@ const WHO: &str = concat!("sidegate/", env!("CARGO_PKG_VERSION"));
 /// The largest answer that is read. A chain of certificates has some ten thousand bytes.
 const LARGEST_ANSWER: usize = 1 << 20;
 
+/// A connection that has rested longer is not used again: the CA may be closing it just as we write, and a request
+/// that may have arrived cannot simply be repeated. Longer than the longest pause between two looks at an order.
+const IDLE: Duration = Duration::from_secs(15);
+
 /// The way to one CA: its connections and whom they trust. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -69,7 +73,7 @@ impl Connector {
             .wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(4)
             .build(https);
         Self { client, directory: directory.into(), total: timeouts.request, clock }

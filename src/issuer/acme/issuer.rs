@@ -9,6 +9,7 @@ use super::failure::{self, Nonsense};
 use super::http::Connector;
 use super::order::Desk;
 use super::solvers::Solvers;
+use super::turns::Turns;
 use super::{Options, OptionsError, Timeouts};
 use crate::catalog::Challenges;
 use crate::clock::Clock;
@@ -26,6 +27,7 @@ pub struct AcmeIssuer {
     connector: Connector,
     membership: Membership,
     solvers: Solvers,
+    turns: Turns,
     roots: Roots,
     timeouts: Timeouts,
     clock: Clock,
@@ -69,6 +71,7 @@ impl AcmeIssuer {
             connector: Connector::new(directory, trusted, options.timeouts, clock.clone()),
             membership: Membership::new(accounts, directory, options.email.as_deref(), clock.clone()),
             solvers: Solvers::new(solvers.collect()),
+            turns: Turns::default(),
             roots,
             timeouts: options.timeouts,
             directory: directory.clone(),
@@ -84,6 +87,7 @@ impl AcmeIssuer {
             account,
             http,
             solvers: &self.solvers,
+            turns: &self.turns,
             roots: &self.roots,
             timeouts: self.timeouts,
             clock: &self.clock,

@@ -1,8 +1,8 @@
 //! ACME (RFC 8555): the only files that name `instant_acme`.
 //!
-//! One issuance is [`issuer`]: find the account, go on with the order that was noted or place one, prove the names,
-//! finalize, fetch. What `instant_acme` does not do is done around it: [`http`] keeps what it drops, [`nonce`] calls
-//! again where it gives up, [`failure`] says whose fault an error is.
+//! One issuance: find the account (`account`), go on with the order that was noted or place one (`order`), prove the
+//! names (`authorize`), finalize, fetch. What `instant_acme` does not do is done around it: `http` keeps what it
+//! drops, `nonce` calls again where it gives up, `failure` says whose fault an error is.
 
 mod account;
 mod authorize;
@@ -13,6 +13,7 @@ mod nonce;
 mod order;
 mod retry_after;
 mod solvers;
+mod turns;
 
 pub use issuer::AcmeIssuer;
 

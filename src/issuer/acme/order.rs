@@ -11,6 +11,7 @@ use super::failure::{self, Nonsense};
 use super::http::Http;
 use super::nonce::insist;
 use super::solvers::Solvers;
+use super::turns::Turns;
 use crate::clock::Clock;
 use crate::ident::{Name, Names};
 use crate::issuer::{IssueError, IssueJob, OrderNote, Progress};
@@ -22,6 +23,7 @@ pub(super) struct Desk<'a> {
     pub(super) account: Account,
     pub(super) http: Http,
     pub(super) solvers: &'a Solvers,
+    pub(super) turns: &'a Turns,
     pub(super) roots: &'a Roots,
     pub(super) timeouts: Timeouts,
     pub(super) clock: &'a Clock,
@@ -106,10 +108,11 @@ impl Desk<'_> {
     /// Takes the order from the state it is in to its end.
     async fn see_through(&self, order: &mut Order, request: &SigningRequest) -> Result<End, IssueError> {
         let names = request.names();
-        if order.state().status == OrderStatus::Pending
-            && let Some(dead) = self.authorize(order, names).await?
-        {
-            return Ok(End::Dead(dead));
+        if order.state().status == OrderStatus::Pending {
+            let _turn = self.turns.take(names).await;
+            if let Some(dead) = self.authorize(order, names).await? {
+                return Ok(End::Dead(dead));
+            }
         }
         if order.state().status == OrderStatus::Ready {
             self.finalize(order, request).await?;
@@ -157,18 +160,22 @@ impl Desk<'_> {
         Ok(End::Issued(Box::new(chain)))
     }
 
-    /// Waits until the order is no longer in this state, in the CA's own rhythm if it names one.
+    /// Waits until the order is no longer in this state, in the CA's own rhythm if it names one. A look that the
+    /// network or the CA spoils is made again, a few times.
     pub(super) async fn wait_while(
         &self,
         order: &mut Order,
         state: OrderStatus,
     ) -> Result<OrderStatus, IssueError> {
         let mut patience = Patience::new(self.timeouts.decision);
+        let mut spoilt = 0;
         loop {
             patience.wait(self).await?;
-            let status = self.refresh(order).await?;
-            if status != state {
-                return Ok(status);
+            match self.refresh(order).await {
+                Ok(status) if status == state => spoilt = 0,
+                Ok(status) => return Ok(status),
+                Err(IssueError::Unreachable { until: None, .. }) if spoilt < SPOILT_LOOKS => spoilt += 1,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -207,7 +214,10 @@ pub(super) struct Patience {
 
 /// The first wait: a CA that has decided at once is not kept waiting.
 const FIRST_STEP: Duration = Duration::from_millis(100);
-const LONGEST_STEP: Duration = Duration::from_secs(10);
+const LONGEST_STEP: Duration = Duration::from_secs(5);
+
+/// So many looks in a row may fail before the wait is given up.
+const SPOILT_LOOKS: u32 = 3;
 
 impl Patience {
     pub(super) fn new(limit: Duration) -> Self {
@@ -222,7 +232,9 @@ impl Patience {
     pub(super) async fn wait(&mut self, desk: &Desk<'_>) -> Result<(), IssueError> {
         let asked = desk.http.retry_after();
         let now = desk.clock.now();
-        let step = asked.and_then(|moment| moment.duration_since(now).ok()).unwrap_or(self.step);
+        // Never sooner than we would have looked: «0 seconds» is not an order to hammer.
+        let step =
+            asked.and_then(|moment| moment.duration_since(now).ok()).unwrap_or_default().max(self.step);
         if Instant::now() + step > self.end {
             return Err(IssueError::Unreachable {
                 directory: desk.directory.to_owned(),

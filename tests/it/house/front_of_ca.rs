@@ -20,6 +20,8 @@ use super::test_ca::TestCa;
 pub(crate) enum Fault {
     /// Nothing goes wrong; for the requests before the one that meets a fault.
     Pass,
+    /// Nothing goes wrong, but the CA's answer gets one more header line.
+    PassWith(String),
     /// The CA never sees it; this is the answer.
     Answer {
         status: u16,
@@ -206,6 +208,10 @@ async fn serve(mut client: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared)
                 let body = if method == "HEAD" { Vec::new() } else { body.into_bytes() };
                 Some(Message { head: head + "\r\n", body })
             }
+            Some(Fault::PassWith(line)) => shared.pass_on(&request).await.map(|answer| Message {
+                head: answer.head.replacen("\r\n", &format!("\r\n{line}\r\n"), 1),
+                ..answer
+            }),
             Some(Fault::Drop) => None,
             Some(Fault::LoseAnswer) => {
                 shared.pass_on(&request).await;

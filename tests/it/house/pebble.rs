@@ -134,6 +134,17 @@ impl Pebble {
         self.count(&["There are now", "accounts in memory"])
     }
 
+    /// Waits until a line of the log contains all of `words`.
+    pub(crate) async fn wait_for_line(&self, words: &[&str]) {
+        let mut lines = self.ca.lines.clone();
+        let has_it = |line: &String| words.iter().all(|word| line.contains(word));
+        let seen = lines.wait_for(|lines| lines.iter().any(has_it));
+        tokio::time::timeout(START, seen)
+            .await
+            .unwrap_or_else(|_| panic!("no line with {words:?} in {:#?}", self.ca.lines.borrow()))
+            .expect("Pebble still runs");
+    }
+
     /// Ends the CA; connections are refused from now on.
     pub(crate) fn stop(&mut self) {
         self.ca.end();

@@ -19,7 +19,7 @@ async fn the_account_is_found_again_by_its_key() {
 
 #[tokio::test]
 async fn a_registration_whose_answer_got_lost_is_not_repeated() {
-    let rig = Rig::new().await;
+    let rig = Rig::exact().await;
     let front = FrontOfCa::start(&rig.pebble).await;
     // The first request asks whether the key is known; the one whose answer is lost registers it.
     front.plan("/sign-me-up", 1, Fault::Pass);
@@ -51,7 +51,7 @@ async fn a_ca_that_has_forgotten_the_account_gets_the_same_key_again() {
 
 #[tokio::test]
 async fn the_contact_is_told_once_and_again_when_it_changes() {
-    let rig = Rig::new().await;
+    let rig = Rig::exact().await;
     let front = FrontOfCa::start(&rig.pebble).await;
     let mut options = rig.options_through(&front);
     options.email = Some("ops@example.com".to_owned());

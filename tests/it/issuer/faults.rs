@@ -45,7 +45,7 @@ async fn nonces_thrown_away_are_no_failure() {
 
 #[tokio::test]
 async fn nonces_thrown_away_for_ever_mean_again_at_once() {
-    let rig = Rig::with(|settings| settings.nonce_reject = 0).await;
+    let rig = Rig::exact().await;
     let front = FrontOfCa::start(&rig.pebble).await;
     front.plan("/order-plz", 1000, Fault::problem(400, "badNonce", "JWS has an invalid anti-replay nonce"));
     let error = error_of(&rig, &rig.options_through(&front)).await;
@@ -69,7 +69,7 @@ async fn a_page_instead_of_an_answer_keeps_its_status() {
 
 #[tokio::test]
 async fn a_limit_is_obeyed_to_the_moment_it_names() {
-    let rig = Rig::new().await;
+    let rig = Rig::exact().await;
     let front = FrontOfCa::start(&rig.pebble).await;
     let limit = Fault::problem(429, "rateLimited", "too many new orders");
     for (fault, least, most) in [
@@ -157,4 +157,42 @@ async fn a_slow_ca_takes_its_time_and_no_more() {
     options.timeouts.issuance = Duration::from_millis(200);
     let error = error_of(&rig, &options).await;
     assert!(told(&error).contains("no certificate within"), "{}", told(&error));
+}
+
+#[tokio::test]
+async fn a_ca_that_does_not_decide_is_left_and_come_back_to() {
+    let rig = Rig::exact().await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    // The CA says that it will look, and never does.
+    let looking = serde_json::json!({
+        "type": "http-01", "url": "https://127.0.0.1/", "token": "token", "status": "processing",
+    });
+    front.plan("/chalZ/", 1, Fault::Answer { status: 200, headers: Vec::new(), body: looking.to_string() });
+    let options = impatient(rig.options_through(&front));
+    let wish = Wish::new("shop.example.com");
+
+    // It asks to be asked again at once: that is no reason to do so.
+    front.plan("/my-order/", 1000, Fault::PassWith("Retry-After: 0".to_owned()));
+    let error = wish.ask(&rig.issuer(&options)).await.expect_err("it does not decide");
+    assert!(told(&error).contains("has not decided yet"), "{}", told(&error));
+    assert!((3..12).contains(&front.count("/my-order/")), "{:#?}", front.seen());
+
+    front.heal();
+    front.plan("/chalZ/", 1, Fault::Answer { status: 200, headers: Vec::new(), body: looking.to_string() });
+    front.plan("/my-order/", 1000, Fault::PassWith("Retry-After: 3600".to_owned()));
+    let error = wish.ask(&rig.issuer(&options)).await.expect_err("it does not decide");
+    let Verdict::After(Some(until)) = error.verdict() else { panic!("{error}") };
+    assert!(until.duration_since(SystemTime::now()).expect("it lies ahead") > HOUR - Duration::from_secs(60));
+
+    front.heal();
+    wish.ask(&rig.issuer(&options)).await.expect("it is issued");
+    assert_eq!((rig.pebble.orders(), rig.pebble.issued()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_look_that_the_network_spoils_is_made_again() {
+    let rig = Rig::exact().await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    front.plan("/my-order/", 2, Fault::Drop);
+    Wish::new("shop.example.com").ask(&rig.issuer(&rig.options_through(&front))).await.expect("it is issued");
 }

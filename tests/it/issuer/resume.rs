@@ -1,10 +1,11 @@
 //! An order that was begun is seen through, and never placed twice.
 
-use sidegate::issuer::OrderNote;
+use sidegate::issuer::{ChallengeKind, IssueError, OrderNote};
 use sidegate::pki::{KeyType, PrivateKey};
 
 use super::rig::{Rig, Wish};
 use crate::house::front_of_ca::{Fault, FrontOfCa};
+use crate::house::port;
 
 #[tokio::test]
 async fn a_valid_order_gives_its_certificate_again() {
@@ -39,16 +40,16 @@ async fn an_order_is_resumed_from_every_step_at_which_the_network_fails() {
     let wish = Wish::new("shop.example.com");
     // One attempt each: authorization, challenge, order status, finalize, certificate; before and after the CA has
     // seen the request.
-    for (path, fault) in [
-        ("/authZ/", Fault::Drop),
-        ("/chalZ/", Fault::html(502)),
-        ("/my-order/", Fault::Drop),
-        ("/finalize-order/", Fault::Drop),
-        ("/certZ/", Fault::html(503)),
-        ("/certZ/", Fault::LoseAnswer),
+    for (path, times, fault) in [
+        ("/authZ/", 1, Fault::Drop),
+        ("/chalZ/", 1, Fault::html(502)),
+        ("/my-order/", 10, Fault::Drop),
+        ("/finalize-order/", 1, Fault::Drop),
+        ("/certZ/", 1, Fault::html(503)),
+        ("/certZ/", 1, Fault::LoseAnswer),
     ] {
         front.heal();
-        front.plan(path, 1, fault);
+        front.plan(path, times, fault);
         wish.ask(&rig.issuer(&options)).await.expect_err(path);
     }
     front.heal();
@@ -58,7 +59,7 @@ async fn an_order_is_resumed_from_every_step_at_which_the_network_fails() {
 
 #[tokio::test]
 async fn a_finalize_whose_answer_got_lost_is_not_an_error() {
-    let rig = Rig::new().await;
+    let rig = Rig::exact().await;
     let front = FrontOfCa::start(&rig.pebble).await;
     front.plan("/finalize-order/", 1, Fault::LoseAnswer);
     let wish = Wish::new("shop.example.com");
@@ -98,15 +99,45 @@ async fn a_valid_order_of_a_key_that_was_lost_is_left() {
 
 #[tokio::test]
 async fn an_order_that_died_while_we_were_away_is_no_failure() {
-    let rig = Rig::new().await;
+    let port = port::free();
+    let mut rig = Rig::with(|settings| {
+        settings.http_port = port;
+        settings.nonce_reject = 0;
+    })
+    .await;
     let front = FrontOfCa::start(&rig.pebble).await;
-    let options = rig.options_through(&front);
+    let mut options = rig.options_through(&front);
+    options.challenges = vec![ChallengeKind::Http01];
     let wish = Wish::new("shop.example.com");
-    // The CA is told to look, and finds nobody: the process has died.
+    // The CA is told to look, nobody is there to be found, and nobody is there to hear of it: a process has died.
     front.plan("/chalZ/", 1, Fault::LoseAnswer);
     front.plan("/authZ/", 1, Fault::Pass);
     front.plan("/authZ/", 1, Fault::Drop);
     wish.ask(&rig.issuer(&options)).await.expect_err("the network fails");
-    wish.ask(&rig.issuer(&options)).await.expect("it is issued");
-    assert_eq!(rig.pebble.issued(), 1);
+    rig.pebble.wait_for_line(&["authz", "set INVALID"]).await;
+
+    rig.answer_http01_at(port).await;
+    wish.ask(&rig.issuer(&options)).await.expect("another order is placed at once");
+    assert_eq!((rig.pebble.orders(), rig.pebble.issued()), (2, 1));
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_noted_goes_no_further() {
+    let rig = Rig::new().await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    let wish = Wish::new("shop.example.com");
+    wish.notes.refuse();
+    let error = wish.ask(&rig.issuer(&rig.options_through(&front))).await.expect_err("the disk is full");
+    assert!(matches!(error, IssueError::Note(_)), "{error}");
+    assert_eq!((front.count("/order-plz") > 0, front.count("/chalZ/")), (true, 0));
+}
+
+#[tokio::test]
+async fn two_orders_for_one_name_take_turns() {
+    let rig = Rig::new().await;
+    let issuer = rig.issuer_by(ChallengeKind::TlsAlpn01);
+    let (one, two) = (Wish::new("shop.example.com"), Wish::new("shop.example.com www.example.com"));
+    let (one, two) = tokio::join!(one.ask(&issuer), two.ask(&issuer));
+    assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
+    assert_eq!(rig.pebble.accounts(), 1, "two orders at once register one account");
 }

@@ -1,5 +1,6 @@
 //! An issuer, a CA, and the two listeners at which the CA looks for answers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -27,8 +28,8 @@ pub(super) struct Rig {
     pub(super) accounts: Accounts,
     pub(super) resolver: Resolver,
     challenges: Challenges,
-    /// Ends with the rig.
-    _responders: JoinSet<()>,
+    /// End with the rig.
+    responders: JoinSet<()>,
     _rest: (Publisher, Misses),
 }
 
@@ -43,12 +44,18 @@ pub(super) struct Wish {
 pub(super) struct Notes {
     order: Mutex<Option<OrderNote>>,
     noted: watch::Sender<usize>,
+    refuse: AtomicBool,
 }
 
 impl Rig {
     /// A CA that finds its answers.
     pub(super) async fn new() -> Self {
         Self::with(|_| {}).await
+    }
+
+    /// A CA that takes every nonce, for tests that count requests or lose a certain one.
+    pub(super) async fn exact() -> Self {
+        Self::with(|settings| settings.nonce_reject = 0).await
     }
 
     /// The same with other settings of the CA.
@@ -66,9 +73,15 @@ impl Rig {
             accounts: Store::new(Arc::new(MemoryEngine::new()), Clock::system()).accounts(),
             resolver,
             challenges,
-            _responders: responders,
+            responders,
             _rest: (publisher, misses),
         }
+    }
+
+    /// Begins to answer http-01 at this port.
+    pub(super) async fn answer_http01_at(&mut self, port: u16) {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the port is free");
+        self.responders.spawn(answer_http01(listener, self.resolver.clone()));
     }
 
     /// The account at the CA, as it is kept.
@@ -117,7 +130,11 @@ impl Wish {
         Self {
             key: PrivateKey::generate(KeyType::P256),
             names: Names::parse_domain_list(names).expect("names"),
-            notes: Notes { order: Mutex::default(), noted: watch::Sender::new(0) },
+            notes: Notes {
+                order: Mutex::default(),
+                noted: watch::Sender::new(0),
+                refuse: AtomicBool::new(false),
+            },
         }
     }
 
@@ -145,6 +162,11 @@ impl Notes {
         *self.order.lock().expect("no test panicked here") = Some(note);
     }
 
+    /// From here on nothing can be kept.
+    pub(super) fn refuse(&self) {
+        self.refuse.store(true, Ordering::Relaxed);
+    }
+
     /// Waits until an order is noted.
     pub(super) async fn wait(&self) {
         self.noted.subscribe().wait_for(|count| *count > 0).await.expect("the sender is here");
@@ -158,6 +180,9 @@ impl Progress for Notes {
     }
 
     async fn note_order(&self, order: &OrderNote) -> Result<(), NoteError> {
+        if self.refuse.load(Ordering::Relaxed) {
+            return Err(NoteError("no space left".to_owned()));
+        }
         self.set(order.clone());
         self.noted.send_modify(|count| *count += 1);
         Ok(())
