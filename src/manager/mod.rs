@@ -1,1 +1,60 @@
-//! The control plane.
+//! The control plane: which certificates should exist, which do, and what closes the gap.
+//!
+//! Decisions are functions of (desired, inventory, now): [`plan`], [`schedule`], [`preference`]. The loop in `run` obeys
+//! them and decides nothing. Nothing here knows sockets; the data plane learns of certificates through the catalog
+//! only, and a CA that is down, slow or hostile is noticed nowhere else.
+//!
+//! ```text
+//!   Manager::prepare   index the pointers, read what is there, stand in where nothing valid is   (before listening)
+//!   Manager::run       sweep, then: plan ► renew ► load, until the end                           (behind)
+//! ```
+
+mod desired;
+mod inventory;
+mod load;
+pub mod plan;
+pub mod preference;
+mod renew;
+mod run;
+pub mod schedule;
+mod stand_in;
+mod status;
+
+pub use desired::{Desired, Wish};
+pub use inventory::{Held, Inventory, Memory};
+pub use load::inventory_of;
+pub use run::{Command, Commands, Manager};
+pub use schedule::Ladder;
+pub use status::{Row, Served, Status, foreign_row, rows};
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::issuer::Issuers;
+use crate::store::Store;
+
+/// What the control plane is given.
+#[derive(Clone)]
+pub struct Options {
+    /// What should exist.
+    pub desired: Desired,
+    /// Who issues.
+    pub issuers: Issuers,
+    /// How long to wait after failures.
+    pub ladder: Ladder,
+    /// How many certificates are kept parsed in memory; the others are read when somebody asks.
+    pub warm: usize,
+}
+
+impl Options {
+    /// So many parsed certificates take about 25 MB.
+    pub const WARM: usize = 10_000;
+}
+
+/// What every attempt needs; cheap to clone.
+#[derive(Clone)]
+struct Tools {
+    store: Store,
+    issuers: Arc<Issuers>,
+    clock: Clock,
+}

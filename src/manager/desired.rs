@@ -1,0 +1,79 @@
+//! What should exist: the lineages the configuration asks for.
+
+use std::collections::HashMap;
+
+use crate::foreign;
+use crate::ident::{Lineage, Name, Names, Provider};
+use crate::pki::KeyType;
+
+/// One certificate that should exist, and keep existing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// Its names and who issues it.
+    pub lineage: Lineage,
+    /// The directory of the CA; `None` for selfsigned.
+    pub directory: Option<String>,
+    /// The kind of its key.
+    pub key_type: KeyType,
+}
+
+impl Wish {
+    /// A certificate signed by its own key.
+    #[must_use]
+    pub fn selfsigned(names: Names) -> Self {
+        let lineage = Lineage::new(names, Provider::Selfsigned);
+        Self { lineage, directory: None, key_type: KeyType::default() }
+    }
+
+    /// A certificate from the ACME CA at `directory`.
+    #[must_use]
+    pub fn acme(names: Names, directory: &str) -> Self {
+        let lineage = Lineage::new(names, Provider::Letsencrypt);
+        Self { lineage, directory: Some(directory.to_owned()), key_type: KeyType::default() }
+    }
+
+    /// The certificate that stands in as long as there is none from the CA.
+    #[must_use]
+    pub fn stand_in(&self) -> Self {
+        Self::selfsigned(self.lineage.names().clone())
+    }
+}
+
+/// All that should exist.
+#[derive(Debug, Clone, Default)]
+pub struct Desired {
+    /// In the order of the configuration.
+    pub wishes: Vec<Wish>,
+    /// Certificates somebody else keeps.
+    pub foreign: Vec<foreign::Source>,
+    /// The name that answers for clients that send none.
+    pub unnamed: Option<Name>,
+}
+
+impl Desired {
+    /// The wish that decides who may sign for a name, by name.
+    #[must_use]
+    pub(super) fn by_name(&self) -> HashMap<&Name, &Wish> {
+        let names = |wish| Wish::names(wish).iter().map(move |name| (name, wish));
+        // The first site that names a name has it.
+        self.wishes.iter().rev().flat_map(names).collect()
+    }
+}
+
+impl Wish {
+    /// The names of the certificate.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        self.lineage.names()
+    }
+
+    /// Whether what `provider` issued at `directory` may be shown for these names: a stand-in always, a CA's
+    /// certificate only if it is from the CA that is configured.
+    #[must_use]
+    pub(super) fn accepts(&self, provider: Provider, directory: Option<&str>) -> bool {
+        match provider {
+            Provider::Selfsigned => true,
+            Provider::Letsencrypt => self.directory.is_some() && self.directory.as_deref() == directory,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What does exist: the items of the configured names, and what is remembered of failures.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::SystemTime;
+
+use crate::ident::{ItemId, LineageId, Name, Names, Provider};
+
+/// What planning needs to know of an item.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The item.
+    pub id: ItemId,
+    /// The lineage it belongs to.
+    pub lineage: LineageId,
+    /// Its names.
+    pub names: Names,
+    /// Who issued it.
+    pub provider: Provider,
+    /// The directory of the CA that issued it.
+    pub directory: Option<String>,
+    /// The issuer's name, for people.
+    pub issuer: String,
+    /// The first moment of validity.
+    pub not_before: SystemTime,
+    /// The last moment of validity.
+    pub not_after: SystemTime,
+}
+
+impl Held {
+    /// Whether `now` lies in the span of validity.
+    #[must_use]
+    pub fn valid_at(&self, now: SystemTime) -> bool {
+        (self.not_before..=self.not_after).contains(&now)
+    }
+}
+
+/// What is remembered of a lineage's attempts. Kept in `state/`, so neither a restart nor a reload forgets it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Failures since the last success.
+    pub failures: u32,
+    /// Not before this moment.
+    pub next: Option<SystemTime>,
+    /// What the last failure said.
+    pub last_error: Option<String>,
+    /// The CA they happened at.
+    pub directory: Option<String>,
+}
+
+/// Items and memories, as far as they are known.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    items: BTreeMap<ItemId, Held>,
+    by_name: HashMap<Name, Vec<ItemId>>,
+    memories: HashMap<LineageId, Memory>,
+    /// Lineages that are refused until the configuration changes, and why.
+    refused: HashMap<LineageId, String>,
+    /// Names that have an item which nobody has read yet.
+    unread: HashSet<Name>,
+}
+
+impl Inventory {
+    /// Takes an item in.
+    pub(super) fn hold(&mut self, held: Held) {
+        for name in &held.names {
+            let ids = self.by_name.entry(name.clone()).or_default();
+            if !ids.contains(&held.id) {
+                ids.push(held.id.clone());
+            }
+        }
+        self.items.insert(held.id.clone(), held);
+    }
+
+    /// Forgets an item that can no longer be read.
+    pub(super) fn lose(&mut self, id: &ItemId) {
+        if let Some(held) = self.items.remove(id) {
+            for name in &held.names {
+                if let Some(ids) = self.by_name.get_mut(name) {
+                    ids.retain(|other| other != id);
+                }
+            }
+        }
+    }
+
+    /// Notes that the name has an item which is read when it is needed.
+    pub(super) fn set_unread(&mut self, name: &Name, unread: bool) {
+        if unread {
+            self.unread.insert(name.clone());
+        } else {
+            self.unread.remove(name);
+        }
+    }
+
+    /// Whether the name has an item nobody has read yet.
+    #[must_use]
+    pub(super) fn is_unread(&self, name: &Name) -> bool {
+        self.unread.contains(name)
+    }
+
+    /// An item that was read.
+    #[must_use]
+    pub fn item(&self, id: &ItemId) -> Option<&Held> {
+        self.items.get(id)
+    }
+
+    /// The items that carry this very name.
+    pub(super) fn carrying(&self, name: &Name) -> impl Iterator<Item = &Held> {
+        self.by_name.get(name).into_iter().flatten().filter_map(|id| self.items.get(id))
+    }
+
+    /// The newest item of a lineage from this directory.
+    #[must_use]
+    pub(super) fn newest(
+        &self,
+        lineage: &LineageId,
+        names: &Names,
+        directory: Option<&str>,
+    ) -> Option<&Held> {
+        self.carrying(names.primary())
+            .filter(|held| held.lineage == *lineage && held.directory.as_deref() == directory)
+            .max_by(|a, b| a.id.cmp(&b.id))
+    }
+
+    /// What is remembered of a lineage at this directory. Failures at another CA do not count here.
+    #[must_use]
+    pub(super) fn memory(&self, lineage: &LineageId, directory: Option<&str>) -> Memory {
+        let memory = self.memories.get(lineage).filter(|memory| memory.directory.as_deref() == directory);
+        memory.cloned().unwrap_or_default()
+    }
+
+    /// Remembers.
+    pub(super) fn remember(&mut self, lineage: &LineageId, memory: Memory) {
+        self.memories.insert(lineage.clone(), memory);
+    }
+
+    /// Why the lineage is not tried, if it is refused.
+    #[must_use]
+    pub(super) fn refusal(&self, lineage: &LineageId) -> Option<&str> {
+        self.refused.get(lineage).map(String::as_str)
+    }
+
+    /// Stops trying the lineage until [`forgive`](Self::forgive).
+    pub(super) fn refuse(&mut self, lineage: &LineageId, reason: String) {
+        self.refused.insert(lineage.clone(), reason);
+    }
+
+    /// The configuration changed: everything may be tried again, each at its remembered moment.
+    pub(super) fn forgive(&mut self) {
+        self.refused.clear();
+    }
+}

@@ -1,0 +1,131 @@
+//! What is to be done now, and when to look again. Pure: the loop in `run` only obeys.
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use super::desired::{Desired, Wish};
+use super::inventory::Inventory;
+use super::preference;
+use super::schedule::{Situation, renewal_of, situation};
+use crate::clock;
+use crate::ident::{LineageId, Provider};
+
+/// What to do, and when to plan again if nothing happens before.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Due now, stand-ins first.
+    pub steps: Vec<Step>,
+    /// When the next step will be due, if there will be one.
+    pub next: Option<SystemTime>,
+}
+
+/// Issue one certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What to issue.
+    pub wish: Wish,
+    /// Why now, for people.
+    pub why: String,
+}
+
+/// Plans. Lineages in `busy` are being issued and are left alone.
+///
+/// A selfsigned certificate is made only where nothing valid could be served, and never while a CA's is valid.
+#[must_use]
+pub fn plan(desired: &Desired, inventory: &Inventory, busy: &HashSet<LineageId>, now: SystemTime) -> Plan {
+    let mut plan = Plan::default();
+    for wish in &desired.wishes {
+        let stand_in = wish.stand_in();
+        if let Some(why) = stand_in_due(wish, &stand_in, inventory, now, &mut plan.next) {
+            plan.add(stand_in, why, busy);
+        }
+        if wish.lineage.provider() == Provider::Selfsigned {
+            continue;
+        }
+        match situation(wish, inventory, now) {
+            // Somebody's items are there and will be read; nothing is ordered on a guess.
+            _ if wish.names().iter().any(|name| inventory.is_unread(name)) => {}
+            Situation::Refused { .. } => {}
+            Situation::Missing { try_at, failures } if try_at <= now => {
+                let why = match failures {
+                    0 => "no valid certificate from the CA".to_owned(),
+                    n => format!("no valid certificate from the CA, attempt {}", n + 1),
+                };
+                plan.add(wish.clone(), why, busy);
+            }
+            Situation::Held { renew_at, .. } if renew_at <= now => {
+                let why = renewal_reason(wish, inventory, now);
+                plan.add(wish.clone(), why, busy);
+            }
+            Situation::Missing { try_at: at, .. } | Situation::Held { renew_at: at, .. } => {
+                look(&mut plan.next, at, now)
+            }
+        }
+    }
+    plan.steps.sort_by_key(|step| step.wish.lineage.provider() != Provider::Selfsigned);
+    plan
+}
+
+impl Plan {
+    fn add(&mut self, wish: Wish, why: String, busy: &HashSet<LineageId>) {
+        let known = |step: &Step| step.wish.lineage.id() == wish.lineage.id();
+        if !busy.contains(wish.lineage.id()) && !self.steps.iter().any(known) {
+            self.steps.push(Step { wish, why });
+        }
+    }
+}
+
+/// Notes a moment to look again. What is past is being done already, or it would have become a step.
+fn look(next: &mut Option<SystemTime>, at: SystemTime, now: SystemTime) {
+    if at > now {
+        *next = Some(next.map_or(at, |next| next.min(at)));
+    }
+}
+
+/// Why a selfsigned certificate is due for the names of `wish`, if it is.
+fn stand_in_due(
+    wish: &Wish,
+    stand_in: &Wish,
+    inventory: &Inventory,
+    now: SystemTime,
+    next: &mut Option<SystemTime>,
+) -> Option<String> {
+    let why = wish.names().iter().filter(|name| !inventory.is_unread(name)).find_map(|name| {
+        match preference::choose(name, wish, inventory, now) {
+            None => Some(format!("nothing valid could be served for {name}")),
+            Some(held) if !held.valid_at(now) => {
+                Some(format!("the certificate for {name} ended {}", clock::rfc3339(held.not_after)))
+            }
+            // What is served will end one day: a stand-in is renewed before, a CA's is replaced at its end.
+            Some(held) if held.lineage == *stand_in.lineage.id() => {
+                let at = renewal_of(held);
+                look(next, at, now);
+                (at <= now).then(|| "the selfsigned certificate nears its end".to_owned())
+            }
+            Some(held) => {
+                look(next, held.not_after + Duration::from_secs(1), now);
+                None
+            }
+        }
+    })?;
+    // Making one cannot fail for long but for a full disk, and a full disk is not asked in a loop.
+    match inventory.memory(stand_in.lineage.id(), None).next {
+        Some(at) if at > now => {
+            look(next, at, now);
+            None
+        }
+        _ => Some(why),
+    }
+}
+
+fn renewal_reason(wish: &Wish, inventory: &Inventory, now: SystemTime) -> String {
+    let held = inventory.newest(wish.lineage.id(), wish.names(), wish.directory.as_deref());
+    match held.and_then(|held| held.not_after.duration_since(now).ok()) {
+        Some(left) => format!("renewal, {} days of validity left", left.as_secs() / 86_400),
+        None => "renewal".to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/plan.rs"]
+mod tests;

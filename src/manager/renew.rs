@@ -1,0 +1,135 @@
+//! The straight path of one certificate, top to bottom.
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use thiserror::Error;
+use tracing::{info, warn};
+
+use super::Tools;
+use super::plan::Step;
+use crate::ident::ItemId;
+use crate::issuer::{IssueError, IssueJob, NoteError, OrderNote, Progress, Verdict};
+use crate::pki::{Bundle, PkiError};
+use crate::store::{Draft, Issuance, StoreError};
+
+/// Why a lineage did not get its certificate.
+#[derive(Debug, Error)]
+pub(super) enum RenewError {
+    /// No issuer is configured for it.
+    #[error("no CA is configured")]
+    NoIssuer,
+    /// The issuer did not issue.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// What was issued does not fit what was asked.
+    #[error("what was issued cannot be used")]
+    Unusable(#[from] PkiError),
+    /// Our own side.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RenewError {
+    /// Whether and when to come back.
+    pub(super) fn verdict(&self) -> Verdict {
+        match self {
+            Self::NoIssuer => Verdict::Never,
+            Self::Issue(error) => error.verdict(),
+            Self::Unusable(_) | Self::Store(_) => Verdict::After(None),
+        }
+    }
+
+    /// The error and what lies under it, in one line.
+    pub(super) fn story(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+/// Takes one lineage from «due» to «committed» and returns the item.
+///
+/// Every line either succeeds or leaves the draft in the spool, where the next attempt finds it; so does dropping the
+/// future anywhere.
+pub(super) async fn renew(tools: &Tools, step: &Step) -> Result<ItemId, RenewError> {
+    let wish = &step.wish;
+    let issuer = tools.issuers.of(wish.lineage.provider()).ok_or(RenewError::NoIssuer)?;
+    info!(names = %wish.names(), provider = %wish.lineage.provider(), why = step.why, "issuing");
+    let mut draft = tools.store.spool().open(&wish.lineage).await?;
+    let (key, request) = draft.request_or_generate(wish.key_type).await?;
+    let notes = Notes::begin(&draft, tools, step).await?;
+    let issued = issuer.issue(IssueJob { request: &request, why: &step.why }, &notes).await;
+    let joined = issued
+        .map_err(RenewError::from)
+        .and_then(|chain| Bundle::join(key, chain, wish.names()).map_err(RenewError::from));
+    let bundle = match joined {
+        Ok(bundle) => bundle,
+        Err(error) => return Err(fail(draft, error).await),
+    };
+    Ok(draft.commit(&bundle).await?)
+}
+
+/// Leaves the draft behind as failed, without the parts that can never become a certificate.
+async fn fail(draft: Draft, error: RenewError) -> RenewError {
+    let left = match &error {
+        // The order was finalized with another key: resuming it would give the same useless answer for ever.
+        RenewError::Unusable(_) => draft.give_up().await,
+        _ => draft.mark_failed().await,
+    };
+    if let Err(left) = left {
+        warn!(error = %left, "the failed draft could not be marked");
+    }
+    error
+}
+
+/// What `issuance.json` says of a step.
+pub(super) fn issuance(step: &Step, order: Option<&OrderNote>, now: SystemTime) -> Issuance {
+    Issuance {
+        directory: step.wish.directory.clone(),
+        order: order.map(|note| note.order.clone()),
+        account: order.map(|note| note.account.clone()),
+        profile: None,
+        key_type: step.wish.key_type.as_str().to_owned(),
+        why: step.why.clone(),
+        noted: now,
+    }
+}
+
+/// The issuer's notes, kept in the draft's `issuance.json`.
+struct Notes<'a> {
+    draft: &'a Draft,
+    /// The order an earlier attempt left.
+    order: Option<OrderNote>,
+    tools: &'a Tools,
+    step: &'a Step,
+}
+
+impl<'a> Notes<'a> {
+    /// Reads what an earlier attempt noted; an order at another CA is not ours to resume.
+    async fn begin(draft: &'a Draft, tools: &'a Tools, step: &'a Step) -> Result<Self, StoreError> {
+        let noted = draft.issuance().and_then(|noted| {
+            Some(OrderNote { directory: noted.directory?, account: noted.account?, order: noted.order? })
+        });
+        let order = noted.filter(|note| Some(&note.directory) == step.wish.directory.as_ref());
+        draft.note_issuance(&issuance(step, order.as_ref(), tools.clock.now())).await?;
+        Ok(Self { draft, order, tools, step })
+    }
+}
+
+#[async_trait]
+impl Progress for Notes<'_> {
+    fn order(&self) -> Option<OrderNote> {
+        self.order.clone()
+    }
+
+    async fn note_order(&self, order: &OrderNote) -> Result<(), NoteError> {
+        let noted = issuance(self.step, Some(order), self.tools.clock.now());
+        self.draft.note_issuance(&noted).await.map_err(|e| NoteError(e.to_string()))
+    }
+}

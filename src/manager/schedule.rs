@@ -1,0 +1,105 @@
+//! When a lineage is looked at again. Pure: no clock, no disk, no await.
+
+use std::time::{Duration, SystemTime};
+
+use super::desired::Wish;
+use super::inventory::{Held, Inventory, Memory};
+use crate::ident::ItemId;
+use crate::pki::crypto;
+
+/// Where a lineage stands. Each state carries its own next moment, so nothing can be due without saying when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Situation {
+    /// There is no certificate of the lineage, or only an expired one.
+    Missing {
+        /// When to try.
+        try_at: SystemTime,
+        /// Failures so far.
+        failures: u32,
+    },
+    /// There is a valid one.
+    Held {
+        /// When to renew it, failures taken into account.
+        renew_at: SystemTime,
+        /// Failures since it was issued.
+        failures: u32,
+    },
+    /// Not tried until the configuration changes.
+    Refused {
+        /// What the CA said.
+        reason: String,
+    },
+}
+
+/// How long to wait after the first, second, … failure; the last step repeats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ladder(Vec<Duration>);
+
+impl Ladder {
+    /// A ladder of these steps; without any, the default.
+    #[must_use]
+    pub fn new(steps: Vec<Duration>) -> Self {
+        if steps.is_empty() { Self::default() } else { Self(steps) }
+    }
+
+    /// The steps.
+    #[must_use]
+    pub fn steps(&self) -> &[Duration] {
+        &self.0
+    }
+
+    /// The wait after so many failures in a row, a tenth longer at most: `jitter` is 0 to 1.
+    #[must_use]
+    pub fn wait(&self, failures: u32, jitter: f64) -> Duration {
+        let step = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
+        let base = self.0[step.min(self.0.len() - 1)];
+        base + base.mul_f64(0.1 * jitter.clamp(0.0, 1.0))
+    }
+}
+
+impl Default for Ladder {
+    /// What Let's Encrypt asks of clients: one, ten, a hundred minutes, then daily.
+    fn default() -> Self {
+        Self([60, 600, 6_000, 86_400].map(Duration::from_secs).to_vec())
+    }
+}
+
+/// Certificates that live shorter than this are renewed at half of their life.
+const SHORT_LIVED: Duration = Duration::from_secs(10 * 86_400);
+
+/// When to renew a certificate: a third of its life before its end, half for a short-lived one, and up to a fiftieth of
+/// its life earlier, so that what was issued together is not renewed together.
+///
+/// The draw is taken from the item's id: it is the same after every restart.
+#[must_use]
+pub fn renewal(id: &ItemId, not_before: SystemTime, not_after: SystemTime) -> SystemTime {
+    let lifetime = not_after.duration_since(not_before).unwrap_or_default();
+    let left = if lifetime < SHORT_LIVED { lifetime / 2 } else { lifetime / 3 };
+    let draw = crypto::sha256(id.as_str().as_bytes());
+    let jitter = f64::from(u16::from_be_bytes([draw[0], draw[1]])) / 65_536.0;
+    not_after - left - lifetime.mul_f64(jitter / 50.0)
+}
+
+/// Where the lineage of a wish stands.
+#[must_use]
+pub fn situation(wish: &Wish, inventory: &Inventory, now: SystemTime) -> Situation {
+    let id = wish.lineage.id();
+    let directory = wish.directory.as_deref();
+    if let Some(reason) = inventory.refusal(id) {
+        return Situation::Refused { reason: reason.to_owned() };
+    }
+    let Memory { failures, next, .. } = inventory.memory(id, directory);
+    let not_before = next.unwrap_or(SystemTime::UNIX_EPOCH);
+    match inventory.newest(id, wish.names(), directory) {
+        Some(held) if held.valid_at(now) => {
+            Situation::Held { renew_at: renewal_of(held).max(not_before), failures }
+        }
+        _ => Situation::Missing { try_at: not_before, failures },
+    }
+}
+
+/// When an item should be renewed.
+#[must_use]
+pub(super) fn renewal_of(held: &Held) -> SystemTime {
+    renewal(&held.id, held.not_before, held.not_after)
+}

@@ -1,0 +1,50 @@
+//! A selfsigned certificate that is on show before it is on disk, so that a thousand names do not delay a start.
+
+use async_trait::async_trait;
+
+use super::Tools;
+use super::plan::Step;
+use super::renew::{RenewError, issuance};
+use crate::ident::ItemId;
+use crate::issuer::{IssueJob, NoteError, OrderNote, Progress};
+use crate::pki::{Bundle, PrivateKey, SigningRequest};
+
+/// Signed, to be committed. Losing it costs nothing: the next start signs another.
+pub(super) struct Fresh {
+    pub(super) step: Step,
+    pub(super) bundle: Bundle,
+}
+
+impl Fresh {
+    /// Signs a certificate for the step, in memory.
+    pub(super) async fn sign(tools: &Tools, step: Step) -> Result<Self, RenewError> {
+        let names = step.wish.names();
+        let key = PrivateKey::generate(step.wish.key_type);
+        let request = SigningRequest::new(&key, names)?;
+        let job = IssueJob { request: &request, why: &step.why };
+        let chain = tools.issuers.selfsigned.issue(job, &Unkept).await?;
+        let bundle = Bundle::join(key, chain, names)?;
+        Ok(Self { step, bundle })
+    }
+
+    /// Puts it into the store.
+    pub(super) async fn commit(&self, tools: &Tools) -> Result<ItemId, RenewError> {
+        let draft = tools.store.spool().open(&self.step.wish.lineage).await?;
+        draft.note_issuance(&issuance(&self.step, None, tools.clock.now())).await?;
+        Ok(draft.commit(&self.bundle).await?)
+    }
+}
+
+/// Signing takes milliseconds, and nothing of it has to survive a crash.
+struct Unkept;
+
+#[async_trait]
+impl Progress for Unkept {
+    fn order(&self) -> Option<OrderNote> {
+        None
+    }
+
+    async fn note_order(&self, _: &OrderNote) -> Result<(), NoteError> {
+        Ok(())
+    }
+}

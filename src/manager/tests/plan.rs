@@ -1,0 +1,184 @@
+use super::*;
+use crate::ident::{ItemId, Name, Names};
+use crate::manager::inventory::{Held, Memory};
+use crate::manager::schedule::Ladder;
+
+const DAY: Duration = Duration::from_secs(86_400);
+const CA: &str = "https://ca.example/directory";
+
+fn start() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+fn names(list: &[&str]) -> Names {
+    Names::new(list.iter().map(|text| Name::parse(text).expect("a name"))).expect("names")
+}
+
+fn held(wish: &Wish, from: SystemTime, days: u32) -> Held {
+    Held {
+        id: ItemId::next(from, None),
+        lineage: wish.lineage.id().clone(),
+        names: wish.names().clone(),
+        provider: wish.lineage.provider(),
+        directory: wish.directory.clone(),
+        issuer: String::new(),
+        not_before: from,
+        not_after: from + DAY * days,
+    }
+}
+
+fn desired(wishes: &[&Wish]) -> Desired {
+    Desired { wishes: wishes.iter().map(|wish| (*wish).clone()).collect(), ..Desired::default() }
+}
+
+/// The lineages of the steps, and the moment of the next look.
+fn planned(wish: &Wish, inventory: &Inventory, now: SystemTime) -> (Vec<Provider>, Option<SystemTime>) {
+    let plan = plan(&desired(&[wish]), inventory, &HashSet::new(), now);
+    (plan.steps.iter().map(|step| step.wish.lineage.provider()).collect(), plan.next)
+}
+
+#[test]
+fn an_empty_store_gets_a_stand_in_first_and_then_the_real_one() {
+    let wish = Wish::acme(names(&["example.com", "www.example.com"]), CA);
+    let mut inventory = Inventory::default();
+    let (steps, _) = planned(&wish, &inventory, start());
+    assert_eq!(steps, [Provider::Selfsigned, Provider::Letsencrypt]);
+
+    inventory.hold(held(&wish.stand_in(), start() - DAY, 90));
+    assert_eq!(planned(&wish, &inventory, start()).0, [Provider::Letsencrypt]);
+
+    inventory.hold(held(&wish, start(), 90));
+    let (steps, next) = planned(&wish, &inventory, start());
+    assert_eq!(steps, []);
+    let next = next.expect("a renewal is planned");
+    let left = (start() + DAY * 90).duration_since(next).expect("before the end");
+    assert!(left >= DAY * 30 && left <= DAY * 32, "{left:?}");
+    assert_eq!(planned(&wish, &inventory, next).0, [Provider::Letsencrypt]);
+}
+
+#[test]
+fn renewal_follows_the_real_lifetime() {
+    for (hours, least, most) in [(160, 0.5, 0.52), (45 * 24, 0.333, 0.354), (200 * 24, 0.333, 0.354)] {
+        let lifetime = Duration::from_secs(hours * 3600);
+        for _ in 0..50 {
+            let id = ItemId::next(start(), None);
+            let at = crate::manager::schedule::renewal(&id, start(), start() + lifetime);
+            let left = (start() + lifetime).duration_since(at).expect("before the end");
+            let share = left.as_secs_f64() / lifetime.as_secs_f64();
+            assert!((least..=most).contains(&share), "{hours} h: {share}");
+        }
+    }
+}
+
+#[test]
+fn a_selfsigned_certificate_is_never_renewed_while_the_real_one_is_valid() {
+    let wish = Wish::acme(names(&["example.com"]), CA);
+    let mut inventory = Inventory::default();
+    inventory.hold(held(&wish.stand_in(), start() - DAY * 100, 90));
+    inventory.hold(held(&wish, start() - DAY * 10, 90));
+    assert_eq!(planned(&wish, &inventory, start()).0, []);
+    // The CA stays away until the certificate has ended: something valid is served all the same.
+    let after = start() + DAY * 81;
+    let memory =
+        Memory { failures: 9, next: Some(after + DAY), directory: Some(CA.into()), ..Memory::default() };
+    inventory.remember(wish.lineage.id(), memory);
+    assert_eq!(planned(&wish, &inventory, after).0, [Provider::Selfsigned]);
+}
+
+#[test]
+fn a_name_that_is_selfsigned_by_choice_is_renewed_by_itself() {
+    let wish = Wish::selfsigned(names(&["localhost"]));
+    let mut inventory = Inventory::default();
+    inventory.hold(held(&wish, start(), 90));
+    let (steps, next) = planned(&wish, &inventory, start());
+    assert_eq!(steps, []);
+    let (steps, _) = planned(&wish, &inventory, next.expect("a moment"));
+    assert_eq!(steps, [Provider::Selfsigned]);
+}
+
+#[test]
+fn a_failure_waits_for_its_moment_and_only_at_its_ca() {
+    let wish = Wish::acme(names(&["example.com"]), CA);
+    let mut inventory = Inventory::default();
+    inventory.hold(held(&wish.stand_in(), start(), 90));
+    let later = start() + Duration::from_secs(600);
+    let memory = Memory { failures: 2, next: Some(later), directory: Some(CA.into()), ..Memory::default() };
+    inventory.remember(wish.lineage.id(), memory);
+    assert_eq!(planned(&wish, &inventory, start()), (vec![], Some(later)));
+    assert_eq!(planned(&wish, &inventory, later).0, [Provider::Letsencrypt]);
+    let elsewhere = Wish::acme(names(&["example.com"]), "https://other.example/directory");
+    assert_eq!(planned(&elsewhere, &inventory, start()).0, [Provider::Letsencrypt]);
+}
+
+#[test]
+fn a_refused_lineage_rests_until_the_configuration_changes() {
+    let wish = Wish::acme(names(&["example.com"]), CA);
+    let mut inventory = Inventory::default();
+    inventory.hold(held(&wish.stand_in(), start(), 90));
+    inventory.refuse(wish.lineage.id(), "rejectedIdentifier".into());
+    assert_eq!(planned(&wish, &inventory, start()).0, []);
+    inventory.forgive();
+    assert_eq!(planned(&wish, &inventory, start()).0, [Provider::Letsencrypt]);
+}
+
+#[test]
+fn what_is_being_issued_is_left_alone_and_what_is_unread_is_not_guessed() {
+    let wish = Wish::acme(names(&["example.com"]), CA);
+    let mut inventory = Inventory::default();
+    let busy = HashSet::from([wish.lineage.id().clone(), wish.stand_in().lineage.id().clone()]);
+    assert!(plan(&desired(&[&wish]), &inventory, &busy, start()).steps.is_empty());
+    inventory.set_unread(wish.names().primary(), true);
+    assert_eq!(planned(&wish, &inventory, start()).0, []);
+}
+
+#[test]
+fn a_staging_certificate_is_nothing_to_a_production_lineage() {
+    let wish = Wish::acme(names(&["example.com"]), CA);
+    let staging = Wish::acme(names(&["example.com"]), "https://staging.example/directory");
+    assert_eq!(wish.lineage.id(), staging.lineage.id());
+    let mut inventory = Inventory::default();
+    inventory.hold(held(&staging, start(), 90));
+    assert_eq!(planned(&wish, &inventory, start()).0, [Provider::Selfsigned, Provider::Letsencrypt]);
+    assert!(preference::choose(wish.names().primary(), &wish, &inventory, start()).is_none());
+}
+
+#[test]
+fn preference_is_valid_then_issued_then_configured_then_exact_then_newest() {
+    let wish = Wish::acme(names(&["a.example.com"]), CA);
+    let wild = Wish::acme(names(&["*.example.com"]), CA);
+    let wider = Wish::acme(names(&["a.example.com", "b.example.com"]), CA);
+    let name = wish.names().primary();
+    let mut inventory = Inventory::default();
+    let mut add = |wish: &Wish, from, days| {
+        let held = held(wish, from, days);
+        let id = held.id.clone();
+        inventory.hold(held);
+        let best = preference::choose(name, &wish_of(), &inventory, start());
+        (id, best.map(|held| held.id.clone()))
+    };
+    let (expired, best) = add(&wish, start() - DAY * 90, 80);
+    assert_eq!(best, Some(expired), "an expired one is better than none");
+    let (own, best) = add(&wish.stand_in(), start() - DAY, 90);
+    assert_eq!(best, Some(own), "valid before expired");
+    let (issued, best) = add(&wild, start() - DAY, 90);
+    assert_eq!(best, Some(issued), "a CA's before selfsigned, even by wildcard");
+    let (exact, best) = add(&wider, start() - DAY * 2, 90);
+    assert_eq!(best, Some(exact), "exact before wildcard");
+    let (configured, best) = add(&wish, start() - DAY * 3, 90);
+    assert_eq!(best, Some(configured.clone()), "the configured lineage first");
+    let (older, best) = add(&wish, start() - DAY * 4, 90);
+    assert!(older < configured);
+    assert_eq!(best, Some(configured), "the newest of them");
+}
+
+fn wish_of() -> Wish {
+    Wish::acme(names(&["a.example.com"]), CA)
+}
+
+#[test]
+fn the_ladder_ends_in_its_last_step() {
+    let ladder = Ladder::default();
+    let minutes: Vec<u64> = (1..=5).map(|n| ladder.wait(n, 0.0).as_secs() / 60).collect();
+    assert_eq!(minutes, [1, 10, 100, 1440, 1440]);
+    assert!(ladder.wait(1, 1.0) <= Duration::from_secs(66));
+}
