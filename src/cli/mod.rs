@@ -3,6 +3,7 @@
 //! Nothing is started or read here. What a flag's value means is for [`config`](crate::config) to judge,
 //! together with what variables and files say, so that all faults are reported at once.
 
+mod act;
 mod list;
 mod words;
 
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Flags, Purpose};
 
+pub use self::act::act;
 pub use self::list::{ListRow, json, table};
 pub use self::words::{demo, summary};
 

@@ -1,1 +1,0 @@
-//! Wiring: the only file that sees every room.

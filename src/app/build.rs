@@ -1,0 +1,124 @@
+//! From the settings to every room's options.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls_pki_types::CertificateDer;
+use tracing::{debug, warn};
+
+use super::AppError;
+use crate::catalog::Challenges;
+use crate::clock::Clock;
+use crate::config::{Keeper, Settings, Storage};
+use crate::host;
+use crate::ident::Provider;
+use crate::issuer::{self, AcmeIssuer, Issuer, Issuers, SelfsignedIssuer};
+use crate::manager::{self, Desired, Ladder, Wish};
+use crate::proxy::{self, RouteTable, Site};
+use crate::store::fs::FsEngine;
+use crate::store::{Engine, Store};
+
+/// What certificates are made with; the same before and after a reload.
+#[derive(Clone)]
+pub(super) struct Kit {
+    pub(super) store: Store,
+    pub(super) challenges: Challenges,
+    pub(super) clock: Clock,
+}
+
+/// Opens the storage, or where nobody chose it and it cannot be used, the fallback.
+pub(super) fn engine(storage: &Storage) -> Result<(Arc<dyn Engine>, PathBuf), AppError> {
+    let first = FsEngine::open(&storage.path);
+    let (engine, path) = match (first, &storage.fallback) {
+        (Ok(engine), _) => (engine, &storage.path),
+        (Err(error), Some(fallback)) => {
+            warn!(%error, storage = %fallback.display(),
+                "the usual place cannot be used, so this one is; --storage chooses another");
+            (FsEngine::open(fallback)?, fallback)
+        }
+        (Err(error), None) => return Err(error.into()),
+    };
+    Ok((Arc::new(engine), path.clone()))
+}
+
+/// What the control plane should see to.
+pub(super) fn manager(settings: &Settings, kit: &Kit) -> Result<manager::Options, AppError> {
+    Ok(manager::Options {
+        desired: desired(settings),
+        issuers: issuers(settings, kit)?,
+        ladder: Ladder::new(settings.retry.clone()),
+        warm: manager::Options::WARM,
+    })
+}
+
+/// The certificates that should exist.
+pub(super) fn desired(settings: &Settings) -> Desired {
+    let mut desired = Desired { unnamed: settings.unnamed().cloned(), ..Desired::default() };
+    for site in &settings.sites {
+        match &site.keeper {
+            Keeper::Files(source) => desired.foreign.push(source.clone()),
+            Keeper::Us(lineages) => desired.wishes.extend(lineages.iter().map(|lineage| {
+                let names = lineage.names().clone();
+                match lineage.provider() {
+                    Provider::Selfsigned => Wish::selfsigned(names),
+                    Provider::Letsencrypt => Wish::acme(names, &settings.acme.directory),
+                }
+            })),
+        }
+    }
+    desired
+}
+
+fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
+    let selfsigned = Arc::new(SelfsignedIssuer::new(kit.clock.clone()));
+    if !settings.asks_a_ca() {
+        return Ok(Issuers { selfsigned, letsencrypt: None });
+    }
+    let acme = &settings.acme;
+    let options = issuer::Options {
+        email: acme.email.clone(),
+        api_root: acme.api_root.clone(),
+        issuance_root: acme.issuance_root.clone(),
+        roots: if acme.api_root.is_none() { trusted() } else { Vec::new() },
+        challenges: acme.challenges.clone(),
+        ..issuer::Options::new(acme.directory.clone())
+    };
+    let issuer = AcmeIssuer::new(&options, kit.store.accounts(), &kit.challenges, kit.clock.clone())
+        .map_err(AppError::setup("the CA cannot be set up"))?;
+    let letsencrypt: Arc<dyn Issuer> = Arc::new(issuer);
+    Ok(Issuers { selfsigned, letsencrypt: Some(letsencrypt) })
+}
+
+/// How the data plane treats clients and upstreams.
+pub(super) fn proxy(settings: &Settings, max_connections: usize, https_port: u16) -> proxy::Options {
+    let verifies = |site: &crate::config::Site| site.routes.iter().any(|(_, target)| target.is_verified());
+    let upstream_roots = match settings.sites.iter().any(verifies) {
+        true => trusted().into_iter().map(|root| root.to_vec()).collect(),
+        false => Vec::new(),
+    };
+    proxy::Options {
+        max_connections,
+        hold: settings.hold,
+        https_port: if settings.listen.https_port_is_public { https_port } else { 443 },
+        upstream_roots,
+        ..proxy::Options::default()
+    }
+}
+
+/// Which names lead where.
+pub(super) fn routes(settings: &Settings) -> RouteTable {
+    let site = |site: &crate::config::Site| Site {
+        names: site.names.clone(),
+        routes: site.routes.clone(),
+        redirect: site.redirect.clone(),
+        http01: settings.validates_by_http01(site),
+    };
+    RouteTable::new(settings.sites.iter().map(site).collect())
+}
+
+/// Whom this machine trusts.
+fn trusted() -> Vec<CertificateDer<'static>> {
+    let trust = host::trust::roots();
+    debug!(roots = trust.roots.len(), from = trust.source, "trusting");
+    trust.roots.into_iter().map(CertificateDer::from).collect()
+}

@@ -1,0 +1,236 @@
+//! Wiring: the only room that sees every other one.
+//!
+//! [`start`] builds each room from its part of the settings, in an order in which nothing has to wait for what comes
+//! later: sockets first (they may fail, and nothing has changed yet), then the storage, then the certificates, then
+//! the workers. [`Running`] is what came of it; it stops in the opposite order.
+//!
+//! ```text
+//!   main's thread ── signals        control ── manager, probes        worker-0 … worker-N ── connections
+//! ```
+
+mod build;
+mod demo;
+mod running;
+
+pub use crate::host::Signals;
+pub use crate::manager::Row;
+pub use demo::Demo;
+pub use running::{Addrs, Running};
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::thread;
+
+use thiserror::Error;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use build::Kit;
+
+use crate::admin::{self, View};
+use crate::catalog;
+use crate::clock::Clock;
+use crate::config::{Listen, Settings};
+use crate::host::{self, BindError, Listening};
+use crate::issuer::BoxError;
+use crate::manager::{self, Manager};
+use crate::proxy::{AccessLog, Listeners, Proxy, Watcher, drain};
+use crate::store::{Store, StoreError};
+
+/// Why nothing was started. Nothing has been changed by then but, at most, empty directories made.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// A port could not be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The storage could not be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A part could not be set up.
+    #[error("{what}")]
+    Setup {
+        /// What.
+        what: String,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
+}
+
+impl AppError {
+    fn setup<E: Into<BoxError>>(what: &str) -> impl FnOnce(E) -> Self {
+        let what = what.to_owned();
+        move |source| Self::Setup { what, source: source.into() }
+    }
+}
+
+/// Starts everything. When this returns, connections are accepted and every configured name has a certificate to show.
+///
+/// No CA is asked before that, and none can delay it.
+///
+/// # Errors
+///
+/// [`AppError`]; nothing runs then.
+pub async fn start(settings: &Settings) -> Result<Running, AppError> {
+    let files = host::limits::raise();
+    let sockets = Sockets::bind(&settings.listen, settings.workers)?;
+    let addrs = sockets.addrs();
+    let clock = Clock::system();
+    let (engine, storage) = build::engine(&settings.storage)?;
+    info!(storage = %storage.display(), "opened");
+    let store = Store::new(engine, clock.clone());
+
+    let (publisher, challenges, resolver, misses) = catalog::open();
+    let kit = Kit { store, challenges, clock };
+    let options = build::manager(settings, &kit)?;
+    let (manager, commands, status) =
+        Manager::new(options, kit.store.clone(), kit.clock.clone(), publisher, misses);
+    let view = View::new(status, resolver.clone());
+
+    let proxy_options = build::proxy(settings, files.connections(), addrs.https.port());
+    let proxy =
+        Proxy::new(proxy_options, resolver, build::routes(settings), access_log(settings, &kit.clock)?)
+            .map_err(AppError::setup("TLS cannot be set up"))?;
+    let (drain, watcher) = drain::channel();
+    let (died, deaths) = mpsc::unbounded_channel();
+
+    let end = CancellationToken::new();
+    let mut threads = Vec::with_capacity(settings.workers + 1);
+    let (prepared, is_prepared) = oneshot::channel();
+    threads.push(spawn("control".to_owned(), died.clone(), {
+        let (end, view) = (end.clone(), view.clone());
+        move || control(manager, sockets.health, view, prepared, end)
+    })?);
+    is_prepared.await.map_err(AppError::setup("the control plane did not start"))??;
+
+    for (index, listeners) in sockets.workers.into_iter().enumerate() {
+        let (proxy, watcher) = (Arc::clone(&proxy), watcher.clone());
+        let name = format!("worker-{index}");
+        threads.push(spawn(name, died.clone(), move || worker(proxy, listeners, watcher))?);
+    }
+    drop(watcher);
+    info!(https = %addrs.https, http = addrs.http.map(tracing::field::display), health = ?addrs.health,
+        workers = settings.workers, connections = files.connections(), "listening");
+    let settings = settings.clone();
+    Ok(Running { addrs, settings, kit, proxy, drain, view, commands, end, threads, deaths })
+}
+
+/// What is served and what comes next, from the storage alone; no running process is asked.
+///
+/// # Errors
+///
+/// [`AppError::Store`] if the storage cannot be read.
+pub async fn list(settings: &Settings) -> Result<Vec<Row>, AppError> {
+    let clock = Clock::system();
+    let (engine, _) = build::engine(&settings.storage)?;
+    let store = Store::new(engine, clock.clone());
+    let desired = build::desired(settings);
+    let inventory = manager::inventory_of(&desired, &store).await?;
+    let mut rows = manager::rows(&desired, &inventory, &std::collections::HashSet::new(), clock.now());
+    rows.extend(desired.foreign.iter().map(|source| manager::foreign_row(source, &source.load())));
+    Ok(rows)
+}
+
+/// All that was bound, dealt out.
+struct Sockets {
+    workers: Vec<Listeners>,
+    health: Vec<TcpListener>,
+    addrs: Addrs,
+}
+
+impl Sockets {
+    fn bind(listen: &Listen, workers: usize) -> Result<Self, BindError> {
+        let https = host::sockets::listen("https", listen.https, workers)?;
+        let http = listen.http.map(|at| host::sockets::listen("http", at, workers)).transpose()?;
+        // Probes are a convenience: a port that is taken does not keep sites from being served.
+        let health = host::sockets::listen_all("health", &listen.health).unwrap_or_else(|error| {
+            warn!(%error, "no probes will be answered");
+            Vec::new()
+        });
+        let addrs = Addrs {
+            https: https.addr,
+            http: http.as_ref().map(|listening| listening.addr),
+            health: health.iter().map(|listening| listening.addr).collect(),
+        };
+        let mut http = http.into_iter().flat_map(|listening| listening.sockets);
+        let workers = https
+            .sockets
+            .into_iter()
+            .map(|socket| Listeners { http: http.next().into_iter().collect(), https: vec![socket] })
+            .collect();
+        let health = health.into_iter().flat_map(|Listening { sockets, .. }| sockets).collect();
+        Ok(Self { workers, health, addrs })
+    }
+
+    fn addrs(&self) -> Addrs {
+        self.addrs.clone()
+    }
+}
+
+fn access_log(settings: &Settings, clock: &Clock) -> Result<AccessLog, AppError> {
+    /// Lines that may wait for a slow disk; what comes beyond is dropped and counted.
+    const QUEUE: usize = 8192;
+    if !settings.access {
+        return Ok(AccessLog::off());
+    }
+    let (log, lines) = AccessLog::channel(QUEUE, clock.clone());
+    let dropped: Arc<AtomicU64> = log.dropped();
+    // The thread ends by itself once the last worker is gone and the last line is out.
+    host::access::write_lines(lines, dropped).map_err(AppError::setup("the access log has no thread"))?;
+    Ok(log)
+}
+
+/// A thread that tells when it ends, however it ends.
+fn spawn(
+    name: String,
+    died: mpsc::UnboundedSender<String>,
+    work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+) -> Result<thread::JoinHandle<()>, AppError> {
+    struct Obituary(mpsc::UnboundedSender<String>, String);
+    impl Drop for Obituary {
+        fn drop(&mut self) {
+            // Nobody listens once everything stops.
+            let _ = self.0.send(std::mem::take(&mut self.1));
+        }
+    }
+    let obituary = Obituary(died, name.clone());
+    thread::Builder::new()
+        .name(name.clone())
+        .spawn(move || {
+            let obituary = obituary;
+            if let Err(error) = work() {
+                error!(thread = obituary.1, %error, "cannot go on");
+            }
+        })
+        .map_err(AppError::setup(&format!("the thread {name} cannot be started")))
+}
+
+fn control(
+    mut manager: Manager,
+    health: Vec<TcpListener>,
+    view: View,
+    prepared: oneshot::Sender<Result<(), StoreError>>,
+    end: CancellationToken,
+) -> std::io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let outcome = manager.prepare().await;
+        let go_on = outcome.is_ok();
+        if prepared.send(outcome).is_err() || !go_on {
+            return;
+        }
+        for listener in health {
+            tokio::spawn(admin::serve(listener, view.clone()));
+        }
+        manager.run(end).await;
+    });
+    Ok(())
+}
+
+fn worker(proxy: Arc<Proxy>, listeners: Listeners, watcher: Watcher) -> std::io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(proxy.serve(listeners, watcher))
+}

@@ -1,0 +1,240 @@
+//! From a [`Command`] to an exit code.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use tokio::runtime::{Builder, Runtime};
+use tracing::{error, info, warn};
+
+use super::{Command, ListRow, json, table};
+use crate::app::{self, AppError, Demo, Row, Running};
+use crate::clock;
+use crate::config::{self, Env, Faults, Flags, Purpose, Settings};
+use crate::host::{Child, Scratch, Signal, Signals, limits, telemetry};
+
+/// The configuration was wrong (`EX_CONFIG`).
+const CONFIG: u8 = 78;
+/// Something failed.
+const FAILED: u8 = 1;
+
+/// Does what the command says and returns when it is done.
+///
+/// 0 if it went as asked, 1 if something failed, 78 if the configuration is wrong; under `run` the program's own code.
+#[must_use]
+pub fn act(command: Command, env: &Env) -> ExitCode {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let code = match command {
+        Command::Serve { purpose, flags } => serve(&runtime, &purpose, &flags, env),
+        Command::Run { flags, command } => run(&runtime, &flags, &command, env),
+        Command::Check { file, flags } => check(file, &flags, env),
+        Command::List { file, flags, json } => list(&runtime, file, &flags, json, env),
+        Command::Demo { flags } => demo(&runtime, &flags, env),
+    };
+    ExitCode::from(code.unwrap_or_else(|code| code))
+}
+
+/// Reads the configuration; on faults they are printed and the exit code is the error.
+fn load(purpose: &Purpose, flags: &Flags, env: &Env) -> Result<Settings, u8> {
+    config::load(purpose, flags, env).map_err(|faults| {
+        eprintln!("{faults}");
+        CONFIG
+    })
+}
+
+fn serve(runtime: &Runtime, purpose: &Purpose, flags: &Flags, env: &Env) -> Result<u8, u8> {
+    let settings = load(purpose, flags, env)?;
+    telemetry::start(&settings.log);
+    runtime.block_on(async {
+        let mut signals = Signals::install().map_err(|e| say(&e))?;
+        let mut running = app::start(&settings).await.map_err(|e| told(&e))?;
+        let reload = || config::load(purpose, flags, env);
+        let code = until_stopped(&mut running, &mut signals, reload).await;
+        stop(running, &mut signals).await;
+        Ok(code)
+    })
+}
+
+/// Serves; returns the exit code when a signal asks for the end, or when a part has died.
+async fn until_stopped(
+    running: &mut Running,
+    signals: &mut Signals,
+    reload: impl Fn() -> Result<Settings, Faults>,
+) -> u8 {
+    loop {
+        let signal = tokio::select! {
+            signal = signals.next() => signal,
+            thread = running.died() => {
+                error!(thread, "a part of sidegate ended by itself; stopping");
+                return FAILED;
+            }
+        };
+        match signal {
+            Signal::Terminate | Signal::Interrupt => return 0,
+            Signal::Reload => match reload() {
+                Ok(settings) => {
+                    if let Err(error) = running.reload(settings).await {
+                        warn!(error = chain(&error), "not reloaded; everything stays as it is");
+                    }
+                }
+                Err(faults) => {
+                    for fault in faults.iter() {
+                        warn!(%fault, "the configuration is faulty");
+                    }
+                    warn!("not reloaded; everything stays as it is");
+                }
+            },
+        }
+    }
+}
+
+/// Lets open connections finish; a second signal has no patience.
+async fn stop(running: Running, signals: &mut Signals) {
+    let impatient = async {
+        while signals.next().await == Signal::Reload {}
+        warn!("asked again; ending now");
+    };
+    running.stop_or(impatient).await;
+}
+
+fn run(runtime: &Runtime, flags: &Flags, command: &[OsString], env: &Env) -> Result<u8, u8> {
+    let settings = load(&Purpose::Run, flags, env)?;
+    telemetry::start(&settings.log);
+    runtime.block_on(async {
+        let files = limits::raise();
+        let mut signals = Signals::install().map_err(|e| say(&e))?;
+        let mut running = app::start(&settings).await.map_err(|e| told(&e))?;
+        let mut child = match Child::spawn(command, settings.child_port, Some(files)) {
+            Ok(child) => child,
+            Err(error) => {
+                let code = error.exit_code();
+                say(&error);
+                running.stop().await;
+                return Err(code);
+            }
+        };
+        loop {
+            tokio::select! {
+                code = child.wait() => {
+                    info!(?code, "the app ended");
+                    stop(running, &mut signals).await;
+                    return code.map_err(|e| say(&e));
+                }
+                thread = running.died() => {
+                    error!(thread, "a part of sidegate ended by itself; stopping");
+                    child.relay(Signal::Terminate);
+                    stop(running, &mut signals).await;
+                    return Err(FAILED);
+                }
+                signal = signals.next() => match signal {
+                    Signal::Reload => child.relay(signal),
+                    Signal::Terminate | Signal::Interrupt => {
+                        // Our connections first: the app must be there to finish them.
+                        stop(running, &mut signals).await;
+                        child.relay(signal);
+                        return ended(&mut child, &mut signals).await;
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// Waits for the app; whatever else we are told meanwhile is for it.
+async fn ended(child: &mut Child, signals: &mut Signals) -> Result<u8, u8> {
+    loop {
+        tokio::select! {
+            code = child.wait() => return code.map_err(|e| say(&e)),
+            signal = signals.next() => child.relay(signal),
+        }
+    }
+}
+
+fn check(file: Option<std::path::PathBuf>, flags: &Flags, env: &Env) -> Result<u8, u8> {
+    let purpose = match (&file, flags.domain.is_empty()) {
+        (None, false) => Purpose::Direct,
+        _ => Purpose::Serve { file },
+    };
+    let settings = load(&purpose, flags, env)?;
+    print!("{}", super::summary(&settings));
+    Ok(0)
+}
+
+fn list(
+    runtime: &Runtime,
+    file: Option<std::path::PathBuf>,
+    flags: &Flags,
+    as_json: bool,
+    env: &Env,
+) -> Result<u8, u8> {
+    let settings = load(&Purpose::List { file }, flags, env)?;
+    let rows = runtime.block_on(app::list(&settings)).map_err(|e| told(&e))?;
+    let rows: Vec<ListRow> = rows.into_iter().map(row).collect();
+    print!("{}", if as_json { json(&rows) } else { table(&rows) });
+    Ok(0)
+}
+
+fn row(row: Row) -> ListRow {
+    let served = row.served;
+    ListRow {
+        names: row.names.iter().map(ToString::to_string).collect(),
+        served: served.as_ref().map_or_else(|| "nothing".to_owned(), |served| served.by.clone()),
+        issuer: served.as_ref().map(|served| served.issuer.clone()),
+        expires: served.as_ref().map(|served| clock::rfc3339(served.not_after)),
+        next: Some(row.next),
+        next_at: row.next_at.map(clock::rfc3339),
+        last_error: row.last_error,
+    }
+}
+
+fn demo(runtime: &Runtime, flags: &Flags, env: &Env) -> Result<u8, u8> {
+    runtime.block_on(async {
+        let scratch = Scratch::new().map_err(|e| say(&e))?;
+        let demo = Demo::bind().await.map_err(|e| say(&e))?;
+        let port = demo.addr().map_err(|e| say(&e))?.port();
+        let purpose = Purpose::Demo { storage: scratch.path().to_owned(), port };
+        let settings = load(&purpose, flags, env)?;
+        telemetry::start(&settings.log);
+        let mut signals = Signals::install().map_err(|e| say(&e))?;
+        let mut running = app::start(&settings).await.map_err(|e| told(&e))?;
+        let addrs = running.addrs();
+        print!("{}", super::demo(addrs.http, addrs.https));
+        let code = tokio::select! {
+            code = until_stopped(&mut running, &mut signals, || config::load(&purpose, flags, env)) => code,
+            () = demo.serve() => FAILED,
+        };
+        stop(running, &mut signals).await;
+        Ok(code)
+    })
+}
+
+/// Prints an error and gives the exit code for it.
+fn say(error: &dyn std::error::Error) -> u8 {
+    eprintln!("sidegate: {}", chain(error));
+    FAILED
+}
+
+fn told(error: &AppError) -> u8 {
+    say(error)
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    ExitCode::from(say(error))
+}
+
+/// An error and what lies under it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let under = error.to_string();
+        if !text.contains(&under) {
+            text.push_str(": ");
+            text.push_str(&under);
+        }
+        cause = error.source();
+    }
+    text
+}
