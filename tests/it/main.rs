@@ -8,5 +8,7 @@ mod hostile_disk;
 mod house;
 mod issuer;
 mod layout;
+mod pebble;
+mod renewal;
 mod spool;
 mod walls;

@@ -1,9 +1,11 @@
 //! What stands around the thing under test.
 
+pub(crate) mod client;
 pub(crate) mod faults;
 pub(crate) mod front_of_ca;
 pub(crate) mod issued;
 pub(crate) mod log;
 pub(crate) mod pebble;
 pub(crate) mod port;
+pub(crate) mod process;
 pub(crate) mod test_ca;

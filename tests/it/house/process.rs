@@ -1,0 +1,188 @@
+//! The program itself, as an operator runs it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::watch;
+
+/// Nothing that is waited for takes this long on a machine that works.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running `sidegate`. Dropping it kills it.
+pub(crate) struct Sidegate {
+    child: Child,
+    log: watch::Receiver<Vec<String>>,
+    out: watch::Receiver<Vec<String>>,
+}
+
+/// Where a process of a test listens, and what it keeps.
+pub(crate) struct Place {
+    directory: tempfile::TempDir,
+    pub(crate) http: u16,
+    pub(crate) https: u16,
+    pub(crate) health: u16,
+}
+
+impl Place {
+    /// Free ports, and an empty directory.
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let [http, https, health] = std::array::from_fn(|_| super::port::free());
+        Self { directory, http, https, health }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn storage(&self) -> PathBuf {
+        self.path("storage")
+    }
+
+    /// Where its TLS port is reached.
+    pub(crate) fn tls(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.https))
+    }
+
+    /// Writes a configuration whose general part is this place's, followed by `rest`, and returns its path.
+    pub(crate) fn configure(&self, acme: &str, sites: &str) -> PathBuf {
+        let path = self.path("sidegate.toml");
+        let text = format!(
+            "storage = {:?}\nworkers = 2\n[listen]\nhttp = {}\nhttps = {}\nhealth = \"127.0.0.1:{}\"\n\
+             [acme]\n{acme}\n{sites}\n",
+            self.storage(),
+            self.http,
+            self.https,
+            self.health
+        );
+        std::fs::write(&path, text).expect("the configuration is written");
+        path
+    }
+}
+
+impl Sidegate {
+    /// Starts the program with these arguments.
+    pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// Starts the program with these arguments and variables.
+    pub(crate) fn start_with<S: AsRef<std::ffi::OsStr>>(arguments: &[S], variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sidegate"))
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let log = follow(child.stderr.take().expect("piped"));
+        let out = follow(child.stdout.take().expect("piped"));
+        Self { child, log, out }
+    }
+
+    /// Starts `serve` with a configuration and waits until it listens.
+    pub(crate) async fn serve(config: &Path) -> Self {
+        let sidegate = Self::start(&["serve".as_ref(), "-c".as_ref(), config.as_os_str()]);
+        sidegate.logged(&["listening"]).await;
+        sidegate
+    }
+
+    /// Waits until one line of the log holds all of these words, and returns it.
+    pub(crate) async fn logged(&self, words: &[&str]) -> String {
+        wait(self.log.clone(), words, "the log").await
+    }
+
+    /// Waits until one line of standard output holds all of these words, and returns it.
+    pub(crate) async fn said(&self, words: &[&str]) -> String {
+        wait(self.out.clone(), words, "standard output").await
+    }
+
+    /// All lines of the log so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.borrow().clone()
+    }
+
+    /// All lines of standard output so far.
+    pub(crate) fn out(&self) -> Vec<String> {
+        self.out.borrow().clone()
+    }
+
+    /// Fails unless the log tells of these things one after another.
+    pub(crate) fn assert_story(&self, phrases: &[&str]) {
+        let log = self.log();
+        let mut lines = log.iter();
+        for phrase in phrases {
+            assert!(
+                lines.any(|line| line.contains(phrase)),
+                "no «{phrase}» in its place in\n{}",
+                log.join("\n")
+            );
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("it runs");
+        kill_process(pid, signal).expect("it is ours");
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        let waiting = tokio::task::spawn_blocking(move || self.child.wait().expect("it is ours"));
+        tokio::time::timeout(PATIENCE, waiting).await.expect("it ends").expect("no panic")
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub(crate) async fn stop(self) {
+        self.signal(Signal::TERM);
+        let status = self.ended().await;
+        assert_eq!(status.code(), Some(0), "a stop that was asked for is a success");
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(mut self) -> Vec<String> {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it is ours");
+        self.log()
+    }
+}
+
+impl Drop for Sidegate {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the log of sidegate\n{}", self.log().join("\n"));
+        }
+    }
+}
+
+async fn wait(mut lines: watch::Receiver<Vec<String>>, words: &[&str], what: &str) -> String {
+    let holds = |line: &&String| words.iter().all(|word| line.contains(word));
+    let came = async {
+        let all = lines.wait_for(|lines| lines.iter().any(|line| holds(&line))).await;
+        all.map(|all| all.iter().find(holds).cloned().unwrap_or_default())
+    };
+    match tokio::time::timeout(PATIENCE, came).await {
+        Ok(Ok(line)) => line,
+        gone => {
+            let (ended, all) = (gone.is_ok(), lines.borrow().join("\n"));
+            panic!("no {words:?} in {what} (ended: {ended}):\n{all}")
+        }
+    }
+}
+
+/// Gathers lines until the stream ends.
+fn follow(stream: impl Read + Send + 'static) -> watch::Receiver<Vec<String>> {
+    let (sender, lines) = watch::channel(Vec::new());
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            sender.send_modify(|lines| lines.push(line));
+        }
+    });
+    lines
+}
