@@ -12,7 +12,7 @@ mod build;
 mod demo;
 mod running;
 
-pub use crate::host::Signals;
+pub use crate::clock::rfc3339;
 pub use crate::manager::Row;
 pub use demo::Demo;
 pub use running::{Addrs, Running};
@@ -100,16 +100,16 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let end = CancellationToken::new();
     let mut threads = Vec::with_capacity(settings.workers + 1);
     let (prepared, is_prepared) = oneshot::channel();
-    threads.push(spawn("control".to_owned(), died.clone(), {
+    threads.push(spawn("control", died.clone(), {
         let (end, view) = (end.clone(), view.clone());
-        move || control(manager, sockets.health, view, prepared, end)
+        move || control(manager, sockets.health, &view, prepared, end)
     })?);
     is_prepared.await.map_err(AppError::setup("the control plane did not start"))??;
 
     for (index, listeners) in sockets.workers.into_iter().enumerate() {
         let (proxy, watcher) = (Arc::clone(&proxy), watcher.clone());
         let name = format!("worker-{index}");
-        threads.push(spawn(name, died.clone(), move || worker(proxy, listeners, watcher))?);
+        threads.push(spawn(&name, died.clone(), move || worker(proxy, listeners, watcher))?);
     }
     drop(watcher);
     info!(https = %addrs.https, http = addrs.http.map(tracing::field::display), health = ?addrs.health,
@@ -185,7 +185,7 @@ fn access_log(settings: &Settings, clock: &Clock) -> Result<AccessLog, AppError>
 
 /// A thread that tells when it ends, however it ends.
 fn spawn(
-    name: String,
+    name: &str,
     died: mpsc::UnboundedSender<String>,
     work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
 ) -> Result<thread::JoinHandle<()>, AppError> {
@@ -196,9 +196,9 @@ fn spawn(
             let _ = self.0.send(std::mem::take(&mut self.1));
         }
     }
-    let obituary = Obituary(died, name.clone());
+    let obituary = Obituary(died, name.to_owned());
     thread::Builder::new()
-        .name(name.clone())
+        .name(name.to_owned())
         .spawn(move || {
             let obituary = obituary;
             if let Err(error) = work() {
@@ -211,7 +211,7 @@ fn spawn(
 fn control(
     mut manager: Manager,
     health: Vec<TcpListener>,
-    view: View,
+    view: &View,
     prepared: oneshot::Sender<Result<(), StoreError>>,
     end: CancellationToken,
 ) -> std::io::Result<()> {

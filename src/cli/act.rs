@@ -8,7 +8,6 @@ use tracing::{error, info, warn};
 
 use super::{Command, ListRow, json, table};
 use crate::app::{self, AppError, Demo, Row, Running};
-use crate::clock;
 use crate::config::{self, Env, Faults, Flags, Purpose, Settings};
 use crate::host::{Child, Scratch, Signal, Signals, limits, telemetry};
 
@@ -182,9 +181,9 @@ fn row(row: Row) -> ListRow {
         names: row.names.iter().map(ToString::to_string).collect(),
         served: served.as_ref().map_or_else(|| "nothing".to_owned(), |served| served.by.clone()),
         issuer: served.as_ref().map(|served| served.issuer.clone()),
-        expires: served.as_ref().map(|served| clock::rfc3339(served.not_after)),
+        expires: served.as_ref().map(|served| app::rfc3339(served.not_after)),
         next: Some(row.next),
-        next_at: row.next_at.map(clock::rfc3339),
+        next_at: row.next_at.map(app::rfc3339),
         last_error: row.last_error,
     }
 }
