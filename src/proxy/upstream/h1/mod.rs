@@ -30,8 +30,11 @@ use super::connect::Stream;
 use super::pool::Pool;
 use crate::proxy::http::body::{Body, BodyError};
 
-/// What is read at once: enough for a usual response, head and body together.
-const SCRATCH: usize = 64 * 1024;
+/// What is read at once of a body.
+const PIECE: usize = 64 * 1024;
+
+/// What is read at once where a head may come: such a piece, and the head before it.
+const SCRATCH: usize = PIECE + 4 * 1024;
 
 /// The longest head that is read.
 const MAX_HEAD: usize = 64 * 1024;

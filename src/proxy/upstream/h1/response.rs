@@ -14,7 +14,7 @@ use tokio::io::AsyncReadExt;
 
 use super::head::Framing;
 use super::sending::{SendError, Sending};
-use super::{Conn, SCRATCH};
+use super::{Conn, PIECE};
 use crate::proxy::http::body::{Body, BodyError};
 use crate::proxy::upstream::chunked::{ChunkError, Decoder, Step};
 
@@ -242,8 +242,8 @@ impl ResponseBody {
         let Reading::Length(left) = self.reading else { return conn.poll_fill(cx) };
         // The length is known, so the bytes are read where they will stay: one copy less.
         let left = usize::try_from(left).unwrap_or(usize::MAX);
-        if self.room.capacity() < left.min(SCRATCH / 8) {
-            self.room = BytesMut::with_capacity(left.min(SCRATCH));
+        if self.room.capacity() < left.min(PIECE / 8) {
+            self.room = BytesMut::with_capacity(left.min(PIECE));
         }
         let read = ready!(pin!(conn.io.read_buf(&mut self.room)).poll(cx))?;
         conn.inbox = self.room.split().freeze();

@@ -144,6 +144,30 @@ fn large_bodies_arrive_whole() {
 }
 
 #[test]
+fn an_answer_may_come_byte_by_byte() {
+    run(async {
+        let (front, backend) = house().await;
+        let mut client = front.connect().await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let mut upstream = backend.accept().await;
+        upstream.head().await;
+        let answer = "HTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+                      3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nx-sum: 5\r\n\r\n";
+        for byte in answer.bytes() {
+            upstream.send([byte]).await;
+            // Lets the front see this byte before the next one comes.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let head = client.head().await;
+        assert!(head.starts_with("http/1.1 200 ok\r\n") && !head.contains("link"), "{head}");
+        let body = client.until("0\r\n").await;
+        assert_eq!(body.split("\r\n").skip(1).step_by(2).collect::<String>(), "abcde", "{body}");
+        client.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(upstream.head().await.starts_with("get /next "));
+    });
+}
+
+#[test]
 fn an_ambiguous_answer_is_not_passed_on() {
     run(async {
         for response in [
