@@ -154,6 +154,7 @@ impl Draft {
         self.put(File::CrtChain, served.into()).await?;
         self.put(File::CrtChainKey, Bytes::from_owner(with_key)).await?;
         self.clear_failed().await?;
+        self.exactly_the_files().await?;
 
         let item = self.database.admit(&draft, &self.lineage, self.clock.now()).await?;
         info!(lineage = %self.lineage.id(), %item, "committed");
@@ -191,6 +192,22 @@ impl Draft {
         warn!(key = %place, why, %to, "set aside");
         self.forget_issuance().await?;
         Ok(None)
+    }
+
+    /// The last look before nothing can be changed any more: all files are there, and nothing else is.
+    async fn exactly_the_files(&self) -> Result<(), StoreError> {
+        let present = self.engine.list(&layout::draft(self.lineage.id())).await?;
+        for stray in present.iter().filter(|key| File::named(key.name()).is_none()) {
+            let to = self.engine.set_aside(&stray.as_prefix()).await?;
+            warn!(place = %stray, %to, "does not belong into a draft; set aside");
+        }
+        let files = File::ALL.map(|file| layout::draft_file(self.lineage.id(), file));
+        match files.iter().find(|file| !present.contains(file)) {
+            None => Ok(()),
+            Some(lost) => {
+                Err(StoreError::Damaged { place: lost.as_prefix(), why: "somebody took it away".to_owned() })
+            }
+        }
     }
 
     /// Writes the key of a certificate that was not made by way of this draft's own request.

@@ -148,6 +148,22 @@ async fn what_does_not_belong_into_a_draft_does_not_get_into_the_item() {
 }
 
 #[tokio::test]
+async fn a_draft_that_somebody_meddles_with_becomes_a_complete_item_or_none() {
+    let house = house();
+    let mut draft = house.store.spool().open(&example()).await.expect("a draft");
+    let (key, request) = draft.request_or_generate(KeyType::P256).await.expect("a request");
+    let stray = layout::draft(example().id()).child("notes.txt").expect("a key");
+    house.put(&stray, "somebody's").await;
+    let taken = layout::draft_file(example().id(), File::Key).as_prefix();
+    house.engine.remove(&taken, Expect::Any).await.expect("removed");
+    let error = draft.commit(&answer(&example(), &key, &request)).await.expect_err("no key, no item");
+    assert!(error.to_string().contains("key.pem"), "{error}");
+    assert_eq!(house.store.database().items().await.expect("a list"), []);
+    let id = house.commit(&example()).await;
+    assert_eq!(house.engine.list(&layout::item(&id)).await.expect("a list").len(), File::ALL.len());
+}
+
+#[tokio::test]
 async fn a_certificate_of_another_draft_changes_nothing() {
     let house = house();
     let other = lineage(&["other.example"], Provider::Letsencrypt);
