@@ -4,7 +4,7 @@
 //! behind, and a restored backup may have none; both are mended here. A live draft is never touched, and nor are items
 //! that are whole.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use tracing::{info, warn};
@@ -131,6 +131,7 @@ async fn mend_pointers(
     newest: &Newest,
     report: &mut SweepReport,
 ) -> Result<(), StoreError> {
+    let mut right = HashSet::new();
     for (key, target) in store.engine().follow_all(&layout::family(family)).await? {
         let Some(name) = name_of(key.name()) else {
             report.strays.push(key.to_string());
@@ -139,6 +140,7 @@ async fn mend_pointers(
         let best = newest.get(&(family, name.clone()));
         let present = target.as_ref().and_then(item_of);
         if present.as_ref() == best && best.is_some() {
+            right.insert(name);
             continue;
         }
         if target.is_none() {
@@ -155,7 +157,8 @@ async fn mend_pointers(
         }
         mend(store, &key, best, (family, name), report).await?;
     }
-    for ((_, name), id) in newest.iter().filter(|((of, _), _)| *of == family) {
+    let behind = newest.iter().filter(|((of, name), _)| *of == family && !right.contains(name));
+    for ((_, name), id) in behind {
         if store.database().advance(family, name, id).await? {
             report.moved.push((family, name.clone(), id.clone()));
         }

@@ -133,6 +133,30 @@ async fn items_of_others_are_named_or_set_aside_and_the_whole_one_stays() {
     assert!(sweep(&house.store).await.expect("a sweep").quarantined.is_empty());
 }
 
+/// Not hostile, only busy: a sweep reads a list of items that is out of date while it works on it.
+#[tokio::test]
+async fn sweeps_and_commits_at_once_end_at_the_newest() {
+    let house = house();
+    let commits = async {
+        let mut last = None;
+        for _ in 0..15 {
+            last = Some(house.commit(&example()).await.expect("an item"));
+        }
+        last
+    };
+    let sweeps = async {
+        for _ in 0..15 {
+            let report = sweep(&house.store).await.expect("a sweep");
+            assert_eq!((report.quarantined.len(), report.removed.len()), (0, 0), "{report:?}");
+        }
+    };
+    let (last, ()) = tokio::join!(commits, sweeps);
+    let name = Name::parse("example.com").expect("a name");
+    for family in [Family::Any, Family::Selfsigned] {
+        assert_eq!(house.store.database().pointer(family, &name).await.expect("an answer"), last);
+    }
+}
+
 #[tokio::test]
 async fn current_may_be_anything() {
     let house = house();
