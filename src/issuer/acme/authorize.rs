@@ -6,11 +6,11 @@ use instant_acme::{
     AuthorizationHandle, AuthorizationState, AuthorizationStatus, Authorizations, ChallengeStatus,
     ChallengeType, Error, Order, OrderStatus,
 };
-use tracing::{info, warn};
+use tracing::info;
 
 use super::failure::{printable, text_of};
 use super::nonce::insist;
-use super::order::{Desk, Patience};
+use super::order::{Desk, Origin, Patience};
 use crate::ident::{Name, Names};
 use crate::issuer::IssueError;
 use crate::issuer::solver::{Challenge, ChallengeKind, Solver};
@@ -40,7 +40,8 @@ struct Offer {
 struct Asked {
     index: usize,
     name: Name,
-    kind: ChallengeKind,
+    /// None if it was decided before we posted anything.
+    kind: Option<ChallengeKind>,
 }
 
 impl Desk<'_> {
@@ -52,6 +53,7 @@ impl Desk<'_> {
         &self,
         order: &mut Order,
         names: &Names,
+        origin: Origin,
     ) -> Result<Option<IssueError>, IssueError> {
         let count = order.state().authorizations.len();
         if count > names.len() {
@@ -70,8 +72,8 @@ impl Desk<'_> {
                 }
                 // The order shares its fate, whatever its own state still says.
                 _ => {
-                    asked.push(Asked { index, name, kind: ChallengeKind::Http01 });
-                    return Ok(Some(self.why_unproved(order, &asked).await?));
+                    asked.push(Asked { index, name, kind: None });
+                    return Ok(Some(self.why_unproved(order, &asked, origin).await?));
                 }
             }
             let (solver, offer) = self.choose(&name, &view)?;
@@ -87,14 +89,14 @@ impl Desk<'_> {
             if offer.status == ChallengeStatus::Pending {
                 self.set_ready(order, index, kind).await?;
             }
-            asked.push(Asked { index, name, kind });
+            asked.push(Asked { index, name, kind: Some(kind) });
         }
 
         let outcome = match self.wait_while(order, OrderStatus::Pending).await {
-            Ok(OrderStatus::Invalid) => Some(self.why_unproved(order, &asked).await?),
+            Ok(OrderStatus::Invalid) => Some(self.why_unproved(order, &asked, origin).await?),
             Ok(_) => {
                 for Asked { name, kind, .. } in &asked {
-                    info!(%name, %kind, "validated");
+                    info!(%name, kind = kind.map(tracing::field::display), "validated");
                     self.solvers.proved(name);
                 }
                 None
@@ -150,7 +152,12 @@ impl Desk<'_> {
     }
 
     /// Waits until the CA has decided about every name that was asked for, and gives the reason of those that failed.
-    async fn why_unproved(&self, order: &mut Order, asked: &[Asked]) -> Result<IssueError, IssueError> {
+    async fn why_unproved(
+        &self,
+        order: &mut Order,
+        asked: &[Asked],
+        origin: Origin,
+    ) -> Result<IssueError, IssueError> {
         let mut failures = Vec::new();
         let mut patience = Patience::new(SETTLE);
         for Asked { index, name, kind } in asked {
@@ -164,20 +171,33 @@ impl Desk<'_> {
                 continue;
             }
             let failed = view.challenges.iter().find(|offer| offer.status == ChallengeStatus::Invalid);
-            let kind = failed.map_or(*kind, |offer| offer.kind);
+            let kind = failed.map(|offer| offer.kind).or(*kind);
             let detail = failed
                 .and_then(|offer| offer.error.clone())
                 .unwrap_or_else(|| format!("the authorization is {:?}", view.status));
-            warn!(%name, %kind, detail, "could not be verified");
-            self.solvers.failed(name, kind);
-            failures.push((name, kind, detail));
+            info!(%name, kind = kind.map(tracing::field::display), detail, "could not be verified");
+            if let Some(kind) = kind
+                && origin == Origin::Placed
+            {
+                self.solvers.failed(name, kind);
+            }
+            failures.push((name.clone(), kind, detail));
         }
-        let Some((name, kind, detail)) = failures.first().cloned() else {
+        let others: Vec<String> = failures.iter().skip(1).map(|(name, ..)| name.to_string()).collect();
+        let Some((name, kind, mut detail)) = failures.into_iter().next() else {
             return Ok(self.why_invalid(order));
         };
-        let others: Vec<String> = failures.iter().skip(1).map(|(name, ..)| name.to_string()).collect();
-        let detail = if others.is_empty() { detail } else { format!("{detail} (nor {})", others.join(", ")) };
-        Ok(IssueError::Unverified { name: name.clone(), kind, detail })
+        if !others.is_empty() {
+            detail = format!("{detail} (nor {})", others.join(", "));
+        }
+        Ok(match kind {
+            Some(kind) => IssueError::Unverified { name, kind, detail },
+            None => IssueError::Refused {
+                directory: self.directory.to_owned(),
+                detail: format!("{name}: {detail}"),
+                for_good: false,
+            },
+        })
     }
 
     /// What the CA says of one authorization; with `again`, what it says now.

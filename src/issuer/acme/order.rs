@@ -29,6 +29,15 @@ pub(super) struct Desk<'a> {
     pub(super) clock: &'a Clock,
 }
 
+/// Where an order comes from, and so what it means if a name could not be proved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Placed by this attempt: the kind of challenge did not work.
+    Placed,
+    /// Noted by an earlier attempt: the CA may have looked while nobody was there.
+    Noted,
+}
+
 /// How an order ended. While it has not ended, coming back to it may help.
 pub(super) enum End {
     Issued(Box<Chain>),
@@ -45,7 +54,7 @@ impl Desk<'_> {
     ) -> Result<Chain, IssueError> {
         let names = job.request.names();
         if let Some(mut order) = self.noted_order(names, progress).await? {
-            match self.see_through(&mut order, job.request).await? {
+            match self.see_through(&mut order, job.request, Origin::Noted).await? {
                 End::Issued(chain) => return Ok(*chain),
                 // What killed it was most likely our absence, so this is no failure yet.
                 End::Dead(error) => {
@@ -54,7 +63,7 @@ impl Desk<'_> {
             }
         }
         let mut order = self.place(job, progress).await?;
-        match self.see_through(&mut order, job.request).await? {
+        match self.see_through(&mut order, job.request, Origin::Placed).await? {
             End::Issued(chain) => Ok(*chain),
             End::Dead(error) => Err(error),
         }
@@ -106,11 +115,16 @@ impl Desk<'_> {
     }
 
     /// Takes the order from the state it is in to its end.
-    async fn see_through(&self, order: &mut Order, request: &SigningRequest) -> Result<End, IssueError> {
+    async fn see_through(
+        &self,
+        order: &mut Order,
+        request: &SigningRequest,
+        origin: Origin,
+    ) -> Result<End, IssueError> {
         let names = request.names();
         if order.state().status == OrderStatus::Pending {
             let _turn = self.turns.take(names).await;
-            if let Some(dead) = self.authorize(order, names).await? {
+            if let Some(dead) = self.authorize(order, names, origin).await? {
                 return Ok(End::Dead(dead));
             }
         }

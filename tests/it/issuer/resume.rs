@@ -102,22 +102,24 @@ async fn an_order_that_died_while_we_were_away_is_no_failure() {
     let port = port::free();
     let mut rig = Rig::with(|settings| {
         settings.http_port = port;
+        // The other kind never works here, so this one must not be given up for having found nobody.
+        settings.tls_port = port::free();
         settings.nonce_reject = 0;
     })
     .await;
     let front = FrontOfCa::start(&rig.pebble).await;
-    let mut options = rig.options_through(&front);
-    options.challenges = vec![ChallengeKind::Http01];
+    let options = rig.options_through(&front);
+    let issuer = rig.issuer(&options);
     let wish = Wish::new("shop.example.com");
     // The CA is told to look, nobody is there to be found, and nobody is there to hear of it: a process has died.
     front.plan("/chalZ/", 1, Fault::LoseAnswer);
     front.plan("/authZ/", 1, Fault::Pass);
     front.plan("/authZ/", 1, Fault::Drop);
-    wish.ask(&rig.issuer(&options)).await.expect_err("the network fails");
+    wish.ask(&issuer).await.expect_err("the network fails");
     rig.pebble.wait_for_line(&["authz", "set INVALID"]).await;
 
     rig.answer_http01_at(port).await;
-    wish.ask(&rig.issuer(&options)).await.expect("another order is placed at once");
+    wish.ask(&issuer).await.expect("another order is placed at once");
     assert_eq!((rig.pebble.orders(), rig.pebble.issued()), (2, 1));
 }
 
