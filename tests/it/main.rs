@@ -7,6 +7,7 @@ mod engine_contract;
 mod hostile_disk;
 mod house;
 mod issuer;
+mod killed;
 mod layout;
 mod pebble;
 mod renewal;

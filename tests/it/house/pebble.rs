@@ -114,6 +114,11 @@ impl Pebble {
         self.issuance_root.clone()
     }
 
+    /// All lines of the log since it was last started.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.ca.lines.borrow().clone()
+    }
+
     /// How many lines of the log contain all of `words`.
     pub(crate) fn count(&self, words: &[&str]) -> usize {
         self.ca.lines.borrow().iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
