@@ -1,6 +1,7 @@
 //! From a [`Command`] to an exit code.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use tokio::runtime::{Builder, Runtime};
@@ -11,14 +12,12 @@ use crate::app::{self, AppError, Demo, Row, Running};
 use crate::config::{self, Env, Faults, Flags, Purpose, Settings};
 use crate::host::{Child, Scratch, Signal, Signals, limits, telemetry};
 
-/// The configuration was wrong (`EX_CONFIG`).
-const CONFIG: u8 = 78;
 /// Something failed.
 const FAILED: u8 = 1;
 
 /// Does what the command says and returns when it is done.
 ///
-/// 0 if it went as asked, 1 if something failed, 78 if the configuration is wrong; under `run` the program's own code.
+/// 0 if it went as asked, 1 if something failed, 64 if only the command line is to blame and 78 if the configuration is wrong; under `run` the program's own code.
 #[must_use]
 pub fn act(command: Command, env: &Env) -> ExitCode {
     let runtime = match Builder::new_current_thread().enable_all().build() {
@@ -39,7 +38,7 @@ pub fn act(command: Command, env: &Env) -> ExitCode {
 fn load(purpose: &Purpose, flags: &Flags, env: &Env) -> Result<Settings, u8> {
     config::load(purpose, flags, env).map_err(|faults| {
         eprintln!("{faults}");
-        CONFIG
+        faults.exit_code()
     })
 }
 
@@ -157,7 +156,7 @@ fn check(file: Option<std::path::PathBuf>, flags: &Flags, env: &Env) -> Result<u
         _ => Purpose::Serve { file },
     };
     let settings = load(&purpose, flags, env)?;
-    print!("{}", super::summary(&settings));
+    show(&super::summary(&settings));
     Ok(0)
 }
 
@@ -171,7 +170,7 @@ fn list(
     let settings = load(&Purpose::List { file }, flags, env)?;
     let rows = runtime.block_on(app::list(&settings)).map_err(|e| told(&e))?;
     let rows: Vec<ListRow> = rows.into_iter().map(row).collect();
-    print!("{}", if as_json { json(&rows) } else { table(&rows) });
+    show(&if as_json { json(&rows) } else { table(&rows) });
     Ok(0)
 }
 
@@ -199,7 +198,7 @@ fn demo(runtime: &Runtime, flags: &Flags, env: &Env) -> Result<u8, u8> {
         let mut signals = Signals::install().map_err(|e| say(&e))?;
         let mut running = app::start(&settings).await.map_err(|e| told(&e))?;
         let addrs = running.addrs();
-        print!("{}", super::demo(addrs.http, addrs.https));
+        show(&super::demo(addrs.http, addrs.https));
         let code = tokio::select! {
             code = until_stopped(&mut running, &mut signals, || config::load(&purpose, flags, env)) => code,
             () = demo.serve() => FAILED,
@@ -207,6 +206,12 @@ fn demo(runtime: &Runtime, flags: &Flags, env: &Env) -> Result<u8, u8> {
         stop(running, &mut signals).await;
         Ok(code)
     })
+}
+
+/// Prints what was asked for. A reader that has seen enough, such as `head`, is no failure.
+fn show(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Prints an error and gives the exit code for it.

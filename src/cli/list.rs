@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct ListRow {
     /// Its names, the primary one first.
     pub names: Vec<String>,
-    /// What a client is shown: `letsencrypt`, `selfsigned`, `files`, or `nothing`.
+    /// What a client is shown: `letsencrypt`, `selfsigned`, the path of a file somebody else keeps, or `nothing`.
     pub served: String,
     /// Who signed what is shown.
     pub issuer: Option<String>,

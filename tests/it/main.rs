@@ -1,5 +1,6 @@
 //! One test binary; one file a behaviour.
 
+mod cli;
 mod config_faults;
 mod config_samples;
 mod crash;
@@ -12,4 +13,5 @@ mod layout;
 mod pebble;
 mod renewal;
 mod spool;
+mod static_binary;
 mod walls;
