@@ -17,7 +17,8 @@ const FAILED: u8 = 1;
 
 /// Does what the command says and returns when it is done.
 ///
-/// 0 if it went as asked, 1 if something failed, 64 if only the command line is to blame and 78 if the configuration is wrong; under `run` the program's own code.
+/// 0 if it went as asked, 1 if something failed, 64 if only the command line is to blame and 78 if the configuration
+/// is wrong; under `run` the program's own code.
 #[must_use]
 pub fn act(command: Command, env: &Env) -> ExitCode {
     let runtime = match Builder::new_current_thread().enable_all().build() {
