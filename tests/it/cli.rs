@@ -195,13 +195,9 @@ fn a_wrapped_program_gives_its_exit_code() {
     assert_eq!((code, out.as_str()), (Some(0), "port 4321\n"));
     let (code, _, _) = code_and_words(&mut run(home.path(), "kill -KILL $$"));
     assert_eq!(code, Some(128 + 9));
-    let (code, _, err) = code_and_words(
-        &mut sidegate(
-            home.path(),
-            &["run", "--storage", "storage", "--http-port", "0", "--https-port", "0", "--", "/nonexistent"],
-        )
-        .current_dir(home.path()),
-    );
+    let words = ["run", "--http-port", "0", "--https-port", "0", "--", "/nonexistent"];
+    let mut command = sidegate(home.path(), &words);
+    let (code, _, err) = code_and_words(command.env("STORAGE_PATH", home.path().join("storage")));
     assert_eq!(code, Some(127), "{err}");
 }
 
