@@ -17,7 +17,7 @@ help:
 	@echo 'make ci       what has to pass before a change lands: .ci/run'
 
 run: compiler
-	$(CARGO) run --quiet -- demo
+	$(CARGO) run -- demo
 
 test:
 	sh tests/setup.sh
