@@ -201,6 +201,27 @@ fn the_handbook_names_every_key_and_variable() {
 }
 
 #[test]
+fn every_link_of_the_handbook_leads_somewhere() {
+    let root = sample("..");
+    let mut pages = vec![root.join("README.md"), root.join("CHANGELOG.md")];
+    let docs = fs::read_dir(root.join("docs")).expect("the handbook");
+    pages.extend(docs.map(|entry| entry.expect("an entry").path()));
+    let mut links = 0;
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("a page");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap_or_default();
+            if !link.starts_with("https://") && !file.is_empty() {
+                links += 1;
+                let target = page.parent().expect("a folder").join(file);
+                assert!(target.exists(), "{}: {link} leads nowhere", page.display());
+            }
+        }
+    }
+    assert!(links > 10, "only {links} links: are these the pages?");
+}
+
+#[test]
 fn every_sample_has_a_test() {
     let mut known: BTreeSet<&str> = ["reference.toml", "small-host.toml", "sidecar.toml", "zero.env"].into();
     known.extend(["systemd", "kubernetes"]);
