@@ -1,8 +1,8 @@
-//! The accept loop: a permit, then a connection, then a task for it.
+//! The accept loop: a connection, then a permit, then a task.
 //!
-//! Without a permit nobody accepts, and clients wait in the kernel's queue. A machine that is out of descriptors or
-//! memory is waited for; no error of `accept` ends a listener. When the drain begins, what waits in the queue is
-//! still served: those clients have connected and cannot know.
+//! Who has been accepted waits for a permit, and while one waits nobody else is accepted: the others stay in the
+//! kernel's queue. A machine that is out of descriptors or memory is waited for; no error of `accept` ends a listener.
+//! When the drain begins, who waits in the queue is still served.
 
 use std::future::Future;
 use std::io;
@@ -34,9 +34,21 @@ const DISTRESS: Duration = Duration::from_millis(100);
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
 /// Starts to accept on this worker; connections and the loop itself hold clones of the watcher.
-pub(in crate::proxy) fn start(worker: &Rc<Worker>, listener: TcpListener, door: Door, drain: Watcher) {
-    let worker = Rc::clone(worker);
-    spawn(async move { Loop { worker, listener, door, drain, distress: Distress::default() }.run().await });
+///
+/// # Errors
+///
+/// What the system said if the listener cannot be used.
+pub(in crate::proxy) fn start(
+    worker: &Rc<Worker>,
+    listener: std::net::TcpListener,
+    door: Door,
+    drain: Watcher,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let accepting = Loop { worker: Rc::clone(worker), listener, door, drain };
+    spawn(accepting.run());
+    Ok(())
 }
 
 /// Runs a future on this worker. It is not waited for: what has to be holds a [`Watcher`].
@@ -49,54 +61,43 @@ struct Loop {
     listener: TcpListener,
     door: Door,
     drain: Watcher,
-    distress: Distress,
 }
 
 impl Loop {
-    async fn run(mut self) {
-        let mut drain = self.drain.clone();
+    async fn run(self) {
+        let (mut drain, mut distress) = (self.drain.clone(), Distress::default());
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = drain.begun() => break,
-                accepted = self.next() => accepted,
+                accepted = self.listener.accept() => accepted,
             };
-            if let Some((permit, tcp, client)) = accepted {
-                self.admit(permit, tcp, client);
-            }
+            self.take(accepted, &mut distress).await;
         }
-        tokio::select! {
-            () = drain.cut() => {}
-            () = self.empty_queue() => {}
-        }
-    }
-
-    /// The next connection; `None` after a failure that has been dealt with.
-    async fn next(&mut self) -> Option<(Permit, TcpStream, SocketAddr)> {
-        let permit = self.worker.proxy.limits.connection().await;
-        match self.listener.accept().await {
-            Ok((tcp, client)) => Some((permit, tcp, client)),
-            Err(error) => {
-                drop(permit);
-                self.distress.after(&error).await;
-                None
-            }
-        }
-    }
-
-    /// Accepts what is in the kernel's queue and nothing that comes later.
-    async fn empty_queue(&mut self) {
+        // Those in the queue have connected and cannot know that they are late.
         loop {
-            let permit = self.worker.proxy.limits.connection().await;
             let accepted = tokio::select! {
                 biased;
+                () = drain.cut() => return,
                 accepted = self.listener.accept() => accepted,
                 () = settled() => return,
             };
-            match accepted {
-                Ok((tcp, client)) => self.admit(permit, tcp, client),
-                Err(error) => self.distress.after(&error).await,
-            }
+            self.take(accepted, &mut distress).await;
+        }
+    }
+
+    /// Deals with one result of accept. Who is accepted is served, as soon as there is a permit and unless the drain
+    /// is over before that.
+    async fn take(&self, accepted: io::Result<(TcpStream, SocketAddr)>, distress: &mut Distress) {
+        let (tcp, client) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => return distress.after(&error).await,
+        };
+        let mut drain = self.drain.clone();
+        tokio::select! {
+            biased;
+            permit = self.worker.proxy.limits.connection() => self.admit(permit, tcp, client),
+            () = drain.cut() => {}
         }
     }
 
@@ -114,10 +115,10 @@ impl Loop {
     }
 }
 
-/// Returns after the reactor has looked at the sockets once more. An accept that is ready only then was not in the
-/// queue before.
+/// Returns after the reactor has looked at the sockets once more: an accept that is still pending then has nobody to
+/// accept.
 async fn settled() {
-    // A task that yields runs again before the reactor is asked; a timer is the reactor's own.
+    // A timer is the reactor's own; a task that merely yields may run again before the reactor is asked.
     sleep(Duration::from_millis(1)).await;
 }
 

@@ -121,17 +121,12 @@ impl Proxy {
             http: http::server::Protocols::new(),
             proxy: self,
         });
-        let mut bound = Vec::new();
-        for (door, sockets) in [(Door::Http, listeners.http), (Door::Https, listeners.https)] {
-            for socket in sockets {
-                socket.set_nonblocking(true)?;
-                bound.push((door, tokio::net::TcpListener::from_std(socket)?));
-            }
-        }
         // A drain of this worker's own: what its connections look at is shared with no other thread.
         let (inner, holder) = drain::channel();
-        for (door, listener) in bound {
-            listener::start(&worker, listener, door, holder.clone());
+        for (door, sockets) in [(Door::Http, listeners.http), (Door::Https, listeners.https)] {
+            for socket in sockets {
+                listener::start(&worker, socket, door, holder.clone())?;
+            }
         }
         let mut outer = watcher.clone();
         let ended = async {

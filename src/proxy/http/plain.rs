@@ -31,9 +31,9 @@ pub(super) async fn answer(
         return answer;
     }
     let path = request.uri().path();
-    if path.starts_with(CHALLENGES) {
-        // Where we do not validate by http-01, the app may.
-        if site.http01() {
+    if let Some(token) = path.strip_prefix(CHALLENGES) {
+        // Where we do not validate by http-01, the app may. It is reached in clear for that alone.
+        if site.http01() || !is_token(token) || !is_read(request.method()) {
             return refuse(trace, StatusCode::NOT_FOUND, "unknown_token");
         }
         return match site.upstream(path) {
@@ -62,7 +62,7 @@ fn challenge(worker: &Worker, request: &Request<Body>, trace: &mut Trace) -> Opt
     let token = request.uri().path().strip_prefix(CHALLENGES)?;
     let answer = worker.proxy.resolver.http01(token)?;
     trace.reason = Some("challenge");
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    if !is_read(request.method()) {
         let mut response = refuse(trace, StatusCode::METHOD_NOT_ALLOWED, "challenge_method");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return Some(response);
@@ -71,6 +71,15 @@ fn challenge(worker: &Worker, request: &Request<Body>, trace: &mut Trace) -> Opt
     // RFC 8555 section 8.3.
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     Some(response)
+}
+
+/// RFC 8555 section 8.3: only characters of base64url.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 fn refuse(trace: &mut Trace, status: StatusCode, reason: &'static str) -> Response<Body> {

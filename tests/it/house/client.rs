@@ -57,7 +57,15 @@ impl Client {
 
     /// Shakes hands and asks for this name, or for none.
     pub(crate) async fn hello(&self, to: SocketAddr, name: Option<&str>) -> Result<Shown, std::io::Error> {
-        let tcp = TcpStream::connect(to).await?;
+        self.hello_over(TcpStream::connect(to).await?, name).await
+    }
+
+    /// The same on a connection that is there already.
+    pub(crate) async fn hello_over(
+        &self,
+        tcp: TcpStream,
+        name: Option<&str>,
+    ) -> Result<Shown, std::io::Error> {
         let connector = match name {
             Some(_) => TlsConnector::from(Arc::clone(&self.config)),
             None => {

@@ -1,7 +1,9 @@
 //! What stands around the thing under test.
 
+pub(crate) mod app;
 pub(crate) mod client;
 pub(crate) mod faults;
+pub(crate) mod front;
 pub(crate) mod front_of_ca;
 pub(crate) mod issued;
 pub(crate) mod log;

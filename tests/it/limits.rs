@@ -1,0 +1,211 @@
+//! How many, and how long: connections, handshakes, heads, silence, and clients that do not read.
+
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use sidegate::proxy::Options;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use crate::house::app::App;
+use crate::house::client::{Client, get, h1, h1_over, h2, read};
+use crate::house::front::{Front, site};
+
+const SHORT: Duration = Duration::from_millis(200);
+
+/// Reads until the end; how long that took since `began`, which was before anything the other side saw.
+async fn end_of(io: &mut (impl tokio::io::AsyncRead + Unpin), began: Instant) -> Duration {
+    let mut rest = Vec::new();
+    // An end without ceremony is an end too.
+    let ended = timeout(Duration::from_secs(10), io.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "it never ended");
+    began.elapsed()
+}
+
+#[tokio::test]
+async fn who_finds_the_house_full_waits_outside_until_somebody_leaves() {
+    let app = App::saying("welcome").await;
+    let options = Options { max_connections: 2, ..Options::default() };
+    let front = Front::start(options, &[site(&["example.com"], app)]);
+    let (first, second) = (h1(front.https, "example.com").await, h1(front.https, "example.com").await);
+    assert_eq!(front.proxy.status().open_connections(), 2);
+    let tcp = TcpStream::connect(front.https).await.expect("the kernel accepts");
+    let client = Client::offering(&["http/1.1"]);
+    let mut third = Box::pin(client.hello_over(tcp, Some("example.com")));
+    assert!(timeout(SHORT, &mut third).await.is_err(), "nobody answers");
+    drop(first);
+    let mut third = h1_over(third.await.expect("a handshake").io).await;
+    let answer = third.send_request(get("/", "example.com")).await.expect("an answer");
+    assert_eq!(read(answer).await, (200, "welcome".to_owned()));
+    drop(second);
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_not_waited_for() {
+    let app = App::saying("never asked").await;
+    let options = Options { handshake: SHORT, ..Options::default() };
+    let front = Front::start(options, &[site(&["example.com"], app)]);
+    let began = Instant::now();
+    let mut silent = TcpStream::connect(front.https).await.expect("a connection");
+    assert!(end_of(&mut silent, began).await >= SHORT);
+    // Half a record: the deadline is for the whole handshake.
+    let began = Instant::now();
+    let mut slow = TcpStream::connect(front.https).await.expect("a connection");
+    slow.write_all(&[22, 3, 1, 2, 0, 1]).await.expect("sent");
+    assert!(end_of(&mut slow, began).await >= SHORT);
+    // What is no TLS is told so (unexpected_message or decode_error) and left.
+    let mut stranger = TcpStream::connect(front.https).await.expect("a connection");
+    stranger.write_all(b"GET / HTTP/1.1\r\nhost: example.com\r\n\r\n").await.expect("sent");
+    let mut alert = Vec::new();
+    stranger.read_to_end(&mut alert).await.expect("an alert");
+    assert_eq!(alert.get(..3), Some(&[21, 3, 3][..]), "{alert:?}");
+}
+
+#[tokio::test]
+async fn a_head_has_to_come_to_its_end_and_silence_between_requests_too() {
+    let mut app = App::start().await;
+    let (head, idle) = (SHORT, 4 * SHORT);
+    let options = Options { head, idle, ..Options::default() };
+    let front = Front::start(options, &[site(&["example.com"], app.address)]);
+    let connect = || async { TcpStream::connect(front.http).await.expect("a connection") };
+
+    let began = Instant::now();
+    let mut slow = connect().await;
+    slow.write_all(b"GET / HTTP/1.1\r\nhost: exa").await.expect("sent");
+    let took = end_of(&mut slow, began).await;
+    assert!(took >= head && took < idle, "{took:?}");
+
+    let began = Instant::now();
+    let mut silent = connect().await;
+    assert!(end_of(&mut silent, began).await >= idle);
+
+    // The head's time does not run while nobody has begun one.
+    let mut late = connect().await;
+    let mut began = Instant::now();
+    for _ in 0..2 {
+        tokio::time::sleep(head + head / 2).await;
+        began = Instant::now();
+        late.write_all(b"GET / HTTP/1.1\r\nhost: example.com\r\n\r\n").await.expect("sent");
+        let mut answer = [0; 1024];
+        let count = late.read(&mut answer).await.expect("an answer");
+        assert!(answer[..count].starts_with(b"HTTP/1.1 301 "));
+    }
+    assert!(end_of(&mut late, began).await >= idle);
+
+    // An app that takes its time is nobody's idleness.
+    let mut sender = h1(front.https, "example.com").await;
+    let (answer, ()) = tokio::join!(sender.send_request(get("/", "example.com")), async {
+        let asked = app.next().await;
+        tokio::time::sleep(idle + head).await;
+        asked.say("at last");
+    });
+    assert_eq!(read(answer.expect("an answer")).await, (200, "at last".to_owned()));
+}
+
+#[tokio::test]
+async fn an_idle_http2_connection_is_asked_to_leave() {
+    let mut app = App::start().await;
+    let options = Options { idle: SHORT, ..Options::default() };
+    let front = Front::start(options, &[site(&["example.com"], app.address)]);
+    let (mut sender, ended) = h2(front.https, "example.com").await;
+    let request = Request::get("https://example.com/").body(Full::default()).expect("a request");
+    let (answer, ()) = tokio::join!(sender.send_request(request), async {
+        let asked = app.next().await;
+        tokio::time::sleep(2 * SHORT).await;
+        asked.say("at last");
+    });
+    assert_eq!(read(answer.expect("an answer")).await, (200, "at last".to_owned()));
+    let ended = timeout(Duration::from_secs(5), ended).await.expect("it is asked to leave");
+    ended.expect("no panic").expect("GOAWAY without an error");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut() {
+    let mut app = App::start().await;
+    let options = Options { stall: 2 * SHORT, ..Options::default() };
+    let front = Front::start(options, &[site(&["example.com"], app.address)]);
+    let mut io = Client::offering(&["http/1.1"])
+        .hello(front.https, Some("example.com"))
+        .await
+        .expect("a handshake")
+        .io;
+    io.write_all(b"GET / HTTP/1.1\r\nhost: example.com\r\n\r\n").await.expect("sent");
+    // More than all buffers on the way hold.
+    app.next().await.say(Bytes::from(vec![0; 64 * 1024 * 1024]));
+    let line = tokio::task::spawn_blocking(move || front.line()).await.expect("no panic");
+    assert_eq!((line["status"].as_u64(), line["reason"].as_str()), (Some(200), Some("client_abort")));
+    drop(io);
+}
+
+/// Set in a process that is allowed few descriptors.
+const CHILD: &str = "SIDEGATE_TEST_FEW_DESCRIPTORS";
+
+#[tokio::test]
+async fn a_process_without_descriptors_survives_and_serves_again() {
+    // The limit is a process's own, so the front has one for itself.
+    let exe = std::env::current_exe().expect("this test");
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 40; exec \"$0\" --exact limits::front_with_few_descriptors --ignored --nocapture",
+        ])
+        .arg(exe)
+        .env(CHILD, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a child");
+    let mut said = std::io::BufReader::new(child.stdout.take().expect("its output"));
+    // Its output is kept open to the end, or its last words would fail it.
+    let (address, _said): (SocketAddr, _) = tokio::task::spawn_blocking(move || {
+        use std::io::BufRead;
+        let mut line = String::new();
+        while said.read_line(&mut line).expect("its words") > 0 {
+            if let Some((_, address)) = line.trim().split_once("listening on ") {
+                return (address.parse().expect("an address"), said);
+            }
+            line.clear();
+        }
+        panic!("the child said nothing");
+    })
+    .await
+    .expect("no panic");
+
+    let ask = || async {
+        let mut io = TcpStream::connect(address).await.expect("the kernel accepts");
+        io.write_all(b"GET / HTTP/1.1\r\nhost: example.com\r\n\r\n").await.expect("sent");
+        let mut answer = [0; 1024];
+        let count = io.read(&mut answer).await.expect("an answer");
+        assert!(answer[..count].starts_with(b"HTTP/1.1 301 "));
+    };
+    ask().await;
+    let mut crowd = Vec::new();
+    for _ in 0..60 {
+        crowd.push(TcpStream::connect(address).await.expect("the kernel accepts"));
+    }
+    assert!(timeout(2 * SHORT, ask()).await.is_err(), "the descriptors are used up");
+    drop(crowd);
+    timeout(Duration::from_secs(10), ask()).await.expect("served again");
+
+    // Its standard input is its life.
+    drop(child.stdin.take());
+    assert!(child.wait().expect("it ends").success());
+}
+
+#[tokio::test]
+#[ignore = "run by the test before it"]
+async fn front_with_few_descriptors() {
+    assert!(std::env::var_os(CHILD).is_some(), "only in a process of its own");
+    let nowhere = "127.0.0.1:9".parse().expect("an address");
+    let front = Front::without_certificates(Options::default(), vec![site(&["example.com"], nowhere)]);
+    println!("listening on {}", front.http);
+    tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()))
+        .await
+        .expect("no panic")
+        .expect("an end");
+}

@@ -1,0 +1,167 @@
+//! Which certificate a client is shown: exact name, wildcard, no name, unknown name.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::AlertDescription;
+use sidegate::catalog::{Certificate, Entry};
+use sidegate::ident::Name;
+use sidegate::proxy::Options;
+use tokio::io::AsyncReadExt;
+
+use crate::house::client::Client;
+use crate::house::front::{Front, bundle, cold};
+
+fn empty() -> Front {
+    Front::without_certificates(Options::default(), Vec::new())
+}
+
+#[tokio::test]
+async fn an_exact_name_comes_before_a_wildcard_and_other_names_are_refused() {
+    let mut front = empty();
+    let exact = front.publish(&["example.com", "www.example.com"]);
+    let wildcard = front.publish(&["*.example.com"]);
+    let client = Client::offering(&["h2", "http/1.1"]);
+    for (name, expected) in [
+        ("example.com", &exact),
+        ("www.example.com", &exact),
+        ("api.example.com", &wildcard),
+        ("API.Example.Com", &wildcard),
+    ] {
+        let shown = client.hello(front.https, Some(name)).await.expect("a handshake");
+        assert_eq!(shown.leaf.der(), expected.leaf().der(), "{name}");
+    }
+    for name in ["a.b.example.com", "example.org", "com"] {
+        let alert = client.alert(front.https, Some(name)).await;
+        assert_eq!(alert, AlertDescription::UnrecognisedName, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_sends_no_name_is_shown_the_one_chosen_for_it_or_refused() {
+    let mut front = empty();
+    let bundle = front.publish(&["example.com"]);
+    let client = Client::offering(&["http/1.1"]);
+    assert_eq!(client.alert(front.https, None).await, AlertDescription::UnrecognisedName);
+    front.publisher.set_unnamed(Some(Name::parse("example.com").expect("a name")));
+    let shown = client.hello(front.https, None).await.expect("a handshake");
+    assert_eq!(shown.leaf.der(), bundle.leaf().der());
+}
+
+#[tokio::test]
+async fn both_versions_are_spoken_and_the_hybrid_group_comes_first() {
+    let mut front = empty();
+    front.publish(&["example.com"]);
+    let shown = Client::offering(&["h2", "http/1.1"]).hello(front.https, Some("example.com")).await;
+    let shown = shown.expect("a handshake");
+    assert_eq!((shown.version, shown.group.as_str()), ("TLSv1_3", "X25519MLKEM768"));
+    assert_eq!(shown.alpn.as_deref(), Some("h2"));
+    let shown = Client::tls12().hello(front.https, Some("example.com")).await.expect("a handshake");
+    assert_eq!((shown.version, shown.alpn.as_deref()), ("TLSv1_2", Some("http/1.1")));
+    let shown = Client::offering(&[]).hello(front.https, Some("example.com")).await.expect("a handshake");
+    assert_eq!(shown.alpn, None);
+    let alert = Client::offering(&["spdy/3"]).alert(front.https, Some("example.com")).await;
+    assert_eq!(alert, AlertDescription::NoApplicationProtocol);
+}
+
+#[tokio::test]
+async fn the_next_handshake_sees_a_new_certificate_and_a_ticket_outlives_it() {
+    let mut front = empty();
+    let old = front.publish(&["example.com"]);
+    let client = Client::offering(&["http/1.1"]);
+    let mut shown = client.hello(front.https, Some("example.com")).await.expect("a handshake");
+    assert_eq!(shown.leaf.der(), old.leaf().der());
+    assert!(!shown.resumed);
+    // Tickets come behind the handshake; the answer to a request comes behind them.
+    let mut sender = {
+        use tokio::io::AsyncWriteExt;
+        shown
+            .io
+            .write_all(b"GET / HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n\r\n")
+            .await
+            .expect("sent");
+        shown.io
+    };
+    let mut answer = String::new();
+    sender.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+
+    let new = front.publish(&["example.com"]);
+    let resumed = client.hello(front.https, Some("example.com")).await.expect("a handshake");
+    assert!(resumed.resumed, "the ticket is still good");
+    let fresh = Client::offering(&["http/1.1"]).hello(front.https, Some("example.com")).await;
+    assert_eq!(fresh.expect("a handshake").leaf.der(), new.leaf().der());
+}
+
+#[tokio::test]
+async fn a_hello_for_a_cold_name_waits_for_its_certificate() {
+    let mut front = empty();
+    front.publisher.publish([cold("example.com")]);
+    let waiting = tokio::spawn({
+        let (client, to) = (Client::offering(&["http/1.1"]), front.https);
+        async move { client.hello(to, Some("example.com")).await }
+    });
+    let wanted = front.misses.next().await.expect("the name is asked for");
+    assert_eq!(wanted.to_string(), "example.com");
+    assert!(!waiting.is_finished());
+    let bundle = bundle(&["example.com"]);
+    front.publisher.publish([(wanted, Some(Entry::Warm(Certificate::new(&bundle))))]);
+    let shown = waiting.await.expect("no panic").expect("a handshake");
+    assert_eq!(shown.leaf.der(), bundle.leaf().der());
+}
+
+#[tokio::test]
+async fn a_cold_name_that_turns_out_to_have_nothing_is_our_fault() {
+    let mut front = empty();
+    front.publisher.publish([cold("example.com")]);
+    let waiting = tokio::spawn({
+        let (client, to) = (Client::offering(&["http/1.1"]), front.https);
+        async move { client.alert(to, Some("example.com")).await }
+    });
+    let wanted = front.misses.next().await.expect("the name is asked for");
+    front.publisher.publish([(wanted, None)]);
+    assert_eq!(waiting.await.expect("no panic"), AlertDescription::InternalError);
+}
+
+#[tokio::test]
+async fn the_wait_for_a_cold_name_ends_with_the_handshakes_deadline() {
+    let options = Options { handshake: Duration::from_millis(200), ..Options::default() };
+    let mut front = Front::without_certificates(options, Vec::new());
+    front.publisher.publish([cold("example.com")]);
+    let error = Client::offering(&["h2"]).hello(front.https, Some("example.com")).await.err();
+    assert_eq!(error.expect("it was cut").kind(), std::io::ErrorKind::UnexpectedEof);
+}
+
+#[tokio::test]
+async fn a_validation_sees_its_challenge_and_nothing_else() {
+    let mut front = empty();
+    let ordinary = front.publish(&["example.com"]);
+    let ca = Client::offering(&["acme-tls/1"]);
+    let alert = ca.alert(front.https, Some("example.com")).await;
+    assert_eq!(alert, AlertDescription::NoApplicationProtocol, "nothing is posted");
+
+    let challenge = bundle(&["example.com"]);
+    let posted = front.challenges.post_tls_alpn01("example.com", Arc::clone(challenge.certified_key()));
+    let mut shown = ca.hello(front.https, Some("example.com")).await.expect("a handshake");
+    assert_eq!(shown.alpn.as_deref(), Some("acme-tls/1"));
+    assert_eq!(shown.leaf.der(), challenge.leaf().der());
+    let end = shown.io.read(&mut [0; 16]).await;
+    assert_eq!(end.expect("a clean end"), 0, "the handshake was the answer");
+
+    // A name that has no certificate yet can be validated all the same.
+    let first = bundle(&["new.example.com"]);
+    let also = front.challenges.post_tls_alpn01("new.example.com", Arc::clone(first.certified_key()));
+    let shown = ca.hello(front.https, Some("new.example.com")).await.expect("a handshake");
+    assert_eq!(shown.leaf.der(), first.leaf().der());
+    drop(also);
+    assert_eq!(ca.alert(front.https, Some("new.example.com")).await, AlertDescription::UnrecognisedName);
+
+    // RFC 8737 asks for acme-tls/1 alone; whoever offers more is a client like others.
+    let both = Client::offering(&["acme-tls/1", "http/1.1"]);
+    for client in [both, Client::offering(&["h2"]), Client::offering(&[])] {
+        let shown = client.hello(front.https, Some("example.com")).await.expect("a handshake");
+        assert_eq!(shown.leaf.der(), ordinary.leaf().der());
+    }
+    drop(posted);
+    assert_eq!(ca.alert(front.https, Some("example.com")).await, AlertDescription::NoApplicationProtocol);
+}
