@@ -9,9 +9,11 @@ use tracing::{error, info, warn};
 
 use super::{Command, ListRow, json, table};
 use crate::app::{self, AppError, Demo, Row, Running};
-use crate::config::{self, Env, Faults, Flags, Purpose, Settings};
+use crate::config::{self, Env, Faults, Flags, Keeper, Purpose, Settings};
 use crate::host::{Child, Scratch, Signal, Signals, limits, telemetry};
 
+/// The configuration was read, and what it leads to is wrong (`EX_CONFIG`).
+const CONFIG: u8 = 78;
 /// Something failed.
 const FAILED: u8 = 1;
 
@@ -157,6 +159,18 @@ fn check(file: Option<std::path::PathBuf>, flags: &Flags, env: &Env) -> Result<u
         _ => Purpose::Serve { file },
     };
     let settings = load(&purpose, flags, env)?;
+    let mut faulty = false;
+    for site in &settings.sites {
+        if let Keeper::Files(source) = &site.keeper
+            && let Err(error) = source.load()
+        {
+            eprintln!("{}", chain(&error));
+            faulty = true;
+        }
+    }
+    if faulty {
+        return Err(CONFIG);
+    }
     show(&super::summary(&settings));
     Ok(0)
 }

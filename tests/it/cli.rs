@@ -10,6 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use sidegate::clock::Clock;
+use sidegate::ident::{Name, Names};
+use sidegate::pki::{KeyType, Leaf, PrivateKey, SigningRequest};
 use tempfile::TempDir;
 
 /// Nothing here takes a second; what takes this long has got stuck.
@@ -145,6 +148,30 @@ fn check_says_what_a_good_file_comes_to_and_all_that_is_wrong_with_a_bad_one() {
     }
     let left: Vec<_> = fs::read_dir(home.path()).expect("a directory").collect();
     assert_eq!(left.len(), 1, "looking changes nothing: {left:?}");
+}
+
+#[test]
+fn check_looks_into_the_certificates_somebody_else_keeps() {
+    let home = home();
+    let names = Names::new([Name::parse("example.com").expect("a name")]).expect("names");
+    let (key, other) = (PrivateKey::generate(KeyType::P256), PrivateKey::generate(KeyType::P256));
+    let request = SigningRequest::new(&key, &names).expect("a request");
+    let now = Clock::system().now();
+    let der = request.self_sign(now - STUCK, now + 60 * STUCK).expect("a certificate");
+    fs::write(home.path().join("x.crt"), Leaf::from_der(der.into()).expect("a leaf").pem()).expect("written");
+    let file = home.path().join("x.toml");
+    let site = "[[site]]\ndomains = [\"example.com\"]\nto = 3000\ncert = \"x.crt\"\nkey = \"x.key\"\n";
+    fs::write(&file, site).expect("written");
+    let check = |key: &PrivateKey| {
+        fs::write(home.path().join("x.key"), key.to_pem().as_bytes()).expect("written");
+        code_and_words(&mut sidegate(home.path(), &["check", "-c", file.to_str().expect("text")]))
+    };
+    let (code, out, err) = check(&other);
+    assert_eq!((code, out.as_str()), (Some(78), ""), "{err}");
+    assert!(err.contains("x.key") || err.contains("x.crt"), "the file is named: {err}");
+    let (code, out, err) = check(&key);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("certificate from "), "{out}");
 }
 
 #[test]
