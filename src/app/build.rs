@@ -79,7 +79,7 @@ fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
         email: acme.email.clone(),
         api_root: acme.api_root.clone(),
         issuance_root: acme.issuance_root.clone(),
-        roots: if acme.api_root.is_none() { trusted() } else { Vec::new() },
+        roots: trusted(),
         challenges: acme.challenges.clone(),
         ..issuer::Options::new(acme.directory.clone())
     };

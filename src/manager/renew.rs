@@ -36,6 +36,8 @@ impl RenewError {
         match self {
             Self::NoIssuer => Verdict::Never,
             Self::Issue(error) => error.verdict(),
+            // Another process is at it: no failure of ours, and no step on the ladder.
+            Self::Store(StoreError::Taken { .. }) => Verdict::Now,
             Self::Unusable(_) | Self::Store(_) => Verdict::After(None),
         }
     }

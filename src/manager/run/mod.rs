@@ -1,6 +1,8 @@
 //! The loop: wait for the next due time, a change, or the end; do the plan's steps.
 
-use std::collections::{HashMap, HashSet};
+mod stock;
+
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,27 +11,25 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::desired::{Desired, Wish};
-use super::inventory::{Inventory, Memory};
-use super::load::{self, Index, Shelf, Wanted};
-use super::plan::{self, Step};
-use super::renew::{self, RenewError};
-use super::stand_in::Fresh;
-use super::status::{Row, Status, rows};
-use super::{Ladder, Options, Tools};
-use crate::catalog::{Certificate, Misses, Publisher};
+use crate::catalog::{Misses, Publisher};
 use crate::clock::{self, Clock};
-use crate::ident::{ItemId, LineageId, Name, Provider};
+use crate::ident::{ItemId, LineageId, Name};
 use crate::issuer::Verdict;
+use crate::manager::desired::{Desired, Wish};
+use crate::manager::inventory::{Inventory, Memory};
+use crate::manager::load::{self, Index, Shelf, Wanted};
+use crate::manager::plan::{self, Step};
+use crate::manager::renew::{self, RenewError};
+use crate::manager::stand_in::Fresh;
+use crate::manager::status::{Row, Status, rows};
+use crate::manager::{Ladder, Options, Tools};
 use crate::store::sweep::sweep;
 use crate::store::{Claim, LineageState, Store, StoreError};
 
-/// So many wishes' items are read before anybody may connect; the others behind.
-const AT_ONCE: usize = 512;
-/// So many wishes are read in one turn of the loop.
-const A_TURN: usize = 32;
 /// So many certificates are issued at the same time.
 const ABREAST: usize = 8;
+/// So many stand-ins are committed at the same time; they are served already, so there is no hurry.
+const BEHIND: usize = 4;
 /// How often a follower asks whether the issuer role is free.
 const ROLE_AGAIN: Duration = Duration::from_secs(10);
 
@@ -67,7 +67,9 @@ pub struct Manager {
     /// What was found of certificates somebody else keeps.
     foreign: Vec<Row>,
     /// Served from memory, to be committed.
-    fresh: Vec<Fresh>,
+    fresh: VecDeque<Fresh>,
+    /// Which of them are being committed.
+    committing: HashSet<LineageId>,
     /// Lineages that are being issued.
     busy: HashMap<LineageId, Option<AbortHandle>>,
     attempts: JoinSet<Finished>,
@@ -89,6 +91,7 @@ enum Role {
 enum Finished {
     Swept(Result<(), StoreError>),
     Attempt(Step, Result<ItemId, RenewError>),
+    Behind(Step, Result<ItemId, RenewError>),
 }
 
 impl Manager {
@@ -115,7 +118,8 @@ impl Manager {
             unread: Vec::new(),
             index: Index::new(),
             foreign: Vec::new(),
-            fresh: Vec::new(),
+            fresh: VecDeque::new(),
+            committing: HashSet::new(),
             busy: HashMap::new(),
             attempts: JoinSet::new(),
             role: Role::Follower { told: false, again: SystemTime::UNIX_EPOCH },
@@ -178,8 +182,7 @@ impl Manager {
             match self.tools.store.claim_issuer().await {
                 Ok(claim) => {
                     self.role = Role::Sweeping(claim);
-                    let store = self.tools.store.clone();
-                    self.attempts.spawn(async move { Finished::Swept(sweep(&store).await.map(drop)) });
+                    self.sweep();
                 }
                 Err(error) => {
                     if !told {
@@ -193,12 +196,14 @@ impl Manager {
         if !matches!(self.role, Role::Issuer(_)) {
             return None;
         }
-        for fresh in std::mem::take(&mut self.fresh) {
+        while self.committing.len() < BEHIND
+            && let Some(fresh) = self.fresh.pop_front()
+        {
             self.commit_behind(fresh);
         }
         let busy: HashSet<LineageId> = self.busy.keys().cloned().collect();
         let plan = plan::plan(&self.desired, &self.inventory, &busy, now);
-        let room = ABREAST.saturating_sub(self.attempts.len());
+        let room = (ABREAST + self.committing.len()).saturating_sub(self.attempts.len());
         for step in plan.steps.into_iter().take(room) {
             self.attempt(step);
         }
@@ -218,8 +223,9 @@ impl Manager {
         let (tools, id) = (self.tools.clone(), fresh.step.wish.lineage.id().clone());
         let task = self.attempts.spawn(async move {
             let done = fresh.commit(&tools).await;
-            Finished::Attempt(fresh.step, done)
+            Finished::Behind(fresh.step, done)
         });
+        self.committing.insert(id.clone());
         self.busy.insert(id, Some(task));
     }
 
@@ -235,14 +241,31 @@ impl Manager {
                 };
                 self.look_elsewhere().await;
             }
-            Finished::Attempt(step, done) => {
-                self.busy.remove(step.wish.lineage.id());
-                match done {
-                    Ok(item) => self.issued(&step, &item).await,
-                    Err(error) => self.failed(&step, &error).await,
-                }
+            Finished::Attempt(step, done) => self.attempted(&step, done).await,
+            Finished::Behind(step, done) => {
+                self.committing.remove(step.wish.lineage.id());
+                self.attempted(&step, done).await;
             }
         }
+    }
+
+    async fn attempted(&mut self, step: &Step, done: Result<ItemId, RenewError>) {
+        self.busy.remove(step.wish.lineage.id());
+        match done {
+            Ok(item) => self.issued(step, &item).await,
+            // The certificate is safe; what points to it is mended by a sweep.
+            Err(RenewError::Store(StoreError::PointersLag { item, .. })) => {
+                warn!(%item, "committed, but not all of its names lead to it yet; sweeping");
+                self.issued(step, &item).await;
+                self.sweep();
+            }
+            Err(error) => self.failed(step, &error).await,
+        }
+    }
+
+    fn sweep(&mut self) {
+        let store = self.tools.store.clone();
+        self.attempts.spawn(async move { Finished::Swept(sweep(&store).await.map(drop)) });
     }
 
     /// An attempt ended without a word: we aborted it, or it panicked, which trying again would only repeat.
@@ -252,6 +275,7 @@ impl Manager {
         if let Some(lineage) = lineage.filter(|_| gone.is_panic()) {
             error!(%lineage, error = %gone, "an attempt died");
             self.busy.remove(&lineage);
+            self.committing.remove(&lineage);
             self.inventory.refuse(&lineage, "the attempt died; the log says where".to_owned());
         }
     }
@@ -313,91 +337,6 @@ impl Manager {
         }
     }
 
-    /// Shows what is there for all wishes: the first ones read, the others when they are asked for or behind.
-    async fn take_in_all(&mut self) -> Result<(), StoreError> {
-        let desired = Arc::clone(&self.desired);
-        let (now, later) = desired.wishes.split_at(desired.wishes.len().min(AT_ONCE));
-        let mut names: Vec<Name> = Vec::new();
-        for wish in now {
-            load::take_stock(wish, &self.index, &mut self.inventory, &self.tools.store.database()).await?;
-            names.extend(wish.names().iter().cloned());
-        }
-        self.serve(names, Wanted::Changed).await;
-        let mut cold: Vec<Name> = Vec::new();
-        self.unread.clear();
-        for wish in later {
-            if load::candidates(wish, &self.index).is_empty() {
-                continue;
-            }
-            self.unread.push(wish.clone());
-            for name in wish.names() {
-                self.inventory.set_unread(name, true);
-                if self.shelf.shows(name).is_none() {
-                    cold.push(name.clone());
-                }
-            }
-        }
-        self.shelf.show_cold(&cold);
-        self.foreign = load::serve_foreign(&mut self.shelf, &desired.foreign);
-        self.shelf.set_unnamed(desired.unnamed.clone());
-        Ok(())
-    }
-
-    async fn read_a_turn(&mut self) {
-        let rest = self.unread.len().saturating_sub(A_TURN);
-        let turn: Vec<Wish> = self.unread.drain(rest..).collect();
-        for wish in turn {
-            self.read(&wish).await;
-        }
-        if self.unread.is_empty() {
-            self.stand_in().await;
-        }
-    }
-
-    async fn read(&mut self, wish: &Wish) {
-        let database = self.tools.store.database();
-        if let Err(error) = load::take_stock(wish, &self.index, &mut self.inventory, &database).await {
-            warn!(names = %wish.names(), %error, "the items of these names cannot be listed");
-        }
-        self.serve(wish.names().iter().cloned().collect(), Wanted::Changed).await;
-    }
-
-    /// A hello waits for this name.
-    async fn fetch(&mut self, name: &Name) {
-        let desired = Arc::clone(&self.desired);
-        let Some(wish) = desired.by_name().get(name).copied() else {
-            self.shelf.take_off([name.clone()]);
-            return;
-        };
-        if self.inventory.is_unread(name) {
-            let database = self.tools.store.database();
-            if let Err(error) = load::take_stock(wish, &self.index, &mut self.inventory, &database).await {
-                warn!(%name, %error, "the items of this name cannot be listed");
-            }
-        }
-        self.serve(vec![name.clone()], Wanted::Asked).await;
-    }
-
-    /// Pointers may lead elsewhere than they did: a sweep, or another process.
-    async fn look_elsewhere(&mut self) {
-        let database = self.tools.store.database();
-        match load::index(&database).await {
-            Ok(index) => self.index = index,
-            Err(error) => {
-                warn!(%error, "the pointers cannot be listed; what is on show stays");
-                return;
-            }
-        }
-        let desired = Arc::clone(&self.desired);
-        for wish in &desired.wishes {
-            let unknown =
-                load::candidates(wish, &self.index).iter().any(|id| self.inventory.item(id).is_none());
-            if unknown && !wish.names().iter().any(|name| self.inventory.is_unread(name)) {
-                self.read(wish).await;
-            }
-        }
-    }
-
     async fn configure(&mut self, options: Options) {
         let before = std::mem::replace(&mut self.desired, Arc::new(options.desired));
         self.tools.issuers = Arc::new(options.issuers);
@@ -424,30 +363,6 @@ impl Manager {
         }
         self.stand_in().await;
         info!(certificates = desired.wishes.len() + desired.foreign.len(), "configured anew");
-    }
-
-    /// Makes and shows a selfsigned certificate wherever the plan wants one; from memory, committed behind.
-    async fn stand_in(&mut self) {
-        let busy: HashSet<LineageId> = self.busy.keys().cloned().collect();
-        let plan = plan::plan(&self.desired, &self.inventory, &busy, self.tools.clock.now());
-        for step in plan.steps.into_iter().filter(|s| s.wish.lineage.provider() == Provider::Selfsigned) {
-            match Fresh::sign(&self.tools, step.clone()).await {
-                Ok(fresh) => {
-                    info!(names = %step.wish.names(), why = step.why, "serving selfsigned");
-                    self.shelf.show(step.wish.names(), &Certificate::new(&fresh.bundle));
-                    self.busy.insert(step.wish.lineage.id().clone(), None);
-                    self.fresh.push(fresh);
-                }
-                Err(error) => {
-                    error!(names = %step.wish.names(), %error, "no selfsigned certificate could be made")
-                }
-            }
-        }
-    }
-
-    async fn serve(&mut self, names: Vec<Name>, wanted: Wanted) {
-        let database = self.tools.store.database();
-        self.shelf.serve(&names, &self.desired, &mut self.inventory, &database, wanted).await;
     }
 
     fn report(&self) {
