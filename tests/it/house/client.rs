@@ -138,6 +138,13 @@ pub(crate) async fn read(response: Response<Incoming>) -> (u16, String) {
     (status, String::from_utf8(body.into()).expect("text"))
 }
 
+/// Status and text of a GET without TLS, on a connection of its own.
+pub(crate) async fn in_clear(port: u16, path: &str) -> (u16, String) {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
+    let response = h1_over(stream).await.send_request(get(path, "localhost")).await;
+    read(response.expect("an answer")).await
+}
+
 #[derive(Debug)]
 struct Believer;
 

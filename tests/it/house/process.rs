@@ -107,9 +107,9 @@ impl Sidegate {
         self.log.borrow().clone()
     }
 
-    /// All lines of standard output so far.
-    pub(crate) fn out(&self) -> Vec<String> {
-        self.out.borrow().clone()
+    /// Standard output, also of a process that has ended.
+    pub(crate) fn output(&self) -> Output {
+        Output(self.out.clone())
     }
 
     /// Fails unless the log tells of these things one after another.
@@ -148,6 +148,18 @@ impl Sidegate {
         self.child.kill().expect("it is ours");
         self.child.wait().expect("it is ours");
         self.log()
+    }
+}
+
+/// What a process says on standard output.
+pub(crate) struct Output(watch::Receiver<Vec<String>>);
+
+impl Output {
+    /// All of it, once the process has ended.
+    pub(crate) async fn whole(mut self) -> Vec<String> {
+        let closed = async { while self.0.changed().await.is_ok() {} };
+        tokio::time::timeout(PATIENCE, closed).await.expect("its output ends");
+        self.0.borrow().clone()
     }
 }
 

@@ -1,0 +1,155 @@
+//! SIGHUP: what changed in the files holds from now on, what was open stays open, and a mistake changes nothing.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http1::SendRequest;
+use rustix::process::Signal;
+use sidegate::ident::{Name, Names};
+use sidegate::pki::{KeyType, Leaf, PrivateKey, SigningRequest};
+
+use crate::house::client::{self, Client};
+use crate::house::greeter::Greeter;
+use crate::house::process::{Place, Sidegate};
+
+#[tokio::test]
+async fn routes_and_sites_change_under_an_open_connection() {
+    let (place, one, two) = (Place::new(), Greeter::start("one").await, Greeter::start("two").await);
+    let config = place.configure("", &site("a.internal", &one));
+    let sidegate = Sidegate::serve(&config).await;
+    let mut open = client::h1(place.tls(), "a.internal").await;
+    assert_eq!(ask(&mut open, "a.internal").await, "one");
+    let shown = Client::offering(&["h2"]).hello(place.tls(), Some("a.internal")).await.expect("a handshake");
+    Client::offering(&["h2"]).alert(place.tls(), Some("b.internal")).await;
+
+    place.configure("", &(site("a.internal", &two) + &site("b.internal", &one)));
+    sidegate.signal(Signal::HUP);
+    sidegate.logged(&["configured anew", "certificates=2"]).await;
+    assert_eq!(ask(&mut open, "a.internal").await, "two", "on the connection from before");
+    let mut added = client::h1(place.tls(), "b.internal").await;
+    assert_eq!(ask(&mut added, "b.internal").await, "one");
+    let again = Client::offering(&["h2"]).hello(place.tls(), Some("a.internal")).await.expect("a handshake");
+    assert_eq!(again.leaf.serial(), shown.leaf.serial(), "what did not change keeps its certificate");
+
+    // A name that is gone is refused; whoever is connected under another one does not notice.
+    place.configure("", &site("b.internal", &one));
+    sidegate.signal(Signal::HUP);
+    sidegate.logged(&["configured anew", "certificates=1"]).await;
+    Client::offering(&["h2"]).alert(place.tls(), Some("a.internal")).await;
+    assert_eq!(ask(&mut added, "b.internal").await, "one");
+    sidegate.stop().await;
+}
+
+#[tokio::test]
+async fn a_faulty_file_changes_nothing_and_every_fault_is_told() {
+    let (place, one) = (Place::new(), Greeter::start("one").await);
+    let config = place.configure("", &site("a.internal", &one));
+    let sidegate = Sidegate::serve(&config).await;
+    let mut open = client::h1(place.tls(), "a.internal").await;
+    assert_eq!(ask(&mut open, "a.internal").await, "one");
+
+    place.configure("emial = \"x\"", "[[site]]\ndomains = [\"b.internal\"]\nto = \"ftp://b\"");
+    let lines = std::fs::read_to_string(&config).expect("readable");
+    let line = |of: &str| lines.lines().position(|line| line.starts_with(of)).expect("written") + 1;
+    sidegate.signal(Signal::HUP);
+    sidegate.logged(&["WARN", "not reloaded", "stays as it is"]).await;
+    let at = |of: &str| format!("{}:{}:", config.display(), line(of));
+    sidegate.assert_story(&[&at("emial"), &at("to = "), "not reloaded"]);
+    sidegate.logged(&["Did you mean `email`?"]).await;
+
+    assert_eq!(ask(&mut open, "a.internal").await, "one");
+    let mut new = client::h1(place.tls(), "a.internal").await;
+    assert_eq!(ask(&mut new, "a.internal").await, "one");
+    Client::offering(&["h2"]).alert(place.tls(), Some("b.internal")).await;
+
+    // What needs a restart is named, and the rest is taken over.
+    let text = place.configure("", &site("a.internal", &one));
+    let changed = std::fs::read_to_string(&text).expect("readable").replace("workers = 2", "workers = 3");
+    std::fs::write(&text, changed).expect("written");
+    sidegate.signal(Signal::HUP);
+    sidegate.logged(&["a restart takes it over", "workers"]).await;
+    sidegate.logged(&["configured anew"]).await;
+    assert_eq!(ask(&mut open, "a.internal").await, "one");
+    sidegate.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_somebody_else_keeps_is_read_again_and_the_last_good_one_stays() {
+    let (place, one) = (Place::new(), Greeter::start("one").await);
+    let (cert, key) = (place.path("site.crt"), place.path("site.key"));
+    let files = format!("cert = {cert:?}\nkey = {key:?}\n");
+    let first = write_pair(&cert, &key, "shop.example.com");
+    let config = place.configure("", &(site("shop.example.com", &one) + &files));
+    let sidegate = Sidegate::serve(&config).await;
+    let mut open = client::h1(place.tls(), "shop.example.com").await;
+    assert_eq!(serial(&place).await, first);
+
+    let second = write_pair(&cert, &key, "shop.example.com");
+    assert_eq!(serial(&place).await, first, "nobody said that it changed");
+    sidegate.signal(Signal::HUP);
+    sidegate.logged(&["configured anew"]).await;
+    assert_eq!(serial(&place).await, second);
+
+    // The renewal was interrupted: a new certificate beside the old key.
+    let old_key = std::fs::read(&key).expect("readable");
+    write_pair(&cert, &key, "shop.example.com");
+    std::fs::write(&key, &old_key).expect("written");
+    after_reload(&sidegate, &["the one before stays", "another key"]).await;
+    assert_eq!(serial(&place).await, second);
+
+    write_pair(&cert, &key, "other.example.com");
+    after_reload(&sidegate, &["the one before stays", "does not cover shop.example.com"]).await;
+    assert_eq!(serial(&place).await, second);
+
+    // These two are seen before anything is taken over.
+    std::fs::write(&cert, "this is no certificate").expect("written");
+    after_reload(&sidegate, &["the configuration is faulty", "site.crt holds nothing of the kind"]).await;
+    assert_eq!(serial(&place).await, second);
+    std::fs::remove_file(&cert).expect("removed");
+    after_reload(&sidegate, &["the configuration is faulty", "site.crt: there is no such file"]).await;
+    assert_eq!(serial(&place).await, second);
+    assert_eq!(ask(&mut open, "shop.example.com").await, "one", "the connection from the beginning");
+    sidegate.stop().await;
+}
+
+fn site(name: &str, app: &Greeter) -> String {
+    format!("[[site]]\ndomains = [{name:?}]\nto = {}\n", app.port)
+}
+
+/// Waits until a reload is answered with these words, which no earlier one was.
+async fn after_reload(sidegate: &Sidegate, words: &[&str]) {
+    let holds = |line: &String| words.iter().all(|word| line.contains(word));
+    assert!(!sidegate.log().iter().any(holds), "{words:?} has been said before");
+    sidegate.signal(Signal::HUP);
+    sidegate.logged(words).await;
+}
+
+/// Puts a fresh pair there; returns its serial number.
+fn write_pair(cert: &Path, key: &Path, name: &str) -> String {
+    let names = Names::new([Name::parse(name).expect("a name")]).expect("names");
+    let private = PrivateKey::generate(KeyType::P256);
+    let request = SigningRequest::new(&private, &names).expect("a request");
+    let now = SystemTime::now();
+    let hour = Duration::from_secs(3600);
+    let leaf = Leaf::from_der(request.self_sign(now - hour, now + hour).expect("signed").into());
+    let leaf = leaf.expect("a certificate");
+    std::fs::write(cert, leaf.pem()).expect("written");
+    std::fs::write(key, private.to_pem().as_bytes()).expect("written");
+    leaf.serial()
+}
+
+async fn serial(place: &Place) -> String {
+    // A client of its own each time: a resumed session would show the certificate it began with.
+    let client = Client::offering(&["http/1.1"]);
+    client.hello(place.tls(), Some("shop.example.com")).await.expect("a handshake").leaf.serial()
+}
+
+async fn ask(connection: &mut SendRequest<Full<Bytes>>, name: &str) -> String {
+    connection.ready().await.expect("the connection is still open");
+    let answer = connection.send_request(client::get("/", name)).await.expect("an answer");
+    let (status, text) = client::read(answer).await;
+    assert_eq!(status, 200, "{text}");
+    text
+}
