@@ -34,7 +34,8 @@ async def main(port, root):
         except websockets.ConnectionClosed as closed:
             assert (closed.rcvd.code, closed.rcvd.reason) == (4001, "as you wish"), closed
     # Two at a time do not hear each other.
-    async with connect(url, ssl=trust) as one, connect(url, ssl=trust) as two:
+    offer = {"ssl": trust, "subprotocols": ["sidegate.test"]}
+    async with connect(url, **offer) as one, connect(url, **offer) as two:
         await one.send("one")
         await two.send("two")
         assert (await two.recv(), await one.recv()) == ("two", "one")

@@ -9,6 +9,7 @@ async def echo(connection):
     async for message in connection:
         if message == "bye":
             await connection.close(4001, "as you wish")
+            return
         await connection.send(message)
 
 
