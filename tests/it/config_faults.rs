@@ -92,6 +92,27 @@ fn a_file_that_is_not_toml_says_where() {
 }
 
 #[test]
+fn a_file_cut_off_anywhere_is_good_or_says_why_not() {
+    let reference = concat!(env!("CARGO_MANIFEST_DIR"), "/config/reference.toml");
+    let whole = std::fs::read_to_string(reference).expect("the reference");
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("x.toml");
+    let serve = Purpose::Serve { file: Some(file.clone()) };
+    let mut good = 0;
+    for end in (0..=whole.len()).step_by(7).filter(|end| whole.is_char_boundary(*end)) {
+        std::fs::write(&file, &whole[..end]).expect("written");
+        match config::load(&serve, &Flags::default(), &Env::default()) {
+            Ok(settings) => {
+                good += 1;
+                assert!(!settings.sites.is_empty(), "cut at {end}");
+            }
+            Err(faults) => assert!(faults.iter().count() > 0, "cut at {end}"),
+        }
+    }
+    assert!(good > 1, "some of its beginnings are good");
+}
+
+#[test]
 fn each_value_has_its_kind() {
     for (text, fault) in [
         ("storage = true", "1:11: storage: this is a TOML boolean. Accepted: a string"),
