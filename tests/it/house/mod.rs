@@ -1,6 +1,7 @@
 //! What stands around the thing under test.
 
 pub(crate) mod app;
+pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod faults;
 pub(crate) mod front;
