@@ -91,9 +91,9 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let view = View::new(status, resolver.clone());
 
     let proxy_options = build::proxy(settings, files.connections(), addrs.https.port());
-    let proxy =
-        Proxy::new(proxy_options, resolver, build::routes(settings), access_log(settings, &kit.clock)?)
-            .map_err(AppError::setup("TLS cannot be set up"))?;
+    let (access, scribe) = access_log(settings, &kit.clock)?;
+    let proxy = Proxy::new(proxy_options, resolver, build::routes(settings), access)
+        .map_err(AppError::setup("TLS cannot be set up"))?;
     let (drain, watcher) = drain::channel();
     let (died, deaths) = mpsc::unbounded_channel();
 
@@ -115,7 +115,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     info!(https = %addrs.https, http = addrs.http.map(tracing::field::display), health = ?addrs.health,
         workers = settings.workers, connections = files.connections(), "listening");
     let settings = settings.clone();
-    Ok(Running { addrs, settings, kit, proxy, drain, view, commands, end, threads, deaths })
+    Ok(Running { addrs, settings, kit, proxy, drain, view, commands, end, threads, scribe, deaths })
 }
 
 /// What is served and what comes next, from the storage alone; no running process is asked.
@@ -170,17 +170,22 @@ impl Sockets {
     }
 }
 
-fn access_log(settings: &Settings, clock: &Clock) -> Result<AccessLog, AppError> {
+/// The access log, and the thread at its far end if there is one.
+fn access_log(
+    settings: &Settings,
+    clock: &Clock,
+) -> Result<(AccessLog, Option<thread::JoinHandle<()>>), AppError> {
     /// Lines that may wait for a slow disk; what comes beyond is dropped and counted.
     const QUEUE: usize = 8192;
     if !settings.access {
-        return Ok(AccessLog::off());
+        return Ok((AccessLog::off(), None));
     }
     let (log, lines) = AccessLog::channel(QUEUE, clock.clone());
     let dropped: Arc<AtomicU64> = log.dropped();
     // The thread ends by itself once the last worker is gone and the last line is out.
-    host::access::write_lines(lines, dropped).map_err(AppError::setup("the access log has no thread"))?;
-    Ok(log)
+    let scribe =
+        host::access::write_lines(lines, dropped).map_err(AppError::setup("the access log has no thread"))?;
+    Ok((log, Some(scribe)))
 }
 
 /// A thread that tells when it ends, however it ends.

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -14,6 +16,9 @@ use crate::admin::View;
 use crate::config::Settings;
 use crate::manager::Commands;
 use crate::proxy::{Drain, Proxy};
+
+/// How long the last access lines may take. A reader that has stopped reading keeps nobody from ending.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Where a running process listens; ports are never zero.
 #[derive(Debug, Clone)]
@@ -38,6 +43,8 @@ pub struct Running {
     /// Ends the control plane.
     pub(super) end: CancellationToken,
     pub(super) threads: Vec<JoinHandle<()>>,
+    /// Writes access lines, until the last one is out.
+    pub(super) scribe: Option<JoinHandle<()>>,
     /// Names of threads that have ended.
     pub(super) deaths: mpsc::UnboundedReceiver<String>,
 }
@@ -79,7 +86,8 @@ impl Running {
         Ok(())
     }
 
-    /// Stops: no new connections, the open ones finish within the configured time, then the control plane ends.
+    /// Stops: no new connections, the open ones finish within the configured time, then the control plane ends. Their access lines are out by
+    /// then, if somebody reads them.
     pub async fn stop(self) {
         self.stop_or(std::future::pending()).await;
     }
@@ -87,7 +95,7 @@ impl Running {
     /// As [`stop`](Self::stop), but cuts the connections that are left as soon as `now` resolves.
     pub async fn stop_or(self, now: impl Future<Output = ()>) {
         tokio::pin!(now);
-        let Self { drain, view, end, threads, settings, proxy, .. } = self;
+        let Self { drain, view, end, threads, scribe, settings, proxy, .. } = self;
         let grace = settings.drain;
         info!(connections = proxy.status().open_connections(), grace = ?grace, "stopping");
         view.drain();
@@ -103,6 +111,12 @@ impl Running {
         for thread in threads {
             // A thread that died has said so.
             let _ = thread.join();
+        }
+        // The last one who could have something to write.
+        drop(proxy);
+        let latest = Instant::now() + LAST_LINES;
+        while scribe.as_ref().is_some_and(|scribe| !scribe.is_finished()) && Instant::now() < latest {
+            sleep(Duration::from_millis(1)).await;
         }
         info!("stopped");
     }

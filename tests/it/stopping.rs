@@ -32,7 +32,7 @@ async fn a_download_finishes(signal: Signal) {
     let mut download = begin_download(&place).await;
 
     sidegate.signal(signal);
-    sidegate.logged(&["stopping"]).await;
+    sidegate.logged(&["stopping", "connections=1"]).await;
     until_refused(&place).await;
     assert_eq!(probe(&place, "/livez").await, 200, "it still lives");
     assert_eq!(probe(&place, "/readyz").await, 503, "but wants no more work");
@@ -89,6 +89,55 @@ async fn an_idle_connection_does_not_delay_the_end() {
     let began = tokio::time::Instant::now();
     sidegate.stop().await;
     assert!(began.elapsed() < Duration::from_secs(15), "nobody waited for the grace of 25 seconds");
+}
+
+#[tokio::test]
+async fn the_next_start_has_the_same_ports_at_once() {
+    let (place, app) = (Place::new(), Greeter::start("app").await);
+    let config = configure(&place, &app);
+    for _ in 0..3 {
+        let sidegate = Sidegate::serve(&config).await;
+        assert!(!sidegate.log().iter().any(|line| line.contains("no probes")), "the probes' port as well");
+        // We close first, and the address lingers in TIME_WAIT.
+        let mut open = client::h1(place.tls(), NAME).await;
+        let answer = open.send_request(client::get("/", NAME)).await.expect("an answer");
+        assert_eq!(client::read(answer).await.0, 200);
+        assert_eq!(probe(&place, "/livez").await, 200);
+        sidegate.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_who_reads_the_access_log_is_no_reason_to_stay() {
+    let (place, app) = (Place::new(), Greeter::start("app").await);
+    let config = configure(&place, &app);
+    // A pipe that nobody reads, and that has no room for what follows.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let mut sidegate = std::process::Command::new(env!("CARGO_BIN_EXE_sidegate"))
+        .args(["serve".as_ref(), "-c".as_ref(), config.as_os_str()])
+        .stdout(writer)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let up = async {
+        while TcpStream::connect(place.tls()).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), up).await.expect("it listens");
+    let mut sender = client::h1(place.tls(), NAME).await;
+    let path = format!("/{}", "x".repeat(2000));
+    for _ in 0..400 {
+        sender.ready().await.expect("it is still open");
+        let answer = sender.send_request(client::get(&path, NAME)).await.expect("an answer");
+        assert_eq!(client::read(answer).await.0, 200);
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&sidegate), Signal::TERM)
+        .expect("it runs");
+    let ended = tokio::task::spawn_blocking(move || sidegate.wait());
+    let ended = tokio::time::timeout(Duration::from_secs(20), ended).await.expect("it ends");
+    assert_eq!(ended.expect("no panic").expect("ours").code(), Some(0));
+    drop(reader);
 }
 
 fn configure(place: &Place, app: &Greeter) -> PathBuf {
