@@ -46,13 +46,15 @@ async fn answer(
         }
         let slow = head.starts_with(b"GET /slow ");
         let length = if slow { 2 * HALF } else { name.len() };
-        stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").as_bytes()).await?;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
         if slow {
+            stream.write_all(head.as_bytes()).await?;
             stream.write_all(&[b'a'; HALF]).await?;
             let _ = finished.wait_for(|finished| *finished).await;
             stream.write_all(&[b'b'; HALF]).await?;
         } else {
-            stream.write_all(name.as_bytes()).await?;
+            // In one piece: a second one would wait for the other side's delayed acknowledgement.
+            stream.write_all((head + name).as_bytes()).await?;
         }
     }
 }
