@@ -1,12 +1,12 @@
 //! How many, and how long: connections, handshakes, heads, silence, and clients that do not read.
 
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
+use rustix::process::{Resource, Rlimit, prlimit};
 use sidegate::proxy::Options;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use crate::house::app::App;
 use crate::house::client::{Client, get, h1, h1_over, h2, read};
 use crate::house::front::{Front, site};
+use crate::house::process::{Place, Sidegate};
 
 const SHORT: Duration = Duration::from_millis(200);
 
@@ -142,70 +143,33 @@ async fn a_client_that_does_not_read_is_cut() {
     drop(io);
 }
 
-/// Set in a process that is allowed few descriptors.
-const CHILD: &str = "SIDEGATE_TEST_FEW_DESCRIPTORS";
-
 #[tokio::test]
 async fn a_process_without_descriptors_survives_and_serves_again() {
-    // The limit is a process's own, so the front has one for itself.
-    let exe = std::env::current_exe().expect("this test");
-    let mut child = Command::new("sh")
-        .args([
-            "-c",
-            "ulimit -n 40; exec \"$0\" --exact limits::front_with_few_descriptors --ignored --nocapture",
-        ])
-        .arg(exe)
-        .env(CHILD, "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("a child");
-    let mut said = std::io::BufReader::new(child.stdout.take().expect("its output"));
-    // Its output is kept open to the end, or its last words would fail it.
-    let (address, _said): (SocketAddr, _) = tokio::task::spawn_blocking(move || {
-        use std::io::BufRead;
-        let mut line = String::new();
-        while said.read_line(&mut line).expect("its words") > 0 {
-            if let Some((_, address)) = line.trim().split_once("listening on ") {
-                return (address.parse().expect("an address"), said);
-            }
-            line.clear();
-        }
-        panic!("the child said nothing");
-    })
-    .await
-    .expect("no panic");
-
+    let place = Place::new();
+    let config = place.configure("", "[[site]]\ndomains = [\"localhost\"]\nto = 9\n");
+    let sidegate = Sidegate::serve(&config).await;
+    let address = SocketAddr::from(([127, 0, 0, 1], place.http));
     let ask = || async {
         let mut io = TcpStream::connect(address).await.expect("the kernel accepts");
-        io.write_all(b"GET / HTTP/1.1\r\nhost: example.com\r\n\r\n").await.expect("sent");
+        io.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("sent");
         let mut answer = [0; 1024];
         let count = io.read(&mut answer).await.expect("an answer");
         assert!(answer[..count].starts_with(b"HTTP/1.1 301 "));
     };
     ask().await;
+    // Its permits were counted from the limit at its start; what is left now is far less.
+    let open =
+        std::fs::read_dir(format!("/proc/{}/fd", sidegate.pid().as_raw_nonzero())).expect("it runs").count();
+    let few = u64::try_from(open).expect("a few") + 8;
+    prlimit(Some(sidegate.pid()), Resource::Nofile, Rlimit { current: Some(few), maximum: Some(few) })
+        .expect("it is ours");
     let mut crowd = Vec::new();
     for _ in 0..60 {
         crowd.push(TcpStream::connect(address).await.expect("the kernel accepts"));
     }
+    sidegate.logged(&["WARN", "cannot accept connections"]).await;
     assert!(timeout(2 * SHORT, ask()).await.is_err(), "the descriptors are used up");
     drop(crowd);
     timeout(Duration::from_secs(10), ask()).await.expect("served again");
-
-    // Its standard input is its life.
-    drop(child.stdin.take());
-    assert!(child.wait().expect("it ends").success());
-}
-
-#[tokio::test]
-#[ignore = "run by the test before it"]
-async fn front_with_few_descriptors() {
-    assert!(std::env::var_os(CHILD).is_some(), "only in a process of its own");
-    let nowhere = "127.0.0.1:9".parse().expect("an address");
-    let front = Front::without_certificates(Options::default(), vec![site(&["example.com"], nowhere)]);
-    println!("listening on {}", front.http);
-    tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()))
-        .await
-        .expect("no panic")
-        .expect("an end");
+    sidegate.stop().await;
 }

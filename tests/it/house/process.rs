@@ -125,9 +125,12 @@ impl Sidegate {
         }
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("it has a number")
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("it runs");
-        kill_process(pid, signal).expect("it is ours");
+        kill_process(self.pid(), signal).expect("it is ours");
     }
 
     /// Waits for the end.
