@@ -1,5 +1,6 @@
 //! One accepted connection: its bytes, and what is known about it before the first request.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -13,7 +14,7 @@ use tokio::net::TcpStream;
 
 use super::tls::TlsStream;
 use crate::catalog::Certificate;
-use crate::ident::Fqdn;
+use crate::ident::{Fqdn, Name};
 
 /// A connection whose handshake, if it had one, is over.
 pub(in crate::proxy) struct Conn {
@@ -22,7 +23,7 @@ pub(in crate::proxy) struct Conn {
     pub(in crate::proxy) alpn: Alpn,
 }
 
-/// What every exchange on a connection may know about it. Never changes once the handshake is over.
+/// What every exchange on a connection may know about it. All but the last never changes once the handshake is over.
 #[derive(Clone)]
 pub(in crate::proxy) struct ConnFacts {
     /// Who is at the other end.
@@ -35,6 +36,8 @@ pub(in crate::proxy) struct ConnFacts {
     pub(in crate::proxy) certificate: Option<Arc<Certificate>>,
     /// The TLS version as logs write it.
     pub(in crate::proxy) tls_version: Option<&'static str>,
+    /// Why we end the connection with exchanges still running, once we do.
+    pub(in crate::proxy) cut: Cell<Option<&'static str>>,
 }
 
 /// The protocol both sides agreed on.
@@ -47,12 +50,23 @@ pub(in crate::proxy) enum Alpn {
 }
 
 impl ConnFacts {
+    /// Leaves word for the exchanges that end with the connection, and passes its end on.
+    pub(in crate::proxy) fn tell(&self, ended: Result<(), ConnError>) -> Result<(), ConnError> {
+        if let Err(error) = &ended {
+            self.cut.set(error.reason());
+        }
+        ended
+    }
+
     /// Whether a request for `host` may come on this connection: the client was shown a certificate for it, or there
-    /// was none to show. `host` is lower case and has no trailing dot.
-    pub(in crate::proxy) fn covers(&self, host: &str) -> bool {
-        match (&self.certificate, &self.server_name) {
-            (_, Some(name)) if name.as_str() == host => true,
-            (Some(certificate), _) => certificate.covers(host),
+    /// was none to show.
+    pub(in crate::proxy) fn covers(&self, host: &Name) -> bool {
+        if self.server_name.is_some() && self.server_name.as_ref() == host.fqdn() {
+            return true;
+        }
+        match (&self.certificate, host) {
+            (Some(certificate), Name::Dns(fqdn)) => certificate.covers(fqdn.as_str()),
+            (Some(certificate), Name::Ip(ip)) => certificate.covers(&ip.to_string()),
             (None, _) => !self.secure,
         }
     }
@@ -94,6 +108,15 @@ pub(in crate::proxy) enum ConnError {
 }
 
 impl ConnError {
+    /// The word for it in the lines of exchanges that it ends.
+    pub(in crate::proxy) fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Stalled => Some("client_stalled"),
+            Self::Cut => Some("drain_cut"),
+            _ => None,
+        }
+    }
+
     /// Who would have to do something about it.
     pub(in crate::proxy) fn fault(&self) -> &'static str {
         match self {

@@ -34,7 +34,7 @@ use crate::catalog::Resolver;
 
 use limits::Limits;
 use listener::Door;
-use route::Routes;
+use route::{Routes, View};
 use tls::Tls;
 use upstream::Pools;
 
@@ -59,6 +59,8 @@ pub struct Proxy {
 /// What a worker has for itself.
 struct Worker {
     proxy: Arc<Proxy>,
+    routes: View,
+    access: Rc<AccessLog>,
     pools: Pools,
     http: http::server::Protocols,
 }
@@ -117,6 +119,8 @@ impl Proxy {
     /// What the system said if a listener cannot be used; nothing is served then.
     pub async fn serve(self: Arc<Self>, listeners: Listeners, mut watcher: Watcher) -> io::Result<()> {
         let worker = Rc::new(Worker {
+            routes: View::of(&self.routes),
+            access: Rc::new(self.access.clone()),
             pools: Pools::new(&self.options),
             http: http::server::Protocols::new(),
             proxy: self,

@@ -1,5 +1,6 @@
 //! From an accepted connection to the protocol spoken on it. The set of protocols is closed.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -41,6 +42,13 @@ pub(in crate::proxy) async fn serve(
 }
 
 fn clear(tcp: TcpStream, client: SocketAddr) -> Conn {
-    let facts = ConnFacts { client, secure: false, server_name: None, certificate: None, tls_version: None };
+    let facts = ConnFacts {
+        client,
+        secure: false,
+        server_name: None,
+        certificate: None,
+        tls_version: None,
+        cut: Cell::default(),
+    };
     Conn { io: Stream::Clear(tcp), facts: Rc::new(facts), alpn: Alpn::Absent }
 }

@@ -5,6 +5,7 @@
 //! [`Resolver`], so session tickets outlive every renewal. The two are apart so that no client can come to speak
 //! `acme-tls/1` with an app, and no validation to be shown an ordinary certificate.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -118,6 +119,7 @@ impl Tls {
                 Some(ProtocolVersion::TLSv1_3) => Some("1.3"),
                 _ => None,
             },
+            cut: Cell::default(),
         };
         let io = Stream::Tls(TlsStream(Box::new(tls)));
         Ok(Accepted::Client(Conn { io, facts: Rc::new(facts), alpn }))

@@ -157,7 +157,8 @@ async fn what_is_not_done_within_the_grace_is_cut() {
     assert!(began.elapsed() >= Duration::from_millis(300));
     asked.abandoned().await;
     timeout(Duration::from_secs(5), front.ended()).await.expect("it was cut");
-    assert_eq!(front.line()["status"], 499);
+    let line = front.line();
+    assert_eq!((line["status"].as_u64(), line["reason"].as_str()), (Some(499), Some("drain_cut")));
 }
 
 #[tokio::test]
@@ -172,6 +173,7 @@ async fn a_second_word_cuts_at_once() {
     timeout(Duration::from_secs(5), front.ended()).await.expect("it was cut");
     assert!(answer.await.expect("no panic").is_err(), "no answer came");
     asked.abandoned().await;
+    assert_eq!(front.line()["reason"], "drain_cut");
 }
 
 /// A WebSocket through the proxy: the client's end and the app's.
@@ -231,6 +233,7 @@ async fn a_websocket_is_cut_when_the_grace_is_over() {
     assert!(matches!(client.read(&mut heard).await, Ok(0) | Err(_)));
     assert!(matches!(app.read(&mut heard).await, Ok(0) | Err(_)));
     timeout(Duration::from_secs(5), front.ended()).await.expect("it was cut");
+    assert_eq!(front.line()["reason"], "drain_cut");
 }
 
 #[tokio::test]

@@ -139,7 +139,7 @@ async fn a_client_that_does_not_read_is_cut() {
     // More than all buffers on the way hold.
     app.next().await.say(Bytes::from(vec![0; 64 * 1024 * 1024]));
     let line = tokio::task::spawn_blocking(move || front.line()).await.expect("no panic");
-    assert_eq!((line["status"].as_u64(), line["reason"].as_str()), (Some(200), Some("client_abort")));
+    assert_eq!((line["status"].as_u64(), line["reason"].as_str()), (Some(200), Some("client_stalled")));
     drop(io);
 }
 

@@ -19,7 +19,7 @@ const LONGEST: usize = 1024;
 /// Dropping it writes the line, so that there is exactly one for each request, whatever becomes of it: a record
 /// that is dropped before it was [`answered`](Self::answered) tells of a client that went away.
 pub(in crate::proxy) struct Record {
-    log: AccessLog,
+    log: Rc<AccessLog>,
     facts: Rc<ConnFacts>,
     began: Instant,
     method: Method,
@@ -48,7 +48,7 @@ impl Meter {
 impl Record {
     /// Begins with a request whose head has just been read; `None` if there is no log.
     pub(in crate::proxy) fn begin<B>(
-        log: &AccessLog,
+        log: &Rc<AccessLog>,
         request: &Request<B>,
         facts: &Rc<ConnFacts>,
         received: &Meter,
@@ -59,7 +59,7 @@ impl Record {
         }
         let headers = request.headers();
         Some(Box::new(Self {
-            log: log.clone(),
+            log: Rc::clone(log),
             facts: Rc::clone(facts),
             began: Instant::now(),
             method: request.method().clone(),
@@ -113,7 +113,7 @@ impl Record {
         // RFC 9110 knows no status for a client that does not wait; 499 is what nginx made of it.
         let status = self.status.map_or(499, |status| status.as_u16());
         let reason = match self.trace.reason {
-            None if !self.whole => Some("client_abort"),
+            None if !self.whole => Some(self.facts.cut.get().unwrap_or("client_abort")),
             reason => reason,
         };
         let host = match (self.uri.authority(), &self.host) {
@@ -171,7 +171,7 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let log = self.log.clone();
+        let log = Rc::clone(&self.log);
         log.record(self);
     }
 }

@@ -14,6 +14,7 @@ fn facts() -> Rc<ConnFacts> {
         server_name: Some(Fqdn::parse("example.com").expect("a name")),
         certificate: None,
         tls_version: Some("1.3"),
+        cut: std::cell::Cell::default(),
     })
 }
 
@@ -35,7 +36,7 @@ fn a_line_says_what_happened_and_keeps_the_query_to_itself() {
         .header("authorization", "secret")
         .body(())
         .expect("a request");
-    let mut record = Record::begin(&log, &request, &facts(), &meter).expect("a record");
+    let mut record = Record::begin(&Rc::new(log.clone()), &request, &facts(), &meter).expect("a record");
     meter.add(3);
     record.answered(
         StatusCode::OK,
@@ -72,7 +73,8 @@ fn nothing_a_client_sends_breaks_a_line() {
     let agent = HeaderValue::from_bytes(b"a\"b\\c\xff\td\xc2\x85").expect("a value");
     request.headers_mut().insert("user-agent", agent);
     request.headers_mut().insert("x-request-id", HeaderValue::from_str(&"x".repeat(5000)).expect("a value"));
-    let mut record = Record::begin(&log, &request, &facts(), &Meter::default()).expect("a record");
+    let mut record =
+        Record::begin(&Rc::new(log.clone()), &request, &facts(), &Meter::default()).expect("a record");
     record.answered(StatusCode::NOT_FOUND, Trace { reason: Some("no_site"), ..Trace::default() });
     record.finish();
     drop(record);
@@ -89,11 +91,12 @@ fn nothing_a_client_sends_breaks_a_line() {
 fn a_client_that_goes_away_leaves_a_line_behind() {
     let (log, lines) = log();
     let request = Request::get("/").body(()).expect("a request");
-    drop(Record::begin(&log, &request, &facts(), &Meter::default()));
+    drop(Record::begin(&Rc::new(log.clone()), &request, &facts(), &Meter::default()));
     let value = parsed(&lines.try_recv().expect("a line"));
     assert_eq!((value["status"].as_u64(), value["reason"].as_str()), (Some(499), Some("client_abort")));
 
-    let mut record = Record::begin(&log, &request, &facts(), &Meter::default()).expect("a record");
+    let mut record =
+        Record::begin(&Rc::new(log.clone()), &request, &facts(), &Meter::default()).expect("a record");
     record.answered(StatusCode::OK, Trace::default());
     drop(record);
     let value = parsed(&lines.try_recv().expect("a line"));
@@ -105,12 +108,12 @@ fn a_full_queue_costs_lines_and_counts_them() {
     let (log, lines) = log();
     let request = Request::get("/").body(()).expect("a request");
     for _ in 0..3 {
-        drop(Record::begin(&log, &request, &facts(), &Meter::default()));
+        drop(Record::begin(&Rc::new(log.clone()), &request, &facts(), &Meter::default()));
     }
     assert_eq!(log.dropped().load(Ordering::Relaxed), 2);
     assert_eq!(lines.try_iter().count(), 1);
     drop(lines);
-    drop(Record::begin(&log, &request, &facts(), &Meter::default()));
+    drop(Record::begin(&Rc::new(log.clone()), &request, &facts(), &Meter::default()));
     assert_eq!(log.dropped().load(Ordering::Relaxed), 3);
-    assert!(Record::begin(&AccessLog::off(), &request, &facts(), &Meter::default()).is_none());
+    assert!(Record::begin(&Rc::new(AccessLog::off()), &request, &facts(), &Meter::default()).is_none());
 }

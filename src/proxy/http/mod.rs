@@ -51,7 +51,7 @@ pub(in crate::proxy) async fn exchange(
         Ok(host) => host,
         Err(reason) => return refuse(StatusCode::BAD_REQUEST, reason),
     };
-    let routes = worker.proxy.routes.current();
+    let routes = worker.routes.current(&worker.proxy.routes);
     let Some(site) = routes.site(&host) else {
         if !facts.secure {
             return plain::stranger(worker, &request, trace);
@@ -63,7 +63,7 @@ pub(in crate::proxy) async fn exchange(
     }
     // RFC 9110 section 15.5.20. Clients reuse a connection for every name its certificate carries; a name it does
     // not carry is a mistake, or somebody who looks for a way around.
-    if !facts.covers(&host.to_string()) {
+    if !facts.covers(&host) {
         return refuse(StatusCode::MISDIRECTED_REQUEST, "misdirected");
     }
     if let Some(name) = site.redirect(&host) {

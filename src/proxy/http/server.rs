@@ -67,19 +67,21 @@ pub(in crate::proxy) async fn serve_h1(
     conn: Conn,
     mut drain: Watcher,
 ) -> Result<(), ConnError> {
-    let switched = Rc::default();
+    let (switched, facts) = (Rc::default(), conn.facts);
     {
         let activity = Arc::default();
         let watchdog = Watchdog::new(Arc::clone(&activity), &worker.proxy.options, true);
-        let service = service(worker, conn.facts, &activity, Some(Rc::clone(&switched)));
+        let service = service(worker, Rc::clone(&facts), &activity, Some(Rc::clone(&switched)));
         let io = TokioIo::new(Io::new(conn.io, activity));
         let served = pin!(worker.http.h1.serve_connection(io, service).with_upgrades());
-        drive(served, http1::UpgradeableConnection::graceful_shutdown, watchdog, &mut drain, true).await?;
+        let leave = http1::UpgradeableConnection::graceful_shutdown;
+        // What is still running is dropped with the connection, and has to find the reason by then.
+        facts.tell(drive(served, leave, watchdog, &mut drain, true).await)?;
     }
     let Some(switched) = switched.take() else { return Ok(()) };
     tokio::select! {
         () = switched.run() => Ok(()),
-        () = drain.cut() => Err(ConnError::Cut),
+        cut = async { drain.cut().await; facts.tell(Err(ConnError::Cut)) } => cut,
     }
 }
 
@@ -91,10 +93,11 @@ pub(in crate::proxy) async fn serve_h2(
 ) -> Result<(), ConnError> {
     let activity = Arc::default();
     let watchdog = Watchdog::new(Arc::clone(&activity), &worker.proxy.options, false);
-    let service = service(worker, conn.facts, &activity, None);
+    let facts = conn.facts;
+    let service = service(worker, Rc::clone(&facts), &activity, None);
     let io = TokioIo::new(Io::new(conn.io, activity));
     let served = pin!(worker.http.h2.serve_connection(io, service));
-    drive(served, http2::Connection::graceful_shutdown, watchdog, &mut drain, false).await
+    facts.tell(drive(served, http2::Connection::graceful_shutdown, watchdog, &mut drain, false).await)
 }
 
 /// Polls a connection to its end, and ends it when the watchdog or the drain says so.
@@ -183,7 +186,7 @@ async fn serve(
     mut request: Request<Incoming>,
 ) -> Result<Response<Watched>, Infallible> {
     let received = Meter::default();
-    let mut record = Record::begin(&worker.proxy.access, &request, &facts, &received);
+    let mut record = Record::begin(&worker.access, &request, &facts, &received);
     let method = request.method().clone();
     let client = match switch {
         Some(_) if request.headers().contains_key(UPGRADE) => Some(hyper::upgrade::on(&mut request)),

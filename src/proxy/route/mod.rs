@@ -4,10 +4,13 @@
 //! takes the table that is current when its head has been read, and keeps it. An exact host comes before a wildcard
 //! and a longer prefix before a shorter one.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Deref;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 
 use super::path;
 use super::upstream::{Target, Upstream};
@@ -138,13 +141,39 @@ impl SiteEntry {
 /// The cell the current table lives in.
 pub(in crate::proxy) struct Routes(ArcSwap<RouteTable>);
 
+/// A worker's own hold on the current table.
+pub(in crate::proxy) struct View(RefCell<Rc<Held>>);
+
+/// A table as the requests of one worker share it: by a count that no other thread touches.
+pub(in crate::proxy) struct Held(Arc<RouteTable>);
+
+impl View {
+    pub(in crate::proxy) fn of(routes: &Routes) -> Self {
+        Self(RefCell::new(Rc::new(Held(routes.0.load_full()))))
+    }
+
+    /// The table that is current now, for as long as the caller likes.
+    pub(in crate::proxy) fn current(&self, routes: &Routes) -> Rc<Held> {
+        let now = routes.0.load();
+        let mut seen = self.0.borrow_mut();
+        if !Arc::ptr_eq(&now, &seen.0) {
+            *seen = Rc::new(Held(Guard::into_inner(now)));
+        }
+        Rc::clone(&seen)
+    }
+}
+
+impl Deref for Held {
+    type Target = RouteTable;
+
+    fn deref(&self) -> &RouteTable {
+        &self.0
+    }
+}
+
 impl Routes {
     pub(in crate::proxy) fn new(table: RouteTable) -> Self {
         Self(ArcSwap::from_pointee(table))
-    }
-
-    pub(in crate::proxy) fn current(&self) -> Arc<RouteTable> {
-        self.0.load_full()
     }
 
     pub(in crate::proxy) fn replace(&self, table: RouteTable) {

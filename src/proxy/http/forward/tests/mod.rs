@@ -130,7 +130,14 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
 
 /// What is known about a client that came through TLS.
 pub(in crate::proxy::http) fn facts(client: SocketAddr) -> ConnFacts {
-    ConnFacts { client, secure: true, server_name: None, certificate: None, tls_version: Some("1.3") }
+    ConnFacts {
+        client,
+        secure: true,
+        server_name: None,
+        certificate: None,
+        tls_version: Some("1.3"),
+        cut: std::cell::Cell::default(),
+    }
 }
 
 /// A backend on 127.0.0.1 that says only what it is told to.
