@@ -2,7 +2,8 @@
 
     app.py GATE [EXIT_CODE_ON_TERM]
 
-GET /exit ends it with exit code 7; everything else is answered with what it was asked.
+GET /exit ends it with exit code 7, GET /slow is answered once GATE is gone again, and everything else at once, with
+what was asked.
 """
 
 import http.server
@@ -16,6 +17,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        print(f"app: asked for {self.path}", flush=True)
+        while self.path == "/slow" and os.path.exists(sys.argv[1]):
+            time.sleep(0.01)
         body = f"{self.path} {self.headers['X-Forwarded-Proto']}\n".encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::house::client::Client;
+use sidegate::pki::crypto;
+
 use crate::house::greeter::Greeter;
 use crate::house::process::{Place, Sidegate};
 use crate::house::python;
@@ -26,6 +28,29 @@ async fn curl_speaks_both_versions_of_http() {
     let in_clear = format!("http://localhost:{}/a?b=c", front.place.http);
     let out = front.curl(&["-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", &in_clear]).await;
     assert_eq!(text(&out), format!("301 https://localhost:{}/a?b=c", front.place.https));
+    front.sidegate.stop().await;
+}
+
+#[tokio::test]
+async fn curl_sends_files_of_known_and_of_unknown_length() {
+    let server = Server::start("upload.py");
+    let front = Front::start(&format!("http://127.0.0.1:{}", server.port)).await;
+    let file = front.place.path("file");
+    // Larger than every buffer on the way, and never the same twice in a row.
+    let content: Vec<u8> = (0..6_000_011_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    std::fs::write(&file, &content).expect("written");
+    let expected = format!("{} {}", content.len(), crypto::hex(&crypto::sha256(&content)));
+    let (file, url) = (file.to_str().expect("text"), front.url());
+    let data = format!("@{file}");
+    for version in ["--http1.1", "--http2"] {
+        // Curl asks first whether it may send this much (`Expect: 100-continue`), in HTTP/1.1.
+        let known: &[&str] = &[version, "-w", " %{http_code}", "--data-binary", &data, &url];
+        let chunked = "transfer-encoding: chunked";
+        let unknown: &[&str] = &[version, "-w", " %{http_code}", "-H", chunked, "-T", file, &url];
+        for words in [known, unknown] {
+            assert_eq!(text(&front.curl(words).await), format!("{expected} 201"), "{words:?}");
+        }
+    }
     front.sidegate.stop().await;
 }
 

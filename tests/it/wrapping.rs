@@ -49,6 +49,25 @@ async fn a_signal_is_the_apps_and_so_is_the_exit_code() {
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "the app is gone");
 }
 
+#[tokio::test]
+async fn the_app_finishes_what_it_does_before_it_hears_of_the_end() {
+    let (place, port) = (Place::new(), port::free());
+    let sidegate = wrap(&place, port, &[]).await;
+    open_gate(&place, &sidegate).await;
+    let mut sender = client::h1(place.tls(), "localhost").await;
+    let answer = tokio::spawn(sender.send_request(client::get("/slow", "localhost")));
+    sidegate.said(&["app: asked for /slow"]).await;
+
+    sidegate.signal(Signal::INT);
+    sidegate.logged(&["stopping"]).await;
+    assert!(!answer.is_finished());
+    std::fs::remove_file(place.path("gate")).expect("removed");
+    let answer = answer.await.expect("no panic").expect("an answer");
+    assert_eq!(client::read(answer).await, (200, "/slow https\n".to_owned()));
+    // Python ends itself by the signal it did not handle.
+    assert_eq!(sidegate.ended().await.code(), Some(128 + 2));
+}
+
 /// Starts the app behind sidegate as a container would; it listens once its gate is open.
 async fn wrap(place: &Place, port: u16, more: &[&str]) -> Sidegate {
     let gate = place.path("gate");
