@@ -97,16 +97,18 @@ async fn a_head_has_limits() {
     let front = front().await;
     let fields = |count: usize| -> String { (0..count).map(|i| format!("x-{i}: y\r\n")).collect() };
     let long = "x".repeat(40 * 1024);
-    for (rest, status) in [
-        (fields(90), "200"),
-        (fields(101), "431"),
-        (format!("x: {long}\r\n"), "431"),
-        ("content-length: x\r\n".to_owned(), "400"),
-        ("bad field: x\r\n".to_owned(), "400"),
+    for (rest, status, reason) in [
+        (fields(90), "200", None),
+        (fields(101), "431", Some("head_too_large")),
+        (format!("x: {long}\r\n"), "431", Some("head_too_large")),
+        ("content-length: x\r\n".to_owned(), "400", Some("malformed")),
+        ("bad field: x\r\n".to_owned(), "400", Some("malformed")),
     ] {
         let head = format!("GET / HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n{rest}\r\n");
         let answer = raw(front.https, &head).await;
         assert_eq!(answer.get(9..12), Some(status), "{answer}");
+        let line = front.line();
+        assert_eq!((line["status"].to_string().as_str(), line["reason"].as_str()), (status, reason));
     }
     let (mut sender, _conn) = h2(front.https, "example.com").await;
     for (count, status) in [(90, 200), (101, 431)] {

@@ -7,11 +7,11 @@ use std::time::SystemTime;
 use time::OffsetDateTime;
 
 /// An object that is being written to the end of a buffer.
-pub(super) struct Line<'a> {
+pub(super) struct Fields<'a> {
     out: &'a mut Vec<u8>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> Fields<'a> {
     /// Begins with the moment, in UTC and milliseconds.
     pub(super) fn new(out: &'a mut Vec<u8>, moment: SystemTime) -> Self {
         out.extend_from_slice(b"{\"ts\":\"");

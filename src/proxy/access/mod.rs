@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use http::StatusCode;
+
+use super::conn::ConnFacts;
 use super::http::upgrade::Tunnel;
 use crate::clock::Clock;
 
@@ -59,15 +62,28 @@ impl AccessLog {
         self.0.is_none()
     }
 
-    /// Writes the line of an exchange that is over.
-    fn record(&self, record: &Record) {
+    /// Writes a line about something that was no request.
+    pub(in crate::proxy) fn refused(&self, facts: &ConnFacts, status: StatusCode, reason: &'static str) {
+        self.write(|line| {
+            line.plain("client_ip", facts.client.ip().to_canonical());
+            line.number("status", u64::from(status.as_u16()));
+            line.plain("reason", reason);
+            record::connection(line, facts);
+        });
+    }
+
+    /// Puts a line together and hands it to the queue.
+    fn write(&self, fields: impl FnOnce(&mut line::Fields<'_>)) {
         thread_local! {
             static SCRATCH: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(1024));
         }
         let Some(queue) = &self.0 else { return };
         let line = SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
-            record.write(scratch, queue.clock.now());
+            let mut line = line::Fields::new(scratch, queue.clock.now());
+            line.plain("msg", "access");
+            fields(&mut line);
+            line.end();
             Line(scratch.as_slice().into())
         });
         if queue.lines.try_send(line).is_err() {

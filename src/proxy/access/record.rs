@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use http::header::{HOST, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
 
-use super::line::Line;
+use super::line::Fields;
 use super::{AccessLog, Trace};
 use crate::proxy::conn::ConnFacts;
 
@@ -105,11 +105,8 @@ impl Record {
         self.whole = true;
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>, now: SystemTime) {
-        self.write_with(out, now, self.began.elapsed());
-    }
-
-    pub(super) fn write_with(&self, out: &mut Vec<u8>, now: SystemTime, took: Duration) {
+    fn write(&self, line: &mut Fields<'_>) {
+        let took = self.began.elapsed();
         // RFC 9110 knows no status for a client that does not wait; 499 is what nginx made of it.
         let status = self.status.map_or(499, |status| status.as_u16());
         let reason = match self.trace.reason {
@@ -125,8 +122,6 @@ impl Record {
             Version::HTTP_10 => "HTTP/1.0",
             _ => "HTTP/1.1",
         };
-        let mut line = Line::new(out, now);
-        line.plain("msg", "access");
         line.plain("client_ip", self.facts.client.ip().to_canonical());
         line.text("method", cut(self.method.as_str().as_bytes()));
         if let Some(host) = host {
@@ -153,26 +148,29 @@ impl Record {
         if let Some(kind) = self.trace.upstream_conn {
             line.plain("upstream_conn", kind);
         }
-        if let Some(version) = self.facts.tls_version {
-            line.plain("tls_version", version);
-        }
-        if let Some(name) = &self.facts.server_name {
-            line.plain("sni", name);
-        }
+        connection(line, &self.facts);
         if let Some(agent) = &self.user_agent {
             line.text("user_agent", cut(agent.as_bytes()));
         }
         if let Some(id) = &self.request_id {
             line.text("request_id", cut(id.as_bytes()));
         }
-        line.end();
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let log = Rc::clone(&self.log);
-        log.record(self);
+        self.log.write(|line| self.write(line));
+    }
+}
+
+/// What is known of the connection a request came on.
+pub(super) fn connection(line: &mut Fields<'_>, facts: &ConnFacts) {
+    if let Some(version) = facts.tls_version {
+        line.plain("tls_version", version);
+    }
+    if let Some(name) = &facts.server_name {
+        line.plain("sni", name);
     }
 }
 

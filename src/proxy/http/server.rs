@@ -76,7 +76,13 @@ pub(in crate::proxy) async fn serve_h1(
         let served = pin!(worker.http.h1.serve_connection(io, service).with_upgrades());
         let leave = http1::UpgradeableConnection::graceful_shutdown;
         // What is still running is dropped with the connection, and has to find the reason by then.
-        facts.tell(drive(served, leave, watchdog, &mut drain, true).await)?;
+        let ended = drive(served, leave, watchdog, &mut drain, true).await;
+        if let Err(ConnError::Http(error)) = &ended
+            && let Some((status, reason)) = refusal(&**error)
+        {
+            worker.access.refused(&facts, status, reason);
+        }
+        facts.tell(ended)?;
     }
     let Some(switched) = switched.take() else { return Ok(()) };
     tokio::select! {
@@ -141,6 +147,18 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
 
 async fn next_stage(drain: &mut Watcher, draining: bool) {
     if draining { drain.cut().await } else { drain.begun().await }
+}
+
+/// What hyper has answered by itself to something that is no request.
+fn refusal(error: &(dyn std::error::Error + 'static)) -> Option<(StatusCode, &'static str)> {
+    let error: &hyper::Error = error.downcast_ref()?;
+    if error.is_parse_too_large() {
+        Some((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"))
+    } else if error.is_parse() {
+        Some((StatusCode::BAD_REQUEST, "malformed"))
+    } else {
+        None
+    }
 }
 
 /// The place where an exchange leaves a connection that is HTTP no more.
