@@ -51,12 +51,23 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// The wish that decides who may sign for a name, by name.
+    /// Which wish decides who may sign for a name.
     #[must_use]
-    pub(super) fn by_name(&self) -> HashMap<&Name, &Wish> {
-        let names = |wish| Wish::names(wish).iter().map(move |name| (name, wish));
+    pub(super) fn owners(&self) -> Owners {
+        let names = |(index, wish)| Wish::names(wish).iter().map(move |name| (name.clone(), index));
         // The first site that names a name has it.
-        self.wishes.iter().rev().flat_map(names).collect()
+        Owners(self.wishes.iter().enumerate().rev().flat_map(names).collect())
+    }
+}
+
+/// The wish of each name, as its place in [`Desired::wishes`]; made once for a configuration.
+#[derive(Debug, Default)]
+pub(super) struct Owners(HashMap<Name, usize>);
+
+impl Owners {
+    /// The wish that decides on the name.
+    pub(super) fn wish<'a>(&self, name: &Name, desired: &'a Desired) -> Option<&'a Wish> {
+        desired.wishes.get(*self.0.get(name)?)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tracing::{debug, info, warn};
 
-use super::desired::{Desired, Wish};
+use super::desired::{Desired, Owners, Wish};
 use super::inventory::{Held, Inventory, Memory};
 use super::preference;
 use super::status::{Row, foreign_row};
@@ -78,16 +78,15 @@ impl Shelf {
     pub(super) async fn serve(
         &mut self,
         names: impl IntoIterator<Item = &Name>,
-        desired: &Desired,
+        (desired, owners): (&Desired, &Owners),
         inventory: &mut Inventory,
         database: &Database,
         wanted: Wanted,
     ) {
-        let wishes = desired.by_name();
         let mut read: HashMap<ItemId, Arc<Certificate>> = HashMap::new();
         let mut changes = Vec::new();
         for name in names {
-            let Some(wish) = wishes.get(name) else { continue };
+            let Some(wish) = owners.wish(name, desired) else { continue };
             if wanted == Wanted::Asked
                 && preference::choose(name, wish, inventory, self.clock.now()).is_none()
             {

@@ -15,7 +15,7 @@ use crate::catalog::{Misses, Publisher};
 use crate::clock::{self, Clock};
 use crate::ident::{ItemId, LineageId, Name};
 use crate::issuer::Verdict;
-use crate::manager::desired::{Desired, Wish};
+use crate::manager::desired::{Desired, Owners, Wish};
 use crate::manager::inventory::{Inventory, Memory};
 use crate::manager::load::{self, Index, Shelf, Wanted};
 use crate::manager::plan::{self, Step};
@@ -55,6 +55,7 @@ impl Commands {
 pub struct Manager {
     tools: Tools,
     desired: Arc<Desired>,
+    owners: Owners,
     ladder: Ladder,
     inventory: Inventory,
     shelf: Shelf,
@@ -109,6 +110,7 @@ impl Manager {
         let manager = Self {
             shelf: Shelf::new(publisher, clock.clone(), options.warm),
             tools: Tools { store, issuers: Arc::new(options.issuers), clock },
+            owners: options.desired.owners(),
             desired: Arc::new(options.desired),
             ladder: options.ladder,
             inventory: Inventory::default(),
@@ -338,6 +340,7 @@ impl Manager {
     }
 
     async fn configure(&mut self, options: Options) {
+        self.owners = options.desired.owners();
         let before = std::mem::replace(&mut self.desired, Arc::new(options.desired));
         self.tools.issuers = Arc::new(options.issuers);
         self.ladder = options.ladder;

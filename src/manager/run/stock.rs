@@ -72,7 +72,7 @@ impl Manager {
     /// A hello waits for this name.
     pub(super) async fn fetch(&mut self, name: &Name) {
         let desired = Arc::clone(&self.desired);
-        let Some(wish) = desired.by_name().get(name).copied() else {
+        let Some(wish) = self.owners.wish(name, &desired) else {
             self.shelf.take_off([name.clone()]);
             return;
         };
@@ -126,6 +126,7 @@ impl Manager {
 
     pub(super) async fn serve(&mut self, names: Vec<Name>, wanted: Wanted) {
         let database = self.tools.store.database();
-        self.shelf.serve(&names, &self.desired, &mut self.inventory, &database, wanted).await;
+        let wishes = (&*self.desired, &self.owners);
+        self.shelf.serve(&names, wishes, &mut self.inventory, &database, wanted).await;
     }
 }
