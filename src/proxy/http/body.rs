@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::proxy::access::Meter;
 use crate::proxy::upstream::h1::{ReadError, ResponseBody};
+use crate::proxy::upstream::h2::Seat;
 
 /// What a request or a response carries.
 ///
@@ -27,8 +28,8 @@ pub(in crate::proxy) enum Body {
     Client(Incoming, Meter),
     /// What an upstream sends over HTTP/1.1, together with the connection it comes on.
     Upstream(Box<ResponseBody>),
-    /// What an upstream sends over HTTP/2.
-    H2(Incoming),
+    /// What an upstream sends over HTTP/2, and the place that it takes among the streams of its connection.
+    H2(Incoming, #[expect(dead_code, reason = "it is held, not used")] Seat),
 }
 
 /// Why a body broke off, and on whose side.
@@ -96,7 +97,7 @@ impl HttpBody for Body {
                 polled.map(|f| f.map(|f| f.map_err(BodyError::Client)))
             }
             Self::Upstream(body) => body.poll_frame(cx),
-            Self::H2(body) => Pin::new(body).poll_frame(cx).map(|f| f.map(|f| f.map_err(BodyError::H2))),
+            Self::H2(body, _) => Pin::new(body).poll_frame(cx).map(|f| f.map(|f| f.map_err(BodyError::H2))),
         }
     }
 
@@ -104,7 +105,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_none(),
-            Self::Client(body, _) | Self::H2(body) => body.is_end_stream(),
+            Self::Client(body, _) | Self::H2(body, _) => body.is_end_stream(),
             Self::Upstream(body) => body.is_over(),
         }
     }
@@ -113,7 +114,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            Self::Client(body, _) | Self::H2(body) => body.size_hint(),
+            Self::Client(body, _) | Self::H2(body, _) => body.size_hint(),
             Self::Upstream(body) => body.left().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }

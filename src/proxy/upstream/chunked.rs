@@ -279,4 +279,29 @@ mod tests {
             assert!(decode(broken.as_bytes(), broken.len()).is_err(), "{broken:?}");
         }
     }
+
+    proptest::proptest! {
+        /// Whatever comes is understood in one way only, however it was cut on its way.
+        #[test]
+        fn pieces_do_not_matter(
+            input in "([0-9a-f]{1,3}(;[ -~]{0,5})?\\PC{0,2}\r\n[ -~]{0,20}\r\n){0,4}(0\r\n(a: b\r\n)?\r\n)?.{0,5}",
+            size in 1_usize..30,
+        ) {
+            let whole = decode(input.as_bytes(), input.len().max(1));
+            proptest::prop_assert_eq!(decode(input.as_bytes(), size), whole);
+        }
+
+        /// What we would write ourselves is read back as it was.
+        #[test]
+        fn what_is_chunked_is_unchunked(chunks in proptest::collection::vec("[ -~]{1,40}", 0..6), size in 1_usize..50) {
+            let mut input = String::new();
+            for chunk in &chunks {
+                input += &format!("{:x}\r\n{chunk}\r\n", chunk.len());
+            }
+            input += "0\r\n\r\nrest";
+            let (body, trailers, left) = decode(input.as_bytes(), size).expect("a chunked body");
+            proptest::prop_assert_eq!(body, chunks.concat().into_bytes());
+            proptest::prop_assert_eq!((trailers, left), (None, 4));
+        }
+    }
 }

@@ -1,34 +1,88 @@
 //! The same exchange over HTTP/2 in clear, for gRPC above all.
 //!
-//! One connection to a target carries everything that a worker sends there. It has a task of its own, the only one
-//! on the way of a request.
+//! One connection to a target carries everything that a worker sends there, until the upstream's limit of streams
+//! is reached; then there is another one. Each has a task of its own, the only one on the way of a request.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::error::Error;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
-use super::connect::ConnectError;
+use super::connect::{ConnectError, Stream};
 use super::pool::Pool;
+use super::target::Target;
 use crate::proxy::http::body::Body;
 
 /// How often a request is offered to a new connection when the old one turned it down.
 const OFFERS: usize = 3;
 
-/// The connection that all share.
+/// Connections to one target. When all are full, requests wait their turn.
+const MAX_LINKS: usize = 16;
+
+/// What may be on its way on one stream, and on all of a connection. Clients that do not read hold back their
+/// stream's share; it takes sixty-four of them to hold back a connection.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const LINK_WINDOW: u32 = 64 * STREAM_WINDOW;
+
+/// The longest list of fields that is read.
+const MAX_HEADER_LIST: u32 = 64 * 1024;
+
+/// The connections that all share.
 #[derive(Default)]
 pub(in crate::proxy) struct Shared {
-    /// Together with the address where it leads.
-    sender: RefCell<Option<(SendRequest<Body>, Arc<str>)>>,
+    links: RefCell<Vec<Rc<Link>>>,
     /// Held while one request opens the connection that the others wait for.
     opening: Mutex<()>,
+}
+
+/// One connection.
+struct Link {
+    sender: SendRequest<Body>,
+    /// The address at the other end.
+    peer: Arc<str>,
+    /// What its task drives, to be asked what the upstream allows. `None` once it has ended.
+    driven: Rc<RefCell<Option<Driven>>>,
+    /// How many streams there are.
+    busy: Cell<usize>,
+}
+
+type Driven = Connection<TokioIo<Stream>, Body, Local>;
+
+impl Link {
+    /// Whether the upstream takes one more stream now.
+    fn has_room(&self) -> bool {
+        let driven = self.driven.borrow();
+        let limit = driven.as_ref().map_or(0, Connection::current_max_send_streams);
+        // One that takes none at all may change its mind; another connection would not help.
+        self.busy.get() < limit.max(1)
+    }
+}
+
+/// A place among the streams of a connection, held until the response has ended.
+pub(in crate::proxy) struct Seat(Rc<Link>);
+
+impl Seat {
+    fn on(link: &Rc<Link>) -> Self {
+        link.busy.set(link.busy.get() + 1);
+        Self(Rc::clone(link))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.busy.set(self.0.busy.get() - 1);
+    }
 }
 
 /// Why there is no response.
@@ -53,34 +107,40 @@ pub(in crate::proxy) enum Came {
 /// Sends a request and waits for the head of its response; the bodies go on by themselves.
 ///
 /// A request that the upstream did not look at - it was going away, or refused the stream (RFC 9113, 8.7) - is sent
-/// once more where its body is still ours to send.
+/// once more where its body is still ours to send. So is an idempotent one without a body whose connection had been
+/// used before and ended without an answer.
 ///
 /// # Errors
 ///
-/// [`H2Error`]; the shared connection stays if it is still good.
+/// [`H2Error`]; a shared connection stays if it is still good.
 pub(in crate::proxy) async fn exchange(
     pool: &Pool,
     mut request: Request<Body>,
     tried: &mut Vec<Arc<str>>,
-) -> Result<(Response<Incoming>, Came), H2Error> {
+) -> Result<(Response<Incoming>, Seat, Came), H2Error> {
     let mut offer = 1;
     loop {
-        let (mut sender, fresh) = sender(pool, tried).await?;
+        let (seat, fresh) = seat(pool, tried).await?;
+        let mut sender = seat.0.sender.clone();
         let copy = matches!(request.body(), Body::Empty).then(|| bodiless(&request));
+        let idempotent = request.method().is_idempotent();
         // A connection that is full says so by waiting; one that is closed says so below.
         let _ = sender.ready().await;
         let mut refused = match sender.try_send_request(request).await {
-            Ok(response) if offer > 1 => return Ok((response, Came::Retried)),
-            Ok(response) if fresh => return Ok((response, Came::New)),
-            Ok(response) => return Ok((response, Came::Reused)),
+            Ok(response) if offer > 1 => return Ok((response, seat, Came::Retried)),
+            Ok(response) if fresh => return Ok((response, seat, Came::New)),
+            Ok(response) => return Ok((response, seat, Came::Reused)),
             Err(refused) => refused,
         };
         let message = refused.take_message();
         let error = refused.into_error();
-        if sender.is_closed() || error.is_closed() || was_not_looked_at(&error) {
-            forget(pool, &error);
+        let (unseen, ended) = (was_not_looked_at(&error), sender.is_closed());
+        if unseen || ended {
+            pool.h2().give_up(&seat.0);
+            tracing::debug!(upstream = %pool.target(), error = cause(&error), "HTTP/2 connection given up");
         }
-        request = match message.or_else(|| copy.filter(|_| was_not_looked_at(&error))) {
+        let stale = ended && !fresh && idempotent;
+        request = match message.or_else(|| copy.filter(|_| unseen || stale)) {
             Some(request) if offer < OFFERS => request,
             _ => return Err(H2Error::Exchange(error)),
         };
@@ -88,49 +148,66 @@ pub(in crate::proxy) async fn exchange(
     }
 }
 
-/// The shared connection, opened if need be, and whether it was.
-async fn sender(pool: &Pool, tried: &mut Vec<Arc<str>>) -> Result<(SendRequest<Body>, bool), H2Error> {
+/// A seat on a connection that has room, and whether it was opened for it.
+async fn seat(pool: &Pool, tried: &mut Vec<Arc<str>>) -> Result<(Seat, bool), H2Error> {
     let shared = pool.h2();
-    if let Some(sender) = shared.open(tried) {
-        return Ok((sender, false));
+    if let Some(seat) = shared.seat(tried) {
+        return Ok((seat, false));
     }
     let turn = shared.opening.lock().await;
-    if let Some(sender) = shared.open(tried) {
-        return Ok((sender, false));
+    if let Some(seat) = shared.seat(tried) {
+        return Ok((seat, false));
     }
     let (io, peer) = pool.dial(tried).await.map_err(H2Error::Connect)?;
-    let (sender, connection) =
-        Builder::new(Local).handshake(TokioIo::new(io)).await.map_err(H2Error::Exchange)?;
-    let target = pool.target().clone();
-    tokio::task::spawn_local(async move {
-        // Whoever waits for an answer is told as well; this is for a connection that nobody waits on.
-        if let Err(error) = connection.await {
-            tracing::debug!(upstream = %target, error = cause(&error), "HTTP/2 connection ended");
-        }
-    });
-    *shared.sender.borrow_mut() = Some((sender.clone(), peer));
+    let mut builder = Builder::new(Local);
+    builder
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(LINK_WINDOW)
+        .max_header_list_size(MAX_HEADER_LIST);
+    let (sender, connection) = builder.handshake(TokioIo::new(io)).await.map_err(H2Error::Exchange)?;
+    let driven = Rc::new(RefCell::new(Some(connection)));
+    let link = Rc::new(Link { sender, peer, driven: Rc::clone(&driven), busy: Cell::new(0) });
+    tokio::task::spawn_local(drive(driven, pool.target().clone()));
+    let seat = Seat::on(&link);
+    shared.links.borrow_mut().push(link);
     drop(turn);
-    Ok((sender, true))
+    Ok((seat, true))
+}
+
+/// Runs a connection to its end.
+async fn drive(driven: Rc<RefCell<Option<Driven>>>, target: Target) {
+    let ended = poll_fn(|cx| {
+        let mut driven = driven.borrow_mut();
+        let Some(connection) = driven.as_mut() else { return Poll::Ready(Ok(())) };
+        let ended = ready!(Pin::new(connection).poll(cx));
+        *driven = None;
+        Poll::Ready(ended)
+    });
+    // Whoever waits for an answer is told as well; this is for a connection that nobody waits on.
+    if let Err(error) = ended.await {
+        tracing::debug!(upstream = %target, error = cause(&error), "HTTP/2 connection ended");
+    }
 }
 
 impl Shared {
-    fn open(&self, tried: &mut Vec<Arc<str>>) -> Option<SendRequest<Body>> {
-        let mut sender = self.sender.borrow_mut();
-        if sender.as_ref().is_some_and(|(sender, _)| sender.is_closed()) {
-            *sender = None;
+    /// A seat on the first connection that has room; on the emptiest one if there must not be more connections.
+    fn seat(&self, tried: &mut Vec<Arc<str>>) -> Option<Seat> {
+        let mut links = self.links.borrow_mut();
+        links.retain(|link| !link.sender.is_closed());
+        let link = match links.iter().find(|link| link.has_room()) {
+            Some(link) => link,
+            None if links.len() < MAX_LINKS => return None,
+            None => links.iter().min_by_key(|link| link.busy.get())?,
+        };
+        if !tried.contains(&link.peer) {
+            tried.push(Arc::clone(&link.peer));
         }
-        let (sender, peer) = sender.as_ref()?;
-        if !tried.contains(peer) {
-            tried.push(Arc::clone(peer));
-        }
-        Some(sender.clone())
+        Some(Seat::on(link))
     }
-}
 
-/// Takes the connection out of use; exchanges that are under way on it may end.
-fn forget(pool: &Pool, error: &hyper::Error) {
-    if pool.h2().sender.take().is_some() {
-        tracing::debug!(upstream = %pool.target(), error = cause(error), "HTTP/2 connection given up");
+    /// Takes a connection out of use; exchanges that are under way on it may end.
+    fn give_up(&self, link: &Rc<Link>) {
+        self.links.borrow_mut().retain(|other| !Rc::ptr_eq(other, link));
     }
 }
 

@@ -110,14 +110,14 @@ async fn over_h2(
     request.headers_mut().remove(EXPECT);
     *request.uri_mut() = uri(&parts, pool);
     *request.method_mut() = parts.method;
-    let (response, came) = h2::exchange(pool, request, &mut trace.tried).await?;
+    let (response, seat, came) = h2::exchange(pool, request, &mut trace.tried).await?;
     trace.upstream_conn = Some(match came {
         Came::New => "new",
         Came::Reused => "reused",
         Came::Retried => "retried",
     });
     let (parts, body) = response.into_parts();
-    let mut response = Response::new(Body::H2(body));
+    let mut response = Response::new(Body::H2(body, seat));
     *response.status_mut() = parts.status;
     *response.headers_mut() = parts.headers;
     strip(response.headers_mut());

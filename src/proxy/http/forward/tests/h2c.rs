@@ -175,6 +175,64 @@ fn a_connection_that_goes_away_is_opened_again() {
     });
 }
 
+/// An app over HTTP/2 that takes one stream at a time on a connection.
+async fn narrow(listener: &TcpListener) -> h2::server::Connection<TcpStream, Bytes> {
+    let (io, _) = listener.accept().await.expect("a connection");
+    h2::server::Builder::new().max_concurrent_streams(1).handshake(io).await.expect("HTTP/2")
+}
+
+#[test]
+fn long_calls_do_not_use_up_a_connection_for_the_others() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let target = format!("h2c://{}", listener.local_addr().expect("an address"));
+        let front = Front::start(&target, Options::default()).await;
+        let mut client = h2_client(&front).await;
+        let mut calls = Vec::new();
+        for _ in 0..3 {
+            let call = spawn_local(client.send_request(request("GET", Fed(None))));
+            let mut server = narrow(&listener).await;
+            let (_, mut answer) = server.accept().await.expect("a stream").expect("a request");
+            let messages = answer.send_response(Response::new(()), false).expect("an open stream");
+            spawn_local(async move { while server.accept().await.is_some() {} });
+            // The answer has begun and does not end.
+            calls.push((call.await.expect("not cancelled").expect("a response"), messages));
+        }
+        assert_eq!(front.conns(), ["new", "new", "new"]);
+    });
+}
+
+#[test]
+fn a_connection_that_died_unnoticed_costs_a_get_nothing() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let target = format!("h2c://{}", listener.local_addr().expect("an address"));
+        let front = Front::start(&target, Options::default()).await;
+        let mut client = h2_client(&front).await;
+        let call = spawn_local(client.send_request(request("GET", Fed(None))));
+        let mut server =
+            h2::server::handshake(listener.accept().await.expect("a connection").0).await.expect("HTTP/2");
+        let (_, mut answer) = server.accept().await.expect("a stream").expect("a request");
+        answer.send_response(Response::new(()), true).expect("an open stream");
+        let first = tokio::select! {
+            first = call => first.expect("not cancelled"),
+            _ = server.accept() => unreachable!("nothing else was asked"),
+        };
+        first.expect("a response");
+        // The second request arrives, and with it ends the connection, without a word.
+        let call = spawn_local(client.send_request(request("GET", Fed(None))));
+        let (_, _unanswered) = server.accept().await.expect("a stream").expect("a request");
+        drop(server);
+        let mut server =
+            h2::server::handshake(listener.accept().await.expect("a connection").0).await.expect("HTTP/2");
+        let (_, mut answer) = server.accept().await.expect("a stream").expect("the same request");
+        answer.send_response(Response::new(()), true).expect("an open stream");
+        spawn_local(async move { while server.accept().await.is_some() {} });
+        assert_eq!(call.await.expect("not cancelled").expect("a response").status(), StatusCode::OK);
+        assert_eq!(front.conns(), ["new", "retried"]);
+    });
+}
+
 #[test]
 fn an_upstream_that_does_not_speak_http2_is_a_502() {
     run(async {
