@@ -75,7 +75,7 @@ fn reply(request: &Request<Incoming>, view: &View) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-    if *request.method() != Method::GET && status == StatusCode::METHOD_NOT_ALLOWED {
+    if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
     }
     response
