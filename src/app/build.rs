@@ -91,16 +91,12 @@ fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
 
 /// How the data plane treats clients and upstreams.
 pub(super) fn proxy(settings: &Settings, max_connections: usize, https_port: u16) -> proxy::Options {
-    let verifies = |site: &crate::config::Site| site.routes.iter().any(|(_, target)| target.is_verified());
-    let upstream_roots = match settings.sites.iter().any(verifies) {
-        true => trusted().into_iter().map(|root| root.to_vec()).collect(),
-        false => Vec::new(),
-    };
     proxy::Options {
         max_connections,
         hold: settings.hold,
         https_port: if settings.listen.https_port_is_public { https_port } else { 443 },
-        upstream_roots,
+        // Also where no app speaks TLS yet: a reload may bring one.
+        upstream_roots: trusted().into_iter().map(|root| root.to_vec()).collect(),
         ..proxy::Options::default()
     }
 }

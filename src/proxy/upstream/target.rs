@@ -48,12 +48,6 @@ pub struct Target {
 }
 
 impl Target {
-    /// Whether the app has to prove who it is, so that roots are needed to verify it with.
-    #[must_use]
-    pub fn is_verified(&self) -> bool {
-        self.scheme == Scheme::Https
-    }
-
     /// Reads a target as people write it.
     ///
     /// # Errors
