@@ -63,21 +63,6 @@ async fn a_running_exchange_is_finished_and_its_connection_closed() {
 }
 
 #[tokio::test]
-async fn an_http2_client_that_came_at_the_last_moment_is_served() {
-    let (mut app, mut front) = house().await;
-    let (mut sender, ended) = h2(front.https, "example.com").await;
-    front.drain().begin(GRACE);
-    closed(&front).await;
-    let request = Request::get("https://example.com/").body(Full::default()).expect("a request");
-    let (answer, ()) =
-        tokio::join!(sender.send_request(request), async { app.next().await.say("just in time") });
-    assert_eq!(read(answer.expect("an answer")).await, (200, "just in time".to_owned()));
-    drop(sender);
-    ended.await.expect("no panic").expect("a clean end");
-    timeout(Duration::from_secs(5), front.ended()).await.expect("nothing is left");
-}
-
-#[tokio::test]
 async fn idle_connections_are_closed_politely() {
     let (mut app, mut front) = house().await;
     let mut io = Client::offering(&["http/1.1"])

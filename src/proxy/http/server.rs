@@ -76,7 +76,7 @@ pub(in crate::proxy) async fn serve_h1(
         let served = pin!(worker.http.h1.serve_connection(io, service).with_upgrades());
         let leave = http1::UpgradeableConnection::graceful_shutdown;
         // What is still running is dropped with the connection, and has to find the reason by then.
-        let ended = drive(served, leave, watchdog, &mut drain).await;
+        let ended = drive(served, leave, watchdog, &mut drain, true).await;
         if let Err(ConnError::Http(error)) = &ended
             && let Some((status, reason)) = refusal(&**error)
         {
@@ -103,18 +103,19 @@ pub(in crate::proxy) async fn serve_h2(
     let service = service(worker, Rc::clone(&facts), &activity, None);
     let io = TokioIo::new(Io::new(conn.io, activity));
     let served = pin!(worker.http.h2.serve_connection(io, service));
-    facts.tell(drive(served, http2::Connection::graceful_shutdown, watchdog, &mut drain).await)
+    facts.tell(drive(served, http2::Connection::graceful_shutdown, watchdog, &mut drain, false).await)
 }
 
 /// Polls a connection to its end, and ends it when the watchdog or the drain says so.
 ///
-/// A connection that has not had its first request when the drain begins is given a moment for it: the client has just
-/// connected, and there may be nobody else for it to go to.
+/// A connection that has not had its first request when the drain begins is given a moment for it if `patient`: the
+/// client has just connected, and HTTP/1.1 has no way of telling it to go elsewhere without an answer.
 async fn drive<C: Future<Output = hyper::Result<()>>>(
     mut conn: Pin<&mut C>,
     leave: impl Fn(Pin<&mut C>),
     mut watchdog: Watchdog,
     drain: &mut Watcher,
+    patient: bool,
 ) -> Result<(), ConnError> {
     let mut draining = false;
     loop {
@@ -126,7 +127,7 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
                     return Err(ConnError::Cut);
                 }
                 draining = true;
-                if !watchdog.has_served() {
+                if patient && !watchdog.has_served() {
                     watchdog.newcomer();
                 } else {
                     leave(conn.as_mut());
