@@ -1,7 +1,6 @@
 //! A JSON object, written field by field.
 
 use std::fmt::{self, Write as _};
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use time::OffsetDateTime;
@@ -54,10 +53,10 @@ impl<'a> Fields<'a> {
         self.put(format_args!("{}.{:03}", micros / 1000, micros % 1000));
     }
 
-    pub(super) fn list(&mut self, key: &'static str, values: &[Arc<str>]) {
+    pub(super) fn list<'v>(&mut self, key: &'static str, values: impl Iterator<Item = &'v str>) {
         self.key(key);
         self.out.push(b'[');
-        for (index, value) in values.iter().enumerate() {
+        for (index, value) in values.enumerate() {
             if index > 0 {
                 self.out.push(b',');
             }

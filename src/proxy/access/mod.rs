@@ -18,6 +18,7 @@ use http::StatusCode;
 
 use super::conn::ConnFacts;
 use super::http::upgrade::Tunnel;
+use super::upstream::Tried;
 use crate::clock::Clock;
 
 pub(in crate::proxy) use record::{Meter, Record};
@@ -103,8 +104,8 @@ impl AsRef<[u8]> for Line {
 pub(in crate::proxy) struct Trace {
     /// Why we answered ourselves: one of a fixed set of words. `None` if the upstream answered.
     pub(in crate::proxy) reason: Option<&'static str>,
-    /// Every address that was tried, in order, each once. The last one is where the answer came from.
-    pub(in crate::proxy) tried: Vec<Arc<str>>,
+    /// Where the request was offered.
+    pub(in crate::proxy) tried: Tried,
     /// `new`, `reused` or `retried`: the connection the answer came on.
     pub(in crate::proxy) upstream_conn: Option<&'static str>,
     /// From the moment the upstream was wanted until the head of its response was there.

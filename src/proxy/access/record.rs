@@ -139,8 +139,8 @@ impl Record {
         if let Some(upstream) = self.trace.tried.last() {
             line.text("upstream", upstream.as_bytes());
         }
-        if self.trace.tried.len() > 1 {
-            line.list("tried", &self.trace.tried);
+        if self.trace.tried.is_plural() {
+            line.list("tried", self.trace.tried.iter());
         }
         if let Some(took) = self.trace.upstream_time {
             line.millis("upstream_ms", took);

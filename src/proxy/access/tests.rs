@@ -38,10 +38,13 @@ fn a_line_says_what_happened_and_keeps_the_query_to_itself() {
         .expect("a request");
     let mut record = Record::begin(&Rc::new(log.clone()), &request, &facts(), &meter).expect("a record");
     meter.add(3);
+    let mut tried = Tried::default();
+    tried.note(&"127.0.0.1:1".into());
+    tried.note(&"[::1]:1".into());
     record.answered(
         StatusCode::OK,
         Trace {
-            tried: vec!["127.0.0.1:1".into(), "[::1]:1".into()],
+            tried,
             upstream_conn: Some("new"),
             upstream_time: Some(Duration::from_micros(1_500)),
             ..Trace::default()

@@ -22,6 +22,7 @@ use tokio::sync::Mutex;
 use super::connect::{ConnectError, Stream};
 use super::pool::Pool;
 use super::target::Target;
+use super::tried::Tried;
 use crate::proxy::http::body::Body;
 
 /// How often a request is offered to a new connection when the old one turned it down.
@@ -116,7 +117,7 @@ pub(in crate::proxy) enum Came {
 pub(in crate::proxy) async fn exchange(
     pool: &Pool,
     mut request: Request<Body>,
-    tried: &mut Vec<Arc<str>>,
+    tried: &mut Tried,
 ) -> Result<(Response<Incoming>, Seat, Came), H2Error> {
     let mut offer = 1;
     loop {
@@ -149,7 +150,7 @@ pub(in crate::proxy) async fn exchange(
 }
 
 /// A seat on a connection that has room, and whether it was opened for it.
-async fn seat(pool: &Pool, tried: &mut Vec<Arc<str>>) -> Result<(Seat, bool), H2Error> {
+async fn seat(pool: &Pool, tried: &mut Tried) -> Result<(Seat, bool), H2Error> {
     let shared = pool.h2();
     if let Some(seat) = shared.seat(tried) {
         return Ok((seat, false));
@@ -191,7 +192,7 @@ async fn drive(driven: Rc<RefCell<Option<Driven>>>, target: Target) {
 
 impl Shared {
     /// A seat on the first connection that has room; on the emptiest one if there must not be more connections.
-    fn seat(&self, tried: &mut Vec<Arc<str>>) -> Option<Seat> {
+    fn seat(&self, tried: &mut Tried) -> Option<Seat> {
         let mut links = self.links.borrow_mut();
         links.retain(|link| !link.sender.is_closed());
         let link = match links.iter().find(|link| link.has_room()) {
@@ -199,9 +200,7 @@ impl Shared {
             None if links.len() < MAX_LINKS => return None,
             None => links.iter().min_by_key(|link| link.busy.get())?,
         };
-        if !tried.contains(&link.peer) {
-            tried.push(Arc::clone(&link.peer));
-        }
+        tried.note(&link.peer);
         Some(Seat::on(link))
     }
 

@@ -10,11 +10,13 @@ pub(in crate::proxy) mod h1;
 pub(in crate::proxy) mod h2;
 mod pool;
 mod target;
+mod tried;
 
 pub(in crate::proxy) use self::connect::{ConnectError, Fault, Stream};
 pub(in crate::proxy) use self::pool::{Pool, Pools};
 pub(in crate::proxy) use self::target::Scheme;
 pub use self::target::{Target, TargetError};
+pub(in crate::proxy) use self::tried::Tried;
 
 /// What a route leads to: an app, by its one target.
 #[derive(Debug, Clone, PartialEq, Eq)]

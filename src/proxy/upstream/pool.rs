@@ -16,6 +16,7 @@ use super::connect::{ConnectError, Dialer, Stream, Winner};
 use super::h1::Conn;
 use super::h2::Shared;
 use super::target::Target;
+use super::tried::Tried;
 use crate::proxy::Options;
 
 /// How long a connection waits if the upstream says nothing about it. The shortest keep-alive in wide use is two
@@ -131,10 +132,7 @@ impl Pool {
     /// # Errors
     ///
     /// What each address said.
-    pub(in crate::proxy) async fn dial(
-        &self,
-        tried: &mut Vec<Arc<str>>,
-    ) -> Result<(Stream, Arc<str>), ConnectError> {
+    pub(in crate::proxy) async fn dial(&self, tried: &mut Tried) -> Result<(Stream, Arc<str>), ConnectError> {
         self.dialer.dial(&self.target, &self.winner, tried).await
     }
 

@@ -5,7 +5,6 @@
 //! (RFC 9110, 9.2.2). Everything else that goes wrong is said to the client, once, with a reason.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{EXPECT, HeaderMap, HeaderName};
@@ -48,7 +47,7 @@ pub(in crate::proxy) async fn forward(
         if !error.is_clients_fault()
             && let Some(untold) = pool.complain()
         {
-            let tried = trace.tried.join(", ");
+            let tried = trace.tried.iter().collect::<Vec<_>>().join(", ");
             tracing::warn!(upstream = %pool.target(), reason, tried, %error, untold, "no answer");
         }
         reply(status, reason)
@@ -66,7 +65,7 @@ async fn over_h1(
     let websocket = upgrade::is_wanted(&parts);
     let (mut conn, mut reused) = match pool.take() {
         Some(conn) => {
-            trace.tried.push(Arc::clone(conn.peer()));
+            trace.tried.note(conn.peer());
             (conn, true)
         }
         None => (Conn::new(pool.dial(&mut trace.tried).await?, Rc::clone(pool)), false),

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 pub(in crate::proxy) use self::stream::Stream;
 use self::tls::{Host, Tls};
 use super::target::{LOOPBACK, Place, Scheme, Target};
+use super::tried::Tried;
 
 /// How often an app that is not up yet is tried again.
 const HOLD_STEP: Duration = Duration::from_millis(50);
@@ -43,7 +44,7 @@ impl Dialer {
         Self { near, far, hold, tls: Tls::new(roots) }
     }
 
-    /// Connects to `target`. Each address that was tried is in `tried` afterwards, once, the successful one last.
+    /// Connects to `target`. Each address that was tried is in `tried` afterwards, the successful one last.
     ///
     /// # Errors
     ///
@@ -53,7 +54,7 @@ impl Dialer {
         &self,
         target: &Target,
         winner: &Winner,
-        tried: &mut Vec<Arc<str>>,
+        tried: &mut Tried,
     ) -> Result<(Stream, Arc<str>), ConnectError> {
         let began = Instant::now();
         loop {
@@ -75,7 +76,7 @@ impl Dialer {
         &self,
         target: &Target,
         winner: &Winner,
-        tried: &mut Vec<Arc<str>>,
+        tried: &mut Tried,
     ) -> Result<(Stream, Arc<str>), ConnectError> {
         let limit = if target.is_near() { self.near } else { self.far };
         let deadline = Instant::now() + limit;
@@ -83,7 +84,7 @@ impl Dialer {
         let (addresses, host) = match target.place() {
             Place::Unix(path) => {
                 let address = format!("unix:{}", path.display());
-                let noted = note(tried, &address);
+                let noted = tried.note_new(&address);
                 let io = attempts.run(address, deadline, UnixStream::connect(path)).await;
                 return match io {
                     Some(io) => Ok((Stream::Unix(io), noted)),
@@ -99,7 +100,7 @@ impl Dialer {
                 match found.await {
                     Some(found) => (found.collect(), Host::Name(name)),
                     None => {
-                        note(tried, &format!("{name}:{port}"));
+                        tried.note_new(&format!("{name}:{port}"));
                         return Err(attempts.into_name_error(limit));
                     }
                 }
@@ -107,7 +108,7 @@ impl Dialer {
         };
         let count = addresses.len();
         for (index, address) in addresses.into_iter().enumerate() {
-            let noted = note(tried, &address.to_string());
+            let noted = tried.note_new(&address.to_string());
             // An address that swallows packets must leave time for those behind it.
             let left = deadline.saturating_duration_since(Instant::now());
             let share = u32::try_from(count - index).unwrap_or(u32::MAX);
@@ -251,16 +252,6 @@ fn is_nobody_there(kind: io::ErrorKind) -> bool {
 /// What a machine without IPv6 says to `::1`: no word about the app.
 fn is_no_such_family(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::AddrNotAvailable | io::ErrorKind::NetworkUnreachable)
-}
-
-/// Writes down that this address is tried, if that is new.
-fn note(tried: &mut Vec<Arc<str>>, address: &str) -> Arc<str> {
-    if let Some(known) = tried.iter().find(|known| ***known == *address) {
-        return Arc::clone(known);
-    }
-    let address = Arc::from(address);
-    tried.push(Arc::clone(&address));
-    address
 }
 
 #[cfg(test)]

@@ -13,11 +13,11 @@ fn dialer(roots: Vec<Vec<u8>>) -> Dialer {
 }
 
 async fn dial(dialer: &Dialer, target: &str, winner: &Winner) -> (Result<Stream, ConnectError>, Vec<String>) {
-    let mut tried = Vec::new();
+    let mut tried = Tried::default();
     let target = Target::parse(target).expect("a target");
     let result = dialer.dial(&target, winner, &mut tried).await;
     if let Ok((_, address)) = &result {
-        assert!(tried.contains(address));
+        assert_eq!(tried.last(), Some(&**address));
     }
     (result.map(|(stream, _)| stream), tried.iter().map(ToString::to_string).collect())
 }
