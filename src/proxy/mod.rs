@@ -29,6 +29,7 @@ mod session;
 mod status;
 mod tls;
 mod upstream;
+pub mod wire;
 
 use crate::catalog::Resolver;
 

@@ -16,18 +16,16 @@ pub(in crate::proxy) mod server;
 pub(in crate::proxy) mod upgrade;
 mod watch;
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 
 use super::Worker;
 use super::access::Trace;
 use super::conn::ConnFacts;
 use super::route::NoRoute;
+use super::wire::{MAX_FIELDS, Refusal};
 use body::Body;
 use forward::forward;
 use reply::reply;
-
-/// Many more than any client sends; cookies that HTTP/2 sends crumb by crumb are counted one by one.
-pub(in crate::proxy) const MAX_FIELDS: usize = 100;
 
 /// Answers one request. What there is to say about the way it took is in `trace` afterwards.
 pub(in crate::proxy) async fn exchange(
@@ -40,12 +38,12 @@ pub(in crate::proxy) async fn exchange(
         trace.reason = Some(reason);
         reply(status, reason)
     };
+    // Cookies that HTTP/2 sends crumb by crumb are counted one by one.
     if request.headers().len() > MAX_FIELDS {
         return refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too_many_fields");
     }
-    // RFC 9110 section 9.3.6: a server that is no tunnel says so.
-    if request.method() == Method::CONNECT {
-        return refuse(StatusCode::NOT_IMPLEMENTED, "connect");
+    if let Some(Refusal { status, reason }) = Refusal::of_method(request.method()) {
+        return refuse(status, reason);
     }
     let host = match host::of(&request, facts.server_name.as_ref()) {
         Ok(host) => host,

@@ -17,7 +17,6 @@ use hyper::service::{HttpService, service_fn};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use super::MAX_FIELDS;
 use super::body::Body;
 use super::exchange;
 use super::response::Watched;
@@ -26,6 +25,7 @@ use super::watch::{Activity, Io, Running, Verdict, Watchdog};
 use crate::proxy::access::{Meter, Record, Trace};
 use crate::proxy::conn::{Conn, ConnError, ConnFacts};
 use crate::proxy::drain::Watcher;
+use crate::proxy::wire::MAX_FIELDS;
 use crate::proxy::{Worker, listener};
 
 /// For the head of an HTTP/1.1 request; a longer one gets 431.

@@ -4,7 +4,6 @@
 //! requests are written and answers read inside the request's own future ([`h1`]), except over HTTP/2, where many
 //! share one connection ([`h2`]). This module knows nothing of routes and of clients.
 
-mod chunked;
 mod connect;
 pub(in crate::proxy) mod h1;
 pub(in crate::proxy) mod h2;

@@ -161,9 +161,14 @@ pub(super) const FOREIGN: &[Foreign] = &[
         cure: "Which TLS library we use is known to as few files as can be; elsewhere pass DER bytes or a `Bundle`.",
     },
     Foreign {
-        paths: &["hyper", "hyper_util", "hyper_rustls", "http_body_util", "h2", "httparse"],
+        paths: &["hyper", "hyper_util", "hyper_rustls", "http_body_util", "h2"],
         may_stand_in: &["proxy/http", "proxy/upstream", "admin/server", "issuer/acme/http"],
         cure: "HTTP is spoken at the edges; elsewhere use the types of `http` and `bytes`.",
+    },
+    Foreign {
+        paths: &["httparse"],
+        may_stand_in: &["proxy/wire"],
+        cure: "HTTP/1.1 is read by one parser with one strictness, in `proxy/wire`.",
     },
     Foreign {
         paths: &["http", "bytes"],

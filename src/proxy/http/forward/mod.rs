@@ -13,15 +13,16 @@ use http::{Method, Request, Response, Uri};
 use hyper::body::Body as _;
 
 use super::body::Body;
-use super::headers::{self, is_hop_by_hop};
+use super::headers;
 use super::reply::reply;
 use super::upgrade::{self, Tunnel};
 use crate::proxy::access::Trace;
 use crate::proxy::conn::ConnFacts;
 use crate::proxy::error::ForwardError;
-use crate::proxy::upstream::h1::{Answer, Conn, ExchangeError, Failure, Framing, Sending, exchange};
+use crate::proxy::upstream::h1::{Answer, Conn, ExchangeError, Failure, Sending, exchange};
 use crate::proxy::upstream::h2::{self, Came};
 use crate::proxy::upstream::{Pool, Pools, Scheme, Upstream};
+use crate::proxy::wire::{Framing, is_hop_by_hop};
 
 /// Sends `request` to `upstream` and returns what it answers, or what we say in its place.
 ///
@@ -149,8 +150,9 @@ fn uri(parts: &Parts, pool: &Pool) -> Uri {
 
 /// Takes out what HTTP/2 does not know, should an upstream send it.
 fn strip(headers: &mut HeaderMap) {
-    if headers.keys().any(is_hop_by_hop) {
-        let hop: Vec<HeaderName> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
+    if headers.keys().any(|name| is_hop_by_hop(name.as_str())) {
+        let hop: Vec<HeaderName> =
+            headers.keys().filter(|name| is_hop_by_hop(name.as_str())).cloned().collect();
         for name in hop {
             headers.remove(name);
         }

@@ -10,7 +10,7 @@ use http::header::{CONNECTION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue,
 use http::request::Parts;
 
 use crate::proxy::conn::ConnFacts;
-use crate::proxy::upstream::h1::Framing;
+use crate::proxy::wire::{Framing, Tokens, is_hop_by_hop};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -126,13 +126,13 @@ fn for_each_kept(parts: &Parts, mut keep: impl FnMut(HeaderName, &HeaderValue)) 
 /// Fields of a request that never go on as they are.
 fn is_dropped(name: &HeaderName) -> bool {
     let name = name.as_str();
-    if is_ours(name) || is_hop(name) {
+    if is_ours(name) || is_hop_by_hop(name) {
         return true;
     }
     // `X_Forwarded_For` reaches a CGI-like interface as the same variable as `X-Forwarded-For` does.
     let spoofed = name.contains('_') && {
         let dashed = name.replace('_', "-");
-        is_ours(&dashed) || is_hop(&dashed)
+        is_ours(&dashed) || is_hop_by_hop(&dashed)
     };
     if spoofed {
         tracing::debug!(field = name, "dropped: some apps would take it for a field of ours");
@@ -154,86 +154,6 @@ fn is_ours(name: &str) -> bool {
             // Offers h2c, which would tunnel past us.
             | "http2-settings"
     ) || name.starts_with("x-forwarded-")
-}
-
-/// Fields about one connection, in either direction.
-pub(in crate::proxy) fn is_hop_by_hop(name: &HeaderName) -> bool {
-    is_hop(name.as_str())
-}
-
-fn is_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "proxy-authorization"
-            | "te"
-            | "transfer-encoding"
-            | "upgrade"
-    )
-}
-
-/// Fields that say what a message is, and for whom. A `Connection` that names one of them was written to make a
-/// proxy lose it.
-fn is_end_to_end(name: &str) -> bool {
-    matches!(
-        name,
-        "host"
-            | "authorization"
-            | "cookie"
-            | "set-cookie"
-            | "content-length"
-            | "content-type"
-            | "content-encoding"
-            | "content-range"
-            | "cache-control"
-            | "expect"
-            | "location"
-            | "origin"
-            | "range"
-            | "trailer"
-            | "vary"
-            | "www-authenticate"
-    ) || is_ours(name)
-}
-
-/// The tokens of all `Connection` fields of a message.
-#[derive(Default)]
-pub(in crate::proxy) struct Tokens {
-    pub(in crate::proxy) close: bool,
-    pub(in crate::proxy) keep_alive: bool,
-    pub(in crate::proxy) upgrade: bool,
-    /// Other fields that end with the connection, in lower case.
-    nominated: Vec<Box<str>>,
-}
-
-impl Tokens {
-    /// Reads one more field.
-    pub(in crate::proxy) fn add(&mut self, value: &[u8]) {
-        for token in value.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|t| !t.is_empty()) {
-            if token.eq_ignore_ascii_case(b"close") {
-                self.close = true;
-            } else if token.eq_ignore_ascii_case(b"keep-alive") {
-                self.keep_alive = true;
-            } else if token.eq_ignore_ascii_case(b"upgrade") {
-                self.upgrade = true;
-            } else {
-                self.nominated.push(String::from_utf8_lossy(token).to_ascii_lowercase().into());
-            }
-        }
-    }
-
-    /// Whether this field ends with the connection because the message says so.
-    pub(in crate::proxy) fn nominates(&self, name: &HeaderName) -> bool {
-        self.nominated.iter().any(|nominated| **nominated == *name.as_str()) && !is_end_to_end(name.as_str())
-    }
-
-    /// The comma-separated words of one value, in lower case.
-    pub(in crate::proxy) fn of(value: &HeaderValue) -> impl Iterator<Item = String> + '_ {
-        let words = value.to_str().unwrap_or_default().split(',');
-        words.map(|word| word.trim().to_ascii_lowercase()).filter(|word| !word.is_empty())
-    }
 }
 
 fn proto(facts: &ConnFacts) -> &'static str {

@@ -20,9 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::body::Body;
-use super::headers::Tokens;
 use crate::proxy::upstream::Stream;
-use crate::proxy::upstream::h1::Head;
+use crate::proxy::wire::{self, Tokens};
 
 /// What is read at once, on either side, and the most that waits for the other to take it.
 const PIECE: usize = 16 * 1024;
@@ -41,7 +40,7 @@ pub(in crate::proxy) fn is_wanted(parts: &Parts) -> bool {
 }
 
 /// The upstream's 101, as the client shall see it.
-pub(in crate::proxy) fn switching(head: Head) -> Response<Body> {
+pub(in crate::proxy) fn switching(head: wire::Response) -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = head.headers;

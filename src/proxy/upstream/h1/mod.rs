@@ -4,7 +4,6 @@
 //! socket itself, and who drops it closes the socket. Request and response travel at the same time, so an early
 //! answer is seen while an upload is under way, and both sides may talk for ever.
 
-mod head;
 mod response;
 mod sending;
 
@@ -22,22 +21,19 @@ use http::{Method, Response, StatusCode};
 use thiserror::Error;
 use tokio::io::{AsyncRead, ReadBuf};
 
-pub(in crate::proxy) use self::head::Head;
 pub(in crate::proxy) use self::response::{ReadError, ResponseBody};
 use self::sending::SendError;
-pub(in crate::proxy) use self::sending::{Framing, Sending};
+pub(in crate::proxy) use self::sending::Sending;
 use super::connect::Stream;
 use super::pool::Pool;
 use crate::proxy::http::body::{Body, BodyError};
+use crate::proxy::wire;
 
 /// What is read at once of a body.
 const PIECE: usize = 64 * 1024;
 
 /// What is read at once where a head may come: such a piece, and the head before it.
 const SCRATCH: usize = PIECE + 4 * 1024;
-
-/// The longest head that is read.
-const MAX_HEAD: usize = 64 * 1024;
 
 /// How many 1xx responses may come before the real one.
 const MAX_INTERIM: u8 = 32;
@@ -125,7 +121,7 @@ pub(in crate::proxy) enum Answer {
     /// A response.
     Response(Response<Body>),
     /// It switched to the WebSocket protocol; the connection is the tunnel's now.
-    Switched(Box<Head>, Conn),
+    Switched(Box<wire::Response>, Conn),
 }
 
 /// An exchange that came to nothing.
@@ -204,11 +200,11 @@ impl Exchange {
         cx: &mut Context<'_>,
         method: &Method,
         websocket: bool,
-    ) -> Poll<Result<Head, ExchangeError>> {
+    ) -> Poll<Result<wire::Response, ExchangeError>> {
         self.poll_request(cx)?;
         loop {
             if !self.conn.inbox.is_empty() {
-                match head::parse(&mut self.conn.inbox, method).map_err(ExchangeError::Malformed)? {
+                match wire::response(&mut self.conn.inbox, method).map_err(ExchangeError::Malformed)? {
                     Some(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
                         return Poll::Ready(if websocket && head.websocket {
                             Ok(head)
@@ -230,9 +226,6 @@ impl Exchange {
                         continue;
                     }
                     Some(head) => return Poll::Ready(Ok(head)),
-                    None if self.conn.inbox.len() > MAX_HEAD => {
-                        return Poll::Ready(Err(ExchangeError::Malformed("its head is too large")));
-                    }
                     None => {}
                 }
             }

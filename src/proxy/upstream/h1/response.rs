@@ -12,11 +12,11 @@ use http::HeaderMap;
 use hyper::body::Frame;
 use tokio::io::AsyncReadExt;
 
-use super::head::Framing;
 use super::sending::{SendError, Sending};
 use super::{Conn, PIECE};
 use crate::proxy::http::body::{Body, BodyError};
-use crate::proxy::upstream::chunked::{ChunkError, Decoder, Step};
+use crate::proxy::wire::ResponseFraming;
+use crate::proxy::wire::chunked::{ChunkError, Decoder, Step};
 
 /// A body that is read as it is asked for, at the pace of whoever asks.
 ///
@@ -76,15 +76,15 @@ impl ResponseBody {
     pub(super) fn start(
         conn: Conn,
         sending: Sending,
-        framing: Framing,
+        framing: ResponseFraming,
         keep: bool,
         timeout: Option<Duration>,
     ) -> Body {
         let reading = match framing {
-            Framing::Empty => Reading::Length(0),
-            Framing::Length(length) => Reading::Length(length),
-            Framing::Chunked => Reading::Chunked(Decoder::new()),
-            Framing::Close => Reading::Close,
+            ResponseFraming::Empty => Reading::Length(0),
+            ResponseFraming::Length(length) => Reading::Length(length),
+            ResponseFraming::Chunked => Reading::Chunked(Decoder::of_response()),
+            ResponseFraming::Close => Reading::Close,
         };
         let mut conn = conn;
         let sending = if sending.is_done() {

@@ -12,23 +12,13 @@ use hyper::body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
 use tokio::time::{Sleep, sleep};
 
-use super::super::chunked::may_trail;
 use super::super::connect::Stream;
 use crate::proxy::http::body::{Body, BodyError};
+use crate::proxy::wire::Framing;
+use crate::proxy::wire::chunked::may_trail;
 
 /// How long an upstream may take to say 100 before the body is sent anyway; an old one never says it.
 const CONTINUE: Duration = Duration::from_secs(1);
-
-/// How the request's body is told from what follows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::proxy) enum Framing {
-    /// There is none, and nothing says so.
-    Empty,
-    /// So many bytes.
-    Length(u64),
-    /// Its length is not known yet.
-    Chunked,
-}
 
 /// A request that is being written, its body taken from the client piece by piece as the upstream takes it.
 pub(in crate::proxy) struct Sending {

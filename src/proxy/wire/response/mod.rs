@@ -1,0 +1,189 @@
+//! The head of an upstream's response, read strictly.
+//!
+//! Where a response could be understood in two ways it is not understood at all: an upstream that says both how
+//! long its body is and that it is chunked, or says one of them twice, is answered for with a 502 (RFC 9112, 6.3).
+
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http::header::{CONTENT_LENGTH, HeaderMap};
+use http::{Method, StatusCode};
+use httparse::{Error, Header, Status};
+
+use super::fields::{self, has_bare_line_feed, has_strict_lines};
+use super::tokens::{Tokens, is_hop_by_hop};
+
+/// The longest head that is read.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// Fields in one head. Nobody sends as many.
+const MAX_FIELDS: usize = 128;
+
+const NO_STATUS_LINE: &str = "not an HTTP/1.1 response";
+const NO_FIELD: &str = "a header field that is none";
+const LINE_END: &str = "a line that does not end with CRLF";
+
+/// A response's head, without what concerned only the connection it came on.
+#[derive(Debug)]
+pub struct Response {
+    /// From 100 to 599.
+    pub status: StatusCode,
+    /// What goes on to the client.
+    pub headers: HeaderMap,
+    /// How the body is told from what follows it.
+    pub framing: ResponseFraming,
+    /// Whether the connection may carry another exchange afterwards.
+    pub keep: bool,
+    /// For how long the upstream says it will keep the connection.
+    pub timeout: Option<Duration>,
+    /// Whether the upstream says that it switched to the WebSocket protocol.
+    pub websocket: bool,
+    /// The head as it came, for those who care how names are spelt.
+    pub raw: Bytes,
+}
+
+/// Where a response's body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseFraming {
+    /// There is none.
+    Empty,
+    /// After so many bytes.
+    Length(u64),
+    /// Where its own framing says.
+    Chunked,
+    /// With the connection.
+    Close,
+}
+
+/// Cuts one head off `input`, or leaves `input` alone and returns `None` if the head is not complete. It answers a
+/// request with `method`.
+///
+/// # Errors
+///
+/// What is wrong with it. What follows on the connection has no meaning then.
+pub fn response(input: &mut Bytes, method: &Method) -> Result<Option<Response>, &'static str> {
+    // `httparse` would pass over empty lines.
+    if input.first().is_some_and(|&byte| byte != b'H') {
+        return Err(NO_STATUS_LINE);
+    }
+    let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let config = httparse::ParserConfig::default();
+    let length = match config.parse_response_with_uninit_headers(&mut parsed, input, &mut room) {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) if has_bare_line_feed(input) => return Err(LINE_END),
+        Ok(Status::Partial) if input.len() > MAX_HEAD => return Err("its head is too large"),
+        Ok(Status::Partial) => return Ok(None),
+        Err(Error::TooManyHeaders) => return Err("more header fields than anybody needs"),
+        Err(Error::Version | Error::Status | Error::Token) => return Err(NO_STATUS_LINE),
+        Err(Error::NewLine) => return Err(LINE_END),
+        Err(Error::HeaderName | Error::HeaderValue) => return Err(NO_FIELD),
+    };
+    let response = read(input.slice(..length), &parsed, method)?;
+    input.advance(length);
+    Ok(Some(response))
+}
+
+fn read(head: Bytes, parsed: &httparse::Response<'_, '_>, method: &Method) -> Result<Response, &'static str> {
+    if head.len() > MAX_HEAD {
+        return Err("its head is too large");
+    }
+    if !has_strict_lines(&head, parsed.headers) {
+        return Err(LINE_END);
+    }
+    let status = parsed.code.filter(|code| (100..600).contains(code));
+    let status = status.and_then(|code| StatusCode::from_u16(code).ok()).ok_or("a status that is none")?;
+    let old = parsed.version == Some(0);
+
+    // First what the connection has to know, then what goes on; a `Connection` may stand anywhere in the head.
+    let Said { connection, length, chunked, timeout, websocket } = understand(parsed.headers)?;
+    if chunked && old {
+        return Err("chunks in HTTP/1.0");
+    }
+    let bare = status.is_informational() || status == StatusCode::NO_CONTENT;
+    let framing = match length {
+        _ if bare || status == StatusCode::NOT_MODIFIED || method == Method::HEAD => ResponseFraming::Empty,
+        _ if chunked => ResponseFraming::Chunked,
+        Some(0) => ResponseFraming::Empty,
+        Some(length) => ResponseFraming::Length(length),
+        None => ResponseFraming::Close,
+    };
+    // A status that has no body, and a body all the same: nobody knows where the next response begins.
+    let contradicts = bare && (chunked || length.is_some_and(|length| length > 0));
+    if contradicts && status.is_informational() {
+        return Err("an interim response with a body");
+    }
+    let keep = framing != ResponseFraming::Close
+        && !contradicts
+        && !connection.close
+        && (!old || connection.keep_alive);
+
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    for field in parsed.headers.iter() {
+        let (name, value) = fields::own(&head, field).ok_or(NO_FIELD)?;
+        if is_hop_by_hop(name.as_str()) || connection.nominates(&name) {
+            continue;
+        }
+        // RFC 9110, 8.6: a 204 has no length; some apps write one all the same.
+        if bare && name == CONTENT_LENGTH {
+            continue;
+        }
+        headers.append(name, value);
+    }
+    let websocket = websocket && connection.upgrade;
+    Ok(Response { status, headers, framing, keep, timeout, websocket, raw: head })
+}
+
+/// What the fields say about the connection and the body.
+#[derive(Default)]
+struct Said {
+    connection: Tokens,
+    length: Option<u64>,
+    chunked: bool,
+    timeout: Option<Duration>,
+    websocket: bool,
+}
+
+fn understand(fields: &[Header<'_>]) -> Result<Said, &'static str> {
+    let mut said = Said::default();
+    for &Header { name, value } in fields {
+        if name.eq_ignore_ascii_case("content-length") {
+            let length = fields::length(value).ok_or("a content-length that is none")?;
+            if said.length.replace(length).is_some() {
+                return Err("two content-lengths");
+            }
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            if said.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err("a transfer-encoding other than chunked");
+            }
+            said.chunked = true;
+        } else if name.eq_ignore_ascii_case("connection") {
+            said.connection.add(value);
+        } else if name.eq_ignore_ascii_case("keep-alive") {
+            said.timeout = keep_alive_timeout(value);
+        } else if name.eq_ignore_ascii_case("upgrade") {
+            said.websocket = value.eq_ignore_ascii_case(b"websocket");
+        }
+    }
+    if said.connection.malformed {
+        return Err("a connection field that is no list of tokens");
+    }
+    if said.chunked && said.length.is_some() {
+        return Err("both a content-length and chunks");
+    }
+    Ok(said)
+}
+
+/// `timeout=5` out of `timeout=5, max=100`.
+fn keep_alive_timeout(value: &[u8]) -> Option<Duration> {
+    let value = std::str::from_utf8(value).ok()?;
+    let seconds = value.split(',').find_map(|part| {
+        let (name, seconds) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("timeout").then(|| seconds.trim().trim_matches('"').parse().ok())?
+    });
+    seconds.map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests;
