@@ -19,8 +19,8 @@ pub use running::{Addrs, Running};
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::thread;
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::runtime::{Builder, LocalOptions};
@@ -175,16 +175,15 @@ fn access_log(
     settings: &Settings,
     clock: &Clock,
 ) -> Result<(AccessLog, Option<thread::JoinHandle<()>>), AppError> {
-    /// Lines that may wait for a slow disk; what comes beyond is dropped and counted.
-    const QUEUE: usize = 8192;
+    /// Short enough for somebody who watches, and ten wake-ups a second when there is much to write.
+    const DELAY: Duration = Duration::from_millis(100);
     if !settings.access {
         return Ok((AccessLog::off(), None));
     }
-    let (log, lines) = AccessLog::channel(QUEUE, clock.clone());
-    let dropped: Arc<AtomicU64> = log.dropped();
+    let (log, batches) = AccessLog::channel(DELAY, clock.clone());
     // The thread ends by itself once the last worker is gone and the last line is out.
-    let scribe =
-        host::access::write_lines(lines, dropped).map_err(AppError::setup("the access log has no thread"))?;
+    let scribe = host::access::write(batches, log.dropped())
+        .map_err(AppError::setup("the access log has no thread"))?;
     Ok((log, Some(scribe)))
 }
 

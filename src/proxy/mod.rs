@@ -33,13 +33,14 @@ pub mod wire;
 
 use crate::catalog::Resolver;
 
+use access::Lines;
 use limits::Limits;
 use listener::Door;
 use route::{Routes, View};
 use tls::Tls;
 use upstream::Pools;
 
-pub use access::{AccessLog, Line};
+pub use access::{AccessLog, Batch};
 pub use drain::{Drain, Watcher};
 pub use route::{RouteTable, Site};
 pub use status::Status;
@@ -61,7 +62,7 @@ pub struct Proxy {
 struct Worker {
     proxy: Arc<Proxy>,
     routes: View,
-    access: Rc<AccessLog>,
+    access: Lines,
     pools: Pools,
     http: http::server::Protocols,
 }
@@ -121,7 +122,7 @@ impl Proxy {
     pub async fn serve(self: Arc<Self>, listeners: Listeners, mut watcher: Watcher) -> io::Result<()> {
         let worker = Rc::new(Worker {
             routes: View::of(&self.routes),
-            access: Rc::new(self.access.clone()),
+            access: self.access.lines(),
             pools: Pools::new(&self.options),
             http: http::server::Protocols::new(),
             proxy: self,
@@ -143,6 +144,7 @@ impl Proxy {
         tokio::select! {
             () = ended => {}
             () = watcher.relay(&inner) => {}
+            () = worker.access.hand_over_in_time() => {}
         }
         Ok(())
     }

@@ -1,50 +1,50 @@
 //! The access log: one line for each request, written when its response has ended.
 //!
-//! A line is put together on the worker and handed to a queue; who empties the queue, and where to, is not known
-//! here. A full queue drops the line and counts it: a slow disk costs lines, never time. What a client sent stands
-//! in a line only escaped, and of its headers only the user agent and the request id do; queries do not, since they
-//! carry secrets.
+//! A line is put together on the worker, and gathered with others ([`lines`]); who writes them, and where to, is not
+//! known here. A far end that is slow costs lines, which are counted, and never time. What a client sent stands in a
+//! line only escaped, and of its headers only the user agent and the request id do; queries do not, since they carry
+//! secrets.
 
 mod line;
+mod lines;
 mod record;
+mod stamp;
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use http::StatusCode;
-
-use super::conn::ConnFacts;
 use super::http::upgrade::Tunnel;
 use super::upstream::Tried;
 use crate::clock::Clock;
 
+pub use lines::Batch;
+pub(in crate::proxy) use lines::Lines;
 pub(in crate::proxy) use record::{Meter, Record};
 
-/// Where lines go. Cloning shares the queue.
+/// Where the workers' lines go. Cloning shares the queue.
 #[derive(Clone)]
-pub struct AccessLog(Option<Arc<Queue>>);
+pub struct AccessLog(Option<Queue>);
 
-/// One line of JSON, without its newline.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line(Box<[u8]>);
-
+/// The way to the far end.
+#[derive(Clone)]
 struct Queue {
-    lines: SyncSender<Line>,
+    batches: Sender<Batch>,
+    delay: Duration,
     dropped: Arc<AtomicU64>,
     clock: Clock,
 }
 
 impl AccessLog {
-    /// A log whose lines wait in a queue of this length until they are received. The queue ends when the last
-    /// clone of the log is gone.
+    /// A log, and the far end of it, which receives whole lines. It ends when the last clone of the log is gone and
+    /// no worker has lines any more. A line waits at most for `delay` until it is handed over together with others.
+    ///
+    /// How much may wait to be received is bounded for each worker; what comes beyond that is dropped.
     #[must_use]
-    pub fn channel(capacity: usize, clock: Clock) -> (Self, Receiver<Line>) {
-        let (lines, receiver) = sync_channel(capacity);
-        let queue = Queue { lines, dropped: Arc::default(), clock };
-        (Self(Some(Arc::new(queue))), receiver)
+    pub fn channel(delay: Duration, clock: Clock) -> (Self, Receiver<Batch>) {
+        let (batches, receiver) = channel();
+        (Self(Some(Queue { batches, delay, dropped: Arc::default(), clock })), receiver)
     }
 
     /// No log: nothing is put together.
@@ -59,43 +59,15 @@ impl AccessLog {
         self.0.as_ref().map(|queue| Arc::clone(&queue.dropped)).unwrap_or_default()
     }
 
-    pub(in crate::proxy) fn is_off(&self) -> bool {
-        self.0.is_none()
-    }
-
-    /// Writes a line about something that was no request.
-    pub(in crate::proxy) fn refused(&self, facts: &ConnFacts, status: StatusCode, reason: &'static str) {
-        self.write(|line| {
-            line.plain("client_ip", facts.client.ip().to_canonical());
-            line.number("status", u64::from(status.as_u16()));
-            line.plain("reason", reason);
-            record::connection(line, facts);
-        });
-    }
-
-    /// Puts a line together and hands it to the queue.
-    fn write(&self, fields: impl FnOnce(&mut line::Fields<'_>)) {
-        thread_local! {
-            static SCRATCH: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(1024));
-        }
-        let Some(queue) = &self.0 else { return };
-        let line = SCRATCH.with_borrow_mut(|scratch| {
-            scratch.clear();
-            let mut line = line::Fields::new(scratch, queue.clock.now());
-            line.plain("msg", "access");
-            fields(&mut line);
-            line.end();
-            Line(scratch.as_slice().into())
-        });
-        if queue.lines.try_send(line).is_err() {
-            queue.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+    /// A worker's end of it.
+    pub(in crate::proxy) fn lines(&self) -> Lines {
+        Lines::new(self.0.clone())
     }
 }
 
-impl AsRef<[u8]> for Line {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
+impl Queue {
+    fn dropped(&self, lines: u64) {
+        self.dropped.fetch_add(lines, Ordering::Relaxed);
     }
 }
 

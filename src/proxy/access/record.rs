@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use http::header::{HOST, USER_AGENT};
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use http::{HeaderName, HeaderValue, Request, StatusCode, Version};
 
-use super::line::Fields;
-use super::{AccessLog, Trace};
+use super::Trace;
+use super::line::{Fields, key};
+use super::lines::{Appender, Lines};
 use crate::proxy::conn::ConnFacts;
 
 /// Longer values are cut: a line is for reading.
@@ -19,16 +20,15 @@ const LONGEST: usize = 1024;
 /// Dropping it writes the line, so that there is exactly one for each request, whatever becomes of it: a record
 /// that is dropped before it was [`answered`](Self::answered) tells of a client that went away.
 pub(in crate::proxy) struct Record {
-    log: Rc<AccessLog>,
+    appender: Rc<Appender>,
     facts: Rc<ConnFacts>,
     began: Instant,
-    method: Method,
-    uri: Uri,
-    version: Version,
-    host: Option<HeaderValue>,
-    user_agent: Option<HeaderValue>,
-    request_id: Option<HeaderValue>,
-    received: Meter,
+    /// What the request said, as it will stand in the line. Its head is not held: the buffer it came in is wanted for
+    /// the next one.
+    request: Vec<u8>,
+    /// Where in it the fields begin that stand behind those of the answer.
+    behind: usize,
+    received: Option<Meter>,
     sent: u64,
     status: Option<StatusCode>,
     trace: Trace,
@@ -48,32 +48,30 @@ impl Meter {
 impl Record {
     /// Begins with a request whose head has just been read; `None` if there is no log.
     pub(in crate::proxy) fn begin<B>(
-        log: &Rc<AccessLog>,
+        lines: &Lines,
         request: &Request<B>,
         facts: &Rc<ConnFacts>,
-        received: &Meter,
     ) -> Option<Box<Self>> {
-        const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-        if log.is_off() {
-            return None;
-        }
-        let headers = request.headers();
+        let appender = Rc::clone(lines.appender()?);
+        let began = Instant::now();
+        let (request, behind) = written(request, facts);
         Some(Box::new(Self {
-            log: Rc::clone(log),
+            appender,
             facts: Rc::clone(facts),
-            began: Instant::now(),
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            version: request.version(),
-            host: headers.get(HOST).cloned(),
-            user_agent: headers.get(USER_AGENT).cloned(),
-            request_id: headers.get(REQUEST_ID).cloned(),
-            received: received.clone(),
+            began,
+            request,
+            behind,
+            received: None,
             sent: 0,
             status: None,
             trace: Trace::default(),
             whole: false,
         }))
+    }
+
+    /// A meter for the body of the request, if it has one.
+    pub(in crate::proxy) fn meter(&mut self) -> Meter {
+        self.received.get_or_insert_default().clone()
     }
 
     /// The head of the response is on its way.
@@ -100,77 +98,92 @@ impl Record {
 
     /// What went through the tunnel that followed a 101.
     pub(in crate::proxy) fn tunneled(&mut self, received: u64, sent: u64) {
-        self.received.0.set(received);
+        self.received.get_or_insert_default().0.set(received);
         self.sent = sent;
         self.whole = true;
     }
 
     fn write(&self, line: &mut Fields<'_>) {
         let took = self.began.elapsed();
+        let (before, behind) = self.request.split_at(self.behind);
         // RFC 9110 knows no status for a client that does not wait; 499 is what nginx made of it.
         let status = self.status.map_or(499, |status| status.as_u16());
         let reason = match self.trace.reason {
             None if !self.whole => Some(self.facts.cut.get().unwrap_or("client_abort")),
             reason => reason,
         };
-        let host = match (self.uri.authority(), &self.host) {
-            (Some(authority), _) => Some(authority.as_str().as_bytes()),
-            (None, host) => host.as_ref().map(HeaderValue::as_bytes),
-        };
-        let proto = match self.version {
-            Version::HTTP_2 => "HTTP/2",
-            Version::HTTP_10 => "HTTP/1.0",
-            _ => "HTTP/1.1",
-        };
-        line.plain("client_ip", self.facts.client.ip().to_canonical());
-        line.text("method", cut(self.method.as_str().as_bytes()));
-        if let Some(host) = host {
-            line.text("host", cut(host));
-        }
-        line.text("path", cut(self.uri.path().as_bytes()));
-        line.plain("proto", proto);
-        line.number("status", u64::from(status));
+        line.0.extend_from_slice(before);
+        line.number(key!("status"), u64::from(status));
         if let Some(reason) = reason {
-            line.plain("reason", reason);
+            line.plain(key!("reason"), reason);
         }
-        line.number("bytes_in", self.received.0.get());
-        line.number("bytes_out", self.sent);
-        line.millis("dur_ms", took);
+        line.number(key!("bytes_in"), self.received.as_ref().map_or(0, |meter| meter.0.get()));
+        line.number(key!("bytes_out"), self.sent);
+        line.millis(key!("dur_ms"), took);
         if let Some(upstream) = self.trace.tried.last() {
-            line.text("upstream", upstream.as_bytes());
+            line.text(key!("upstream"), upstream.as_bytes());
         }
         if self.trace.tried.is_plural() {
-            line.list("tried", self.trace.tried.iter());
+            line.list(key!("tried"), self.trace.tried.iter());
         }
         if let Some(took) = self.trace.upstream_time {
-            line.millis("upstream_ms", took);
+            line.millis(key!("upstream_ms"), took);
         }
         if let Some(kind) = self.trace.upstream_conn {
-            line.plain("upstream_conn", kind);
+            line.plain(key!("upstream_conn"), kind);
         }
-        connection(line, &self.facts);
-        if let Some(agent) = &self.user_agent {
-            line.text("user_agent", cut(agent.as_bytes()));
-        }
-        if let Some(id) = &self.request_id {
-            line.text("request_id", cut(id.as_bytes()));
-        }
+        line.0.extend_from_slice(behind);
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        self.log.write(|line| self.write(line));
+        self.appender.write(|line| self.write(line));
     }
+}
+
+/// What is known before there is an answer, and where in it the fields begin that stand behind the answer's.
+fn written<B>(request: &Request<B>, facts: &ConnFacts) -> (Vec<u8>, usize) {
+    const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+    /// What most requests need.
+    const ROOM: usize = 384;
+    let (uri, headers) = (request.uri(), request.headers());
+    let host = match uri.authority() {
+        Some(authority) => Some(authority.as_str().as_bytes()),
+        None => headers.get(HOST).map(HeaderValue::as_bytes),
+    };
+    let proto = match request.version() {
+        Version::HTTP_2 => "HTTP/2",
+        Version::HTTP_10 => "HTTP/1.0",
+        _ => "HTTP/1.1",
+    };
+    let mut text = Vec::with_capacity(ROOM);
+    let mut line = Fields(&mut text);
+    line.address(key!("client_ip"), facts.client.ip());
+    line.text(key!("method"), cut(request.method().as_str().as_bytes()));
+    if let Some(host) = host {
+        line.text(key!("host"), cut(host));
+    }
+    line.text(key!("path"), cut(uri.path().as_bytes()));
+    line.plain(key!("proto"), proto);
+    let behind = line.0.len();
+    connection(&mut line, facts);
+    if let Some(agent) = headers.get(USER_AGENT) {
+        line.text(key!("user_agent"), cut(agent.as_bytes()));
+    }
+    if let Some(id) = headers.get(REQUEST_ID) {
+        line.text(key!("request_id"), cut(id.as_bytes()));
+    }
+    (text, behind)
 }
 
 /// What is known of the connection a request came on.
 pub(super) fn connection(line: &mut Fields<'_>, facts: &ConnFacts) {
     if let Some(version) = facts.tls_version {
-        line.plain("tls_version", version);
+        line.plain(key!("tls_version"), version);
     }
     if let Some(name) = &facts.server_name {
-        line.plain("sni", name);
+        line.plain(key!("sni"), name.as_str());
     }
 }
 

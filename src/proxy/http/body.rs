@@ -24,8 +24,8 @@ pub(in crate::proxy) enum Body {
     Empty,
     /// Bytes that are all here already.
     Full(Option<Bytes>),
-    /// What a client sends, counted.
-    Client(Incoming, Meter),
+    /// What a client sends, counted if somebody wants to know.
+    Client(Incoming, Option<Meter>),
     /// What an upstream sends over HTTP/1.1, together with the connection it comes on.
     Upstream(Box<ResponseBody>),
     /// What an upstream sends over HTTP/2, and the place that it takes among the streams of its connection.
@@ -89,7 +89,8 @@ impl HttpBody for Body {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Client(body, meter) => {
                 let polled = Pin::new(body).poll_frame(cx);
-                if let Poll::Ready(Some(Ok(frame))) = &polled
+                if let Some(meter) = meter
+                    && let Poll::Ready(Some(Ok(frame))) = &polled
                     && let Some(bytes) = frame.data_ref()
                 {
                     meter.add(bytes.len());

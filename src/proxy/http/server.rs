@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::header::UPGRADE;
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
@@ -22,7 +22,7 @@ use super::exchange;
 use super::response::Watched;
 use super::upgrade::Tunnel;
 use super::watch::{Activity, Io, Running, Verdict, Watchdog};
-use crate::proxy::access::{Meter, Record, Trace};
+use crate::proxy::access::{Record, Trace};
 use crate::proxy::conn::{Conn, ConnError, ConnFacts};
 use crate::proxy::drain::Watcher;
 use crate::proxy::wire::MAX_FIELDS;
@@ -203,14 +203,15 @@ async fn serve(
     running: Running,
     mut request: Request<Incoming>,
 ) -> Result<Response<Watched>, Infallible> {
-    let received = Meter::default();
-    let mut record = Record::begin(&worker.access, &request, &facts, &received);
+    let mut record = Record::begin(&worker.access, &request, &facts);
     let method = request.method().clone();
     let client = match switch {
         Some(_) if request.headers().contains_key(UPGRADE) => Some(hyper::upgrade::on(&mut request)),
         _ => None,
     };
     let mut trace = Trace::default();
+    let received =
+        if request.body().is_end_stream() { None } else { record.as_mut().map(|record| record.meter()) };
     let request = request.map(|body| Body::Client(body, received));
     let response = exchange(&worker, request, &facts, &mut trace).await;
     let tunnel = trace.tunnel.take();

@@ -1,5 +1,7 @@
 //! The proxy on loopback: its own thread, a catalog the test writes, and an access log it reads.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -10,7 +12,7 @@ use sidegate::catalog::{self, Certificate, Challenges, Entry, Misses, Publisher}
 use sidegate::clock::Clock;
 use sidegate::ident::{Name, Provider};
 use sidegate::pki::{Bundle, KeyType, PrivateKey, SigningRequest};
-use sidegate::proxy::{AccessLog, Drain, Line, Listeners, Options, Proxy, RouteTable, Site, Target, drain};
+use sidegate::proxy::{AccessLog, Batch, Drain, Listeners, Options, Proxy, RouteTable, Site, Target, drain};
 use tokio::runtime::{Builder, LocalOptions};
 
 use super::issued::{answer, lineage, names};
@@ -23,7 +25,8 @@ pub(crate) struct Front {
     pub(crate) publisher: Publisher,
     pub(crate) challenges: Challenges,
     pub(crate) misses: Misses,
-    lines: Receiver<Line>,
+    batches: Receiver<Batch>,
+    lines: RefCell<VecDeque<serde_json::Value>>,
     drain: Option<Drain>,
     worker: Option<JoinHandle<()>>,
 }
@@ -44,7 +47,7 @@ impl Front {
     /// The same with an empty catalog.
     pub(crate) fn without_certificates(options: Options, sites: Vec<Site>) -> Self {
         let (publisher, challenges, resolver, misses) = catalog::open();
-        let (access, lines) = AccessLog::channel(1000, Clock::system());
+        let (access, batches) = AccessLog::channel(Duration::ZERO, Clock::system());
         let proxy = Proxy::new(options, resolver, RouteTable::new(sites), access).expect("TLS is set up");
         let bind = || TcpListener::bind("127.0.0.1:0").expect("a port");
         let (http, https) = (bind(), bind());
@@ -67,7 +70,8 @@ impl Front {
             publisher,
             challenges,
             misses,
-            lines,
+            batches,
+            lines: RefCell::default(),
             drain: Some(drain),
             worker: Some(worker),
         }
@@ -84,13 +88,19 @@ impl Front {
 
     /// The next access line, as JSON.
     pub(crate) fn line(&self) -> serde_json::Value {
-        let line = self.lines.recv_timeout(Duration::from_secs(10)).expect("a line");
-        serde_json::from_slice(line.as_ref()).expect("a line is JSON")
+        let mut lines = self.lines.borrow_mut();
+        if lines.is_empty() {
+            let batch = self.batches.recv_timeout(Duration::from_secs(10)).expect("a line");
+            lines.extend(parsed(&batch));
+        }
+        lines.pop_front().expect("a batch is not empty")
     }
 
-    /// How many lines wait.
+    /// How many lines have not been looked at.
     pub(crate) fn lines(&self) -> usize {
-        self.lines.try_iter().count()
+        let mut lines = self.lines.borrow_mut();
+        lines.extend(self.batches.try_iter().flat_map(|batch| parsed(&batch)));
+        lines.len()
     }
 
     pub(crate) fn drain(&self) -> &Drain {
@@ -114,6 +124,11 @@ impl Drop for Front {
             assert!(ended.is_ok() || std::thread::panicking(), "the worker is well");
         }
     }
+}
+
+fn parsed(batch: &Batch) -> Vec<serde_json::Value> {
+    let lines = batch.as_ref().split_inclusive(|&byte| byte == b'\n');
+    lines.map(|line| serde_json::from_slice(line).expect("a line is JSON")).collect()
 }
 
 /// A self-signed certificate for these names, with its key.

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use super::super::body::Body;
 use super::forward;
 use crate::proxy::Options;
-use crate::proxy::access::{Meter, Trace};
+use crate::proxy::access::Trace;
 use crate::proxy::conn::ConnFacts;
 use crate::proxy::upstream::{Pools, Target, Upstream};
 
@@ -73,7 +73,7 @@ impl Front {
                 let response = forward(
                     &shared.0,
                     &shared.1,
-                    request.map(|body| Body::Client(body, Meter::default())),
+                    request.map(|body| Body::Client(body, None)),
                     &facts,
                     &mut trace,
                 )
