@@ -86,27 +86,10 @@ impl Resolver {
         self.0.answers.load().tls_alpn01.contains_key(server_name)
     }
 
-    /// The look-up rustls makes in an ordinary handshake. A cold certificate counts as none: wait for it first.
-    #[must_use]
-    pub fn certificates(&self) -> Arc<dyn ResolvesServerCert> {
-        Arc::new(Certificates(self.clone()))
-    }
-
     /// The look-up rustls makes in the handshake of a tls-alpn-01 validation.
     #[must_use]
     pub fn challenges(&self) -> Arc<dyn ResolvesServerCert> {
         Arc::new(Validations(self.clone()))
-    }
-}
-
-struct Certificates(Resolver);
-
-impl ResolvesServerCert for Certificates {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        match self.0.lookup(hello.server_name()) {
-            Lookup::Warm(certificate) => Some(Arc::clone(certificate.certified_key())),
-            Lookup::Cold(_) | Lookup::Unknown => None,
-        }
     }
 }
 
@@ -126,12 +109,6 @@ impl Misses {
     /// The next name somebody waits for; `None` when every resolver is gone.
     pub async fn next(&mut self) -> Option<Name> {
         self.0.recv().await
-    }
-}
-
-impl fmt::Debug for Certificates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Certificates")
     }
 }
 

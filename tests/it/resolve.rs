@@ -1,5 +1,6 @@
 //! Which certificate a client is shown: exact name, wildcard, no name, unknown name.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use rustls::AlertDescription;
 use sidegate::catalog::{Certificate, Entry};
 use sidegate::ident::Name;
 use sidegate::proxy::Options;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::house::client::Client;
 use crate::house::front::{Front, bundle, cold};
@@ -74,7 +76,6 @@ async fn the_next_handshake_sees_a_new_certificate_and_a_ticket_outlives_it() {
     assert!(!shown.resumed);
     // Tickets come behind the handshake; the answer to a request comes behind them.
     let mut sender = {
-        use tokio::io::AsyncWriteExt;
         shown
             .io
             .write_all(b"GET / HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n\r\n")
@@ -121,6 +122,62 @@ async fn a_cold_name_that_turns_out_to_have_nothing_is_our_fault() {
     let wanted = front.misses.next().await.expect("the name is asked for");
     front.publisher.publish([(wanted, None)]);
     assert_eq!(waiting.await.expect("no panic"), AlertDescription::InternalError);
+}
+
+#[tokio::test]
+async fn a_hello_may_come_byte_by_byte_and_in_the_smallest_records() {
+    let mut front = empty();
+    let ordinary = front.publish(&["example.com"]);
+    let challenge = bundle(&["new.example.com"]);
+    let _posted = front.challenges.post_tls_alpn01("new.example.com", Arc::clone(challenge.certified_key()));
+    let slow = byte_by_byte(front.https).await;
+    let client = |alpn| Client::offering(&[alpn]).in_records_of(32);
+    let shown = client("http/1.1").hello(slow, Some("example.com")).await.expect("a handshake");
+    assert_eq!(shown.leaf.der(), ordinary.leaf().der());
+    let shown = client("acme-tls/1").hello(slow, Some("new.example.com")).await.expect("a handshake");
+    assert_eq!(shown.leaf.der(), challenge.leaf().der());
+    let alert = client("http/1.1").alert(slow, Some("example.org")).await;
+    assert_eq!(alert, AlertDescription::UnrecognisedName);
+
+    front.publisher.publish([cold("cold.example.com")]);
+    let waiting = tokio::spawn(async move { client("http/1.1").hello(slow, Some("cold.example.com")).await });
+    let wanted = front.misses.next().await.expect("the name is asked for");
+    let bundle = bundle(&["cold.example.com"]);
+    front.publisher.publish([(wanted, Some(Entry::Warm(Certificate::new(&bundle))))]);
+    let shown = waiting.await.expect("no panic").expect("a handshake");
+    assert_eq!(shown.leaf.der(), bundle.leaf().der());
+}
+
+/// Another way to the same server, on which what a client sends arrives byte by byte.
+async fn byte_by_byte(server: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let way = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(server).await.expect("a connection");
+            server.set_nodelay(true).expect("a TCP socket");
+            tokio::spawn(async move {
+                let (mut answers, mut sent) = server.split();
+                let (mut says, mut hears) = client.split();
+                let slowly = async {
+                    while let Ok(byte) = says.read_u8().await {
+                        sent.write_all(&[byte]).await?;
+                    }
+                    sent.shutdown().await
+                };
+                tokio::join!(slowly, tokio::io::copy(&mut answers, &mut hears))
+            });
+        }
+    });
+    way
+}
+
+#[tokio::test]
+async fn a_client_that_has_to_say_hello_twice_is_answered() {
+    let mut front = empty();
+    let bundle = front.publish(&["example.com"]);
+    let shown = Client::guessing_wrong().hello(front.https, Some("example.com")).await.expect("a handshake");
+    assert_eq!((shown.group.as_str(), shown.leaf.der()), ("X25519", bundle.leaf().der()));
 }
 
 #[tokio::test]

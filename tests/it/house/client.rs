@@ -10,6 +10,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::kx_group;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{AlertDescription, ClientConfig, DigitallySignedStruct, Error, HandshakeKind, SignatureScheme};
 use sidegate::pki::{Leaf, crypto};
@@ -45,7 +47,15 @@ impl Client {
     }
 
     fn with(alpn: &[&str], versions: &[&'static rustls::SupportedProtocolVersion]) -> Self {
-        let mut config = ClientConfig::builder_with_provider(crypto::provider())
+        Self::of((*crypto::provider()).clone(), alpn, versions)
+    }
+
+    fn of(
+        provider: CryptoProvider,
+        alpn: &[&str],
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Self {
+        let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(versions)
             .expect("versions")
             .dangerous()
@@ -53,6 +63,21 @@ impl Client {
             .with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Self { config: Arc::new(config) }
+    }
+
+    /// The same in records of this many bytes.
+    pub(crate) fn in_records_of(self, size: usize) -> Self {
+        let mut config = (*self.config).clone();
+        // The client counts a record's head as well.
+        config.max_fragment_size = Some(size + 5);
+        Self { config: Arc::new(config) }
+    }
+
+    /// A client whose first guess at the key exchange is one that no server of ours takes.
+    pub(crate) fn guessing_wrong() -> Self {
+        let mut provider = (*crypto::provider()).clone();
+        provider.kx_groups = vec![kx_group::MLKEM768, kx_group::X25519];
+        Self::of(provider, &["http/1.1"], &[&rustls::version::TLS13])
     }
 
     /// Shakes hands and asks for this name, or for none.

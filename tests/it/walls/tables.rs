@@ -148,7 +148,7 @@ pub(super) struct Foreign {
 /// Where a foreign crate or module may appear.
 pub(super) const FOREIGN: &[Foreign] = &[
     Foreign {
-        paths: &["rustls", "tokio_rustls"],
+        paths: &["rustls"],
         may_stand_in: &[
             "pki/crypto",
             "pki/bundle",
@@ -159,6 +159,11 @@ pub(super) const FOREIGN: &[Foreign] = &[
             "doctor",
         ],
         cure: "Which TLS library we use is known to as few files as can be; elsewhere pass DER bytes or a `Bundle`.",
+    },
+    Foreign {
+        paths: &["tokio_rustls"],
+        may_stand_in: &["proxy/upstream/connect"],
+        cure: "Towards clients TLS is spoken by the stream in `proxy/tls`, which holds no buffers while it waits.",
     },
     Foreign {
         paths: &["hyper", "hyper_util", "hyper_rustls", "http_body_util", "h2"],

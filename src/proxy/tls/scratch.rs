@@ -1,0 +1,38 @@
+//! Buffers that a thread's connections share, so that none needs one of its own while it waits.
+//!
+//! Each is lent for the length of one call, in which nothing is awaited.
+
+use std::cell::RefCell;
+
+use super::session::{MAX_KEPT, MAX_RECORD, OVERHEAD};
+
+/// What one read takes from a socket: four records of the largest size a TCP stream is usually cut into.
+pub(super) const READ: usize = 64 * 1024;
+
+/// What one send puts on a socket: a head, 64 KiB of body and what closes it, a record each at the least, behind
+/// what may still wait from before.
+const SEND: usize = 6 * (MAX_RECORD + OVERHEAD) + MAX_WAITING;
+
+/// What is enciphered but not sent travels with the next send if it is not more than this: session tickets do.
+pub(super) const MAX_WAITING: usize = 4 * 1024;
+
+thread_local! {
+    static READING: RefCell<Box<[u8]>> = RefCell::new(vec![0; MAX_KEPT + READ].into());
+    static SENDING: RefCell<Box<[u8]>> = RefCell::new(vec![0; SEND].into());
+    static GATHERING: RefCell<Box<[u8]>> = RefCell::new(vec![0; MAX_RECORD].into());
+}
+
+/// Lends the room for what a session has kept ([`MAX_KEPT`] bytes at most) and, behind it, for one [`READ`].
+pub(super) fn reading<R>(with: impl FnOnce(&mut [u8]) -> R) -> R {
+    READING.with_borrow_mut(|buffer| with(buffer))
+}
+
+/// Lends the room for one send.
+pub(super) fn sending<R>(with: impl FnOnce(&mut [u8]) -> R) -> R {
+    SENDING.with_borrow_mut(|buffer| with(buffer))
+}
+
+/// Lends the room for the content of one record.
+pub(super) fn gathering<R>(with: impl FnOnce(&mut [u8]) -> R) -> R {
+    GATHERING.with_borrow_mut(|buffer| with(buffer))
+}
