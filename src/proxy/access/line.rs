@@ -43,7 +43,7 @@ impl Fields<'_> {
                 self.key(key);
                 for (before, octet) in [b'"', b'.', b'.', b'.'].into_iter().zip(ip.octets()) {
                     self.0.push(before);
-                    self.decimal(octet.into());
+                    self.decimal(octet);
                 }
                 self.0.push(b'"');
             }
@@ -78,6 +78,11 @@ impl Fields<'_> {
         self.0.push(b']');
     }
 
+    /// Fields that were written elsewhere.
+    pub(super) fn written(&mut self, fields: &[u8]) {
+        self.0.extend_from_slice(fields);
+    }
+
     /// A number below 1000, in three digits.
     pub(super) fn thousandths(&mut self, value: u32) {
         for place in [100, 10, 1] {
@@ -89,7 +94,7 @@ impl Fields<'_> {
         self.0.extend_from_slice(key.as_bytes());
     }
 
-    fn decimal(&mut self, value: u64) {
+    fn decimal(&mut self, value: impl itoa::Integer) {
         self.0.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
@@ -123,8 +128,15 @@ impl Fields<'_> {
     }
 }
 
-/// Whether a value can stand in quotes as it is. Looks at all of it whatever it finds: without a branch, sixteen bytes
-/// are looked at together.
+/// Whether a value can stand in quotes as it is. Most values can.
 fn is_clean(value: &[u8]) -> bool {
-    value.iter().fold(true, |clean, b| clean & matches!(b, b' '..=b'~') & !matches!(b, b'"' | b'\\'))
+    /// Looks at all of a piece whatever it finds: without a branch, the bytes are looked at together.
+    fn piece(piece: &[u8]) -> bool {
+        piece.iter().fold(true, |clean, b| clean & matches!(b, b' '..=b'~') & !matches!(b, b'"' | b'\\'))
+    }
+    let (pieces, _) = value.as_chunks::<16>();
+    // Where it does not come out even, the last piece overlaps the one before it.
+    value
+        .last_chunk::<16>()
+        .map_or_else(|| piece(value), |last| piece(last) && pieces.iter().all(|p| piece(p)))
 }

@@ -28,6 +28,12 @@ const MARGIN: usize = 2 * 1024;
 /// Buffers that may be on the way, for each worker: together, some six thousand lines.
 pub(super) const ON_THE_WAY: usize = 32;
 
+/// What most records need.
+const SCRATCH: usize = 512;
+
+/// Scratch buffers a worker keeps: for as many requests as are under way at once on a good day.
+const KEPT: usize = 128;
+
 /// Where a worker's lines go; nowhere if there is no log. Cloning shares the buffer.
 #[derive(Clone)]
 pub(in crate::proxy) struct Lines(Option<Rc<Appender>>);
@@ -43,6 +49,7 @@ pub struct Batch {
 pub(super) struct Appender {
     queue: Queue,
     open: RefCell<OpenBatch>,
+    scratch: RefCell<Vec<Vec<u8>>>,
     /// The first line since the last hand-over has come.
     begun: Notify,
 }
@@ -68,7 +75,12 @@ impl Lines {
             let (home, back) = channel();
             let buffers = Buffers { home, back, on_the_way: 0 };
             let open = OpenBatch { text: Vec::new(), lines: 0, stamp: Stamp::default(), buffers };
-            Rc::new(Appender { queue, open: RefCell::new(open), begun: Notify::new() })
+            Rc::new(Appender {
+                queue,
+                open: RefCell::new(open),
+                scratch: RefCell::default(),
+                begun: Notify::new(),
+            })
         }))
     }
 
@@ -101,6 +113,20 @@ impl Lines {
 }
 
 impl Appender {
+    /// An empty buffer for what a record writes down; [`keep`](Self::keep) takes it back.
+    pub(super) fn scratch(&self) -> Vec<u8> {
+        self.scratch.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(SCRATCH))
+    }
+
+    /// Keeps a buffer for the next record.
+    pub(super) fn keep(&self, mut scratch: Vec<u8>) {
+        let mut kept = self.scratch.borrow_mut();
+        if kept.len() < KEPT && scratch.capacity() <= 2 * SCRATCH {
+            scratch.clear();
+            kept.push(scratch);
+        }
+    }
+
     /// Writes a line, or counts it if there is no room.
     pub(super) fn write(&self, fields: impl FnOnce(&mut Fields<'_>)) {
         let open = &mut *self.open.borrow_mut();

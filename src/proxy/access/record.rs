@@ -1,6 +1,7 @@
 //! What is remembered of a request until its line is written.
 
 use std::cell::Cell;
+use std::mem;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -23,19 +24,27 @@ pub(in crate::proxy) struct Record {
     appender: Rc<Appender>,
     facts: Rc<ConnFacts>,
     began: Instant,
-    /// What the request said, as it will stand in the line. Its head is not held: the buffer it came in is wanted for
-    /// the next one.
-    request: Vec<u8>,
-    /// Where in it the fields begin that stand behind those of the answer.
-    behind: usize,
-    received: Option<Meter>,
+    /// What is known already, as it will stand in the line. The request's head is not held: the buffer it came in is
+    /// wanted for the next one.
+    known: Known,
+    received: u64,
+    meter: Option<Meter>,
     sent: u64,
     status: Option<StatusCode>,
-    trace: Trace,
+    reason: Option<&'static str>,
     whole: bool,
 }
 
-/// Counts the bytes of a body; the half that is read stays with the record.
+/// Fields that have been written down, in the order in which they became known.
+struct Known {
+    text: Vec<u8>,
+    /// Where what the request asks for ends, and what else it said begins.
+    asked: usize,
+    /// Where what the request said ends, and how it was answered begins.
+    said: usize,
+}
+
+/// Counts the bytes of a body for the record.
 #[derive(Clone, Default)]
 pub(in crate::proxy) struct Meter(Rc<Cell<u64>>);
 
@@ -51,33 +60,32 @@ impl Record {
         lines: &Lines,
         request: &Request<B>,
         facts: &Rc<ConnFacts>,
-    ) -> Option<Box<Self>> {
-        let appender = Rc::clone(lines.appender()?);
-        let began = Instant::now();
-        let (request, behind) = written(request, facts);
-        Some(Box::new(Self {
-            appender,
+    ) -> Option<Self> {
+        let appender = lines.appender()?;
+        Some(Self {
             facts: Rc::clone(facts),
-            began,
-            request,
-            behind,
-            received: None,
+            began: Instant::now(),
+            known: Known::of(request, facts, appender.scratch()),
+            appender: Rc::clone(appender),
+            received: 0,
+            meter: None,
             sent: 0,
             status: None,
-            trace: Trace::default(),
+            reason: None,
             whole: false,
-        }))
+        })
     }
 
-    /// A meter for the body of the request, if it has one.
+    /// A meter for the body of the request, if it has one that is not counted otherwise.
     pub(in crate::proxy) fn meter(&mut self) -> Meter {
-        self.received.get_or_insert_default().clone()
+        self.meter.get_or_insert_default().clone()
     }
 
     /// The head of the response is on its way.
-    pub(in crate::proxy) fn answered(&mut self, status: StatusCode, trace: Trace) {
+    pub(in crate::proxy) fn answered(&mut self, status: StatusCode, trace: &Trace) {
         self.status = Some(status);
-        self.trace = trace;
+        self.reason = trace.reason;
+        self.known.add(trace);
     }
 
     /// So many bytes of the response's body are on their way.
@@ -93,88 +101,103 @@ impl Record {
     /// The response broke off, and not because of the client.
     pub(in crate::proxy) fn broken(&mut self, reason: &'static str) {
         self.whole = true;
-        self.trace.reason.get_or_insert(reason);
+        self.reason.get_or_insert(reason);
     }
 
     /// What went through the tunnel that followed a 101.
     pub(in crate::proxy) fn tunneled(&mut self, received: u64, sent: u64) {
-        self.received.get_or_insert_default().0.set(received);
+        self.received = received;
         self.sent = sent;
         self.whole = true;
     }
 
     fn write(&self, line: &mut Fields<'_>) {
         let took = self.began.elapsed();
-        let (before, behind) = self.request.split_at(self.behind);
+        let (asked, said, answered) = self.known.parts();
         // RFC 9110 knows no status for a client that does not wait; 499 is what nginx made of it.
         let status = self.status.map_or(499, |status| status.as_u16());
-        let reason = match self.trace.reason {
+        let reason = match self.reason {
             None if !self.whole => Some(self.facts.cut.get().unwrap_or("client_abort")),
             reason => reason,
         };
-        line.0.extend_from_slice(before);
+        line.written(asked);
         line.number(key!("status"), u64::from(status));
         if let Some(reason) = reason {
             line.plain(key!("reason"), reason);
         }
-        line.number(key!("bytes_in"), self.received.as_ref().map_or(0, |meter| meter.0.get()));
+        let metered = self.meter.as_ref().map_or(0, |meter| meter.0.get());
+        line.number(key!("bytes_in"), self.received + metered);
         line.number(key!("bytes_out"), self.sent);
         line.millis(key!("dur_ms"), took);
-        if let Some(upstream) = self.trace.tried.last() {
-            line.text(key!("upstream"), upstream.as_bytes());
-        }
-        if self.trace.tried.is_plural() {
-            line.list(key!("tried"), self.trace.tried.iter());
-        }
-        if let Some(took) = self.trace.upstream_time {
-            line.millis(key!("upstream_ms"), took);
-        }
-        if let Some(kind) = self.trace.upstream_conn {
-            line.plain(key!("upstream_conn"), kind);
-        }
-        line.0.extend_from_slice(behind);
+        line.written(answered);
+        line.written(said);
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
         self.appender.write(|line| self.write(line));
+        self.appender.keep(mem::take(&mut self.known.text));
     }
 }
 
-/// What is known before there is an answer, and where in it the fields begin that stand behind the answer's.
-fn written<B>(request: &Request<B>, facts: &ConnFacts) -> (Vec<u8>, usize) {
-    const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-    /// What most requests need.
-    const ROOM: usize = 384;
-    let (uri, headers) = (request.uri(), request.headers());
-    let host = match uri.authority() {
-        Some(authority) => Some(authority.as_str().as_bytes()),
-        None => headers.get(HOST).map(HeaderValue::as_bytes),
-    };
-    let proto = match request.version() {
-        Version::HTTP_2 => "HTTP/2",
-        Version::HTTP_10 => "HTTP/1.0",
-        _ => "HTTP/1.1",
-    };
-    let mut text = Vec::with_capacity(ROOM);
-    let mut line = Fields(&mut text);
-    line.address(key!("client_ip"), facts.client.ip());
-    line.text(key!("method"), cut(request.method().as_str().as_bytes()));
-    if let Some(host) = host {
-        line.text(key!("host"), cut(host));
+impl Known {
+    /// What is known before there is an answer.
+    fn of<B>(request: &Request<B>, facts: &ConnFacts, mut text: Vec<u8>) -> Self {
+        const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+        let (uri, headers) = (request.uri(), request.headers());
+        let host = match uri.authority() {
+            Some(authority) => Some(authority.as_str().as_bytes()),
+            None => headers.get(HOST).map(HeaderValue::as_bytes),
+        };
+        let proto = match request.version() {
+            Version::HTTP_2 => "HTTP/2",
+            Version::HTTP_10 => "HTTP/1.0",
+            _ => "HTTP/1.1",
+        };
+        let mut line = Fields(&mut text);
+        line.address(key!("client_ip"), facts.client.ip());
+        line.text(key!("method"), cut(request.method().as_str().as_bytes()));
+        if let Some(host) = host {
+            line.text(key!("host"), cut(host));
+        }
+        line.text(key!("path"), cut(uri.path().as_bytes()));
+        line.plain(key!("proto"), proto);
+        let asked = line.0.len();
+        connection(&mut line, facts);
+        if let Some(agent) = headers.get(USER_AGENT) {
+            line.text(key!("user_agent"), cut(agent.as_bytes()));
+        }
+        if let Some(id) = headers.get(REQUEST_ID) {
+            line.text(key!("request_id"), cut(id.as_bytes()));
+        }
+        let said = line.0.len();
+        Self { text, asked, said }
     }
-    line.text(key!("path"), cut(uri.path().as_bytes()));
-    line.plain(key!("proto"), proto);
-    let behind = line.0.len();
-    connection(&mut line, facts);
-    if let Some(agent) = headers.get(USER_AGENT) {
-        line.text(key!("user_agent"), cut(agent.as_bytes()));
+
+    /// Adds the way the answer took.
+    fn add(&mut self, trace: &Trace) {
+        let mut line = Fields(&mut self.text);
+        if let Some(upstream) = trace.tried.last() {
+            line.text(key!("upstream"), upstream.as_bytes());
+        }
+        if trace.tried.is_plural() {
+            line.list(key!("tried"), trace.tried.iter());
+        }
+        if let Some(took) = trace.upstream_time {
+            line.millis(key!("upstream_ms"), took);
+        }
+        if let Some(kind) = trace.upstream_conn {
+            line.plain(key!("upstream_conn"), kind);
+        }
     }
-    if let Some(id) = headers.get(REQUEST_ID) {
-        line.text(key!("request_id"), cut(id.as_bytes()));
+
+    /// What the request asks for, what else it said, and how it was answered.
+    fn parts(&self) -> (&[u8], &[u8], &[u8]) {
+        let (request, answered) = self.text.split_at(self.said);
+        let (asked, said) = request.split_at(self.asked);
+        (asked, said, answered)
     }
-    (text, behind)
 }
 
 /// What is known of the connection a request came on.

@@ -29,7 +29,7 @@ fn log() -> (AccessLog, Receiver<Batch>) {
 }
 
 /// A record of a request that nobody has answered.
-fn begun(lines: &Lines, request: &Request<()>) -> Box<Record> {
+fn begun(lines: &Lines, request: &Request<()>) -> Record {
     Record::begin(lines, request, &facts()).expect("there is a log")
 }
 
@@ -67,7 +67,7 @@ fn a_line_says_what_happened_and_keeps_the_query_to_itself() {
     tried.note(&"[::1]:1".into());
     record.answered(
         StatusCode::OK,
-        Trace {
+        &Trace {
             tried,
             upstream_conn: Some("new"),
             upstream_time: Some(Duration::from_micros(61_001_500)),
@@ -101,7 +101,7 @@ fn nothing_a_client_sends_breaks_a_line() {
     request.headers_mut().insert("user-agent", agent);
     request.headers_mut().insert("x-request-id", HeaderValue::from_str(&"x".repeat(5000)).expect("a value"));
     let mut record = begun(&lines, &request);
-    record.answered(StatusCode::NOT_FOUND, Trace { reason: Some("no_site"), ..Trace::default() });
+    record.answered(StatusCode::NOT_FOUND, &Trace { reason: Some("no_site"), ..Trace::default() });
     record.finish();
     drop(record);
     let (text, value) = only_line(lines, &batches);
@@ -123,7 +123,7 @@ fn a_client_that_goes_away_leaves_a_line_behind() {
 
     let lines = log.lines();
     let mut record = begun(&lines, &Request::get("/").body(()).expect("a request"));
-    record.answered(StatusCode::OK, Trace::default());
+    record.answered(StatusCode::OK, &Trace::default());
     drop(record);
     let (_, value) = only_line(lines, &batches);
     assert_eq!((value["status"].as_u64(), value["reason"].as_str()), (Some(200), Some("client_abort")));

@@ -15,7 +15,7 @@ use crate::proxy::access::Record;
 /// A body that is watched until its last byte.
 pub(super) struct Watched {
     body: Body,
-    record: Option<Box<Record>>,
+    record: Option<Record>,
     /// What is still to come by the head's own words.
     announced: Option<u64>,
     _running: Running,
@@ -26,7 +26,7 @@ impl Watched {
     pub(super) fn response(
         response: Response<Body>,
         method: &Method,
-        mut record: Option<Box<Record>>,
+        mut record: Option<Record>,
         running: Running,
     ) -> Response<Self> {
         let status = response.status();

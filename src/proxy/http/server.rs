@@ -168,7 +168,7 @@ type Switch = Rc<RefCell<Option<Switched>>>;
 struct Switched {
     client: OnUpgrade,
     upstream: Tunnel,
-    record: Option<Box<Record>>,
+    record: Option<Record>,
 }
 
 impl Switched {
@@ -216,7 +216,7 @@ async fn serve(
     let response = exchange(&worker, request, &facts, &mut trace).await;
     let tunnel = trace.tunnel.take();
     if let Some(record) = &mut record {
-        record.answered(response.status(), trace);
+        record.answered(response.status(), &trace);
     }
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
         && let (Some(switch), Some(client), Some(upstream)) = (switch, client, tunnel)
