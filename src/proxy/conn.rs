@@ -51,7 +51,7 @@ pub(in crate::proxy) enum Alpn {
 
 impl ConnFacts {
     /// Leaves word for the exchanges that end with the connection, and passes its end on.
-    pub(in crate::proxy) fn tell(&self, ended: Result<(), ConnError>) -> Result<(), ConnError> {
+    pub(in crate::proxy) fn tell<T>(&self, ended: Result<T, ConnError>) -> Result<T, ConnError> {
         if let Err(error) = &ended {
             self.cut.set(error.reason());
         }
@@ -90,9 +90,6 @@ pub(in crate::proxy) enum ConnError {
     /// The handshake took too long.
     #[error("the handshake took too long")]
     HandshakeTimeout,
-    /// The head of a request took too long.
-    #[error("the head of a request took too long")]
-    HeadTimeout,
     /// The client takes none of the bytes it asked for.
     #[error("the client does not read")]
     Stalled,

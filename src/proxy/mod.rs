@@ -25,6 +25,7 @@ mod limits;
 mod listener;
 mod path;
 mod route;
+mod scratch;
 mod session;
 mod status;
 mod tls;
@@ -64,7 +65,7 @@ struct Worker {
     routes: View,
     access: Lines,
     pools: Pools,
-    http: http::server::Protocols,
+    h2: http::server::Server,
 }
 
 /// The bound sockets of one worker.
@@ -124,7 +125,7 @@ impl Proxy {
             routes: View::of(&self.routes),
             access: self.access.lines(),
             pools: Pools::new(&self.options),
-            http: http::server::Protocols::new(),
+            h2: http::server::Server::new(),
             proxy: self,
         });
         // A drain of this worker's own: what its connections look at is shared with no other thread.

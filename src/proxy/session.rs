@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 use super::Worker;
 use super::conn::{Alpn, Conn, ConnError, ConnFacts, Stream};
 use super::drain::Watcher;
-use super::http::server;
+use super::http::h1::{self, Terms};
+use super::http::{self, server};
 use super::listener::Door;
 use super::tls::Accepted;
 
@@ -36,8 +37,15 @@ pub(in crate::proxy) async fn serve(
         }
     };
     match conn.alpn {
-        Alpn::H2 => server::serve_h2(worker, conn, drain).await,
-        Alpn::Http11 | Alpn::Absent => server::serve_h1(worker, conn, drain).await,
+        Alpn::H2 => server::serve(worker, conn, drain).await,
+        Alpn::Http11 | Alpn::Absent => {
+            let facts = Rc::clone(&conn.facts);
+            let terms = Terms { options: &worker.proxy.options, access: &worker.access };
+            h1::serve(terms, conn, drain, async |request, trace, interim| {
+                http::exchange(worker, request, &facts, trace, interim).await
+            })
+            .await
+        }
     }
 }
 

@@ -99,10 +99,10 @@ async fn a_head_has_limits() {
     let long = "x".repeat(40 * 1024);
     for (rest, status, reason) in [
         (fields(90), "200", None),
-        (fields(101), "431", Some("head_too_large")),
+        (fields(101), "431", Some("too_many_fields")),
         (format!("x: {long}\r\n"), "431", Some("head_too_large")),
-        ("content-length: x\r\n".to_owned(), "400", Some("malformed")),
-        ("bad field: x\r\n".to_owned(), "400", Some("malformed")),
+        ("content-length: x\r\n".to_owned(), "400", Some("content_length_invalid")),
+        ("bad field: x\r\n".to_owned(), "400", Some("field_invalid")),
     ] {
         let head = format!("GET / HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n{rest}\r\n");
         let answer = raw(front.https, &head).await;

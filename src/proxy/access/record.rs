@@ -49,8 +49,8 @@ struct Known {
 pub(in crate::proxy) struct Meter(Rc<Cell<u64>>);
 
 impl Meter {
-    pub(in crate::proxy) fn add(&self, bytes: usize) {
-        self.0.set(self.0.get() + bytes as u64);
+    pub(in crate::proxy) fn add(&self, bytes: u64) {
+        self.0.set(self.0.get() + bytes);
     }
 }
 
@@ -81,6 +81,11 @@ impl Record {
         self.meter.get_or_insert_default().clone()
     }
 
+    /// The body of the request has so many bytes, as far as it has come.
+    pub(in crate::proxy) fn received(&mut self, bytes: u64) {
+        self.received = bytes;
+    }
+
     /// The head of the response is on its way.
     pub(in crate::proxy) fn answered(&mut self, status: StatusCode, trace: &Trace) {
         self.status = Some(status);
@@ -89,8 +94,8 @@ impl Record {
     }
 
     /// So many bytes of the response's body are on their way.
-    pub(in crate::proxy) fn sent(&mut self, bytes: usize) {
-        self.sent += bytes as u64;
+    pub(in crate::proxy) fn sent(&mut self, bytes: u64) {
+        self.sent += bytes;
     }
 
     /// The response is complete.

@@ -9,9 +9,11 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use thiserror::Error;
 
+use super::h1::RequestBody;
 use crate::proxy::access::Meter;
 use crate::proxy::upstream::h1::{ReadError, ResponseBody};
 use crate::proxy::upstream::h2::Seat;
+use crate::proxy::wire::chunked::ChunkError;
 
 /// What a request or a response carries.
 ///
@@ -24,7 +26,9 @@ pub(in crate::proxy) enum Body {
     Empty,
     /// Bytes that are all here already.
     Full(Option<Bytes>),
-    /// What a client sends, counted if somebody wants to know.
+    /// What a client sends over HTTP/1.1.
+    Request(RequestBody),
+    /// What a client sends over HTTP/2, counted if somebody wants to know.
     Client(Incoming, Option<Meter>),
     /// What an upstream sends over HTTP/1.1, together with the connection it comes on.
     Upstream(Box<ResponseBody>),
@@ -38,6 +42,12 @@ pub(in crate::proxy) enum BodyError {
     /// The client went away, or sent something that is no body.
     #[error("the client's body broke off")]
     Client(#[source] hyper::Error),
+    /// The client went away.
+    #[error("the client's body broke off")]
+    Gone(#[source] io::Error),
+    /// What the client sent is no chunked body.
+    #[error("the client's body is malformed")]
+    Chunks(#[source] ChunkError),
     /// The client's body is not as long as its head said.
     #[error("the client's body is not as long as announced")]
     Length,
@@ -56,7 +66,8 @@ impl BodyError {
             Self::Client(error) => {
                 error.is_incomplete_message() || error.is_canceled() || error.is_closed() || is_reset(error)
             }
-            Self::Length | Self::Upstream(_) | Self::H2(_) => false,
+            Self::Gone(_) => true,
+            Self::Length | Self::Chunks(_) | Self::Upstream(_) | Self::H2(_) => false,
         }
     }
 }
@@ -93,10 +104,11 @@ impl HttpBody for Body {
                     && let Poll::Ready(Some(Ok(frame))) = &polled
                     && let Some(bytes) = frame.data_ref()
                 {
-                    meter.add(bytes.len());
+                    meter.add(bytes.len() as u64);
                 }
                 polled.map(|f| f.map(|f| f.map_err(BodyError::Client)))
             }
+            Self::Request(body) => body.poll_frame(cx),
             Self::Upstream(body) => body.poll_frame(cx),
             Self::H2(body, _) => Pin::new(body).poll_frame(cx).map(|f| f.map(|f| f.map_err(BodyError::H2))),
         }
@@ -107,6 +119,7 @@ impl HttpBody for Body {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_none(),
             Self::Client(body, _) | Self::H2(body, _) => body.is_end_stream(),
+            Self::Request(body) => body.is_over(),
             Self::Upstream(body) => body.is_over(),
         }
     }
@@ -116,6 +129,7 @@ impl HttpBody for Body {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Self::Client(body, _) | Self::H2(body, _) => body.size_hint(),
+            Self::Request(body) => body.size_hint(),
             Self::Upstream(body) => body.left().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }

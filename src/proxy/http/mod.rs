@@ -5,9 +5,14 @@
 //! and in the access log.
 
 pub(in crate::proxy) mod body;
+mod date;
 pub(in crate::proxy) mod forward;
+pub(in crate::proxy) mod h1;
 pub(in crate::proxy) mod headers;
 mod host;
+pub(in crate::proxy) mod interim;
+pub(in crate::proxy) mod outgoing;
+mod patience;
 mod plain;
 mod redirect;
 pub(in crate::proxy) mod reply;
@@ -25,6 +30,7 @@ use super::route::NoRoute;
 use super::wire::{MAX_FIELDS, Refusal};
 use body::Body;
 use forward::forward;
+use interim::Interim;
 use reply::reply;
 
 /// Answers one request. What there is to say about the way it took is in `trace` afterwards.
@@ -33,6 +39,7 @@ pub(in crate::proxy) async fn exchange(
     request: Request<Body>,
     facts: &ConnFacts,
     trace: &mut Trace,
+    interim: &Interim,
 ) -> Response<Body> {
     let mut refuse = |status, reason| {
         trace.reason = Some(reason);
@@ -57,7 +64,7 @@ pub(in crate::proxy) async fn exchange(
         return refuse(StatusCode::NOT_FOUND, "no_site");
     };
     if !facts.secure {
-        return plain::answer(worker, request, &host, site, facts, trace).await;
+        return plain::answer(worker, request, &host, site, facts, trace, interim).await;
     }
     // RFC 9110 section 15.5.20. Clients reuse a connection for every name its certificate carries; a name it does
     // not carry is a mistake, or somebody who looks for a way around.
@@ -69,7 +76,7 @@ pub(in crate::proxy) async fn exchange(
         return redirect::to(&request, name, worker.proxy.options.https_port);
     }
     match site.upstream(request.uri().path()) {
-        Ok(upstream) => forward(&worker.pools, upstream, request, facts, trace).await,
+        Ok(upstream) => forward(&worker.pools, upstream, request, facts, trace, interim).await,
         Err(NoRoute::Unknown) => refuse(StatusCode::NOT_FOUND, "no_route"),
         Err(NoRoute::Ambiguous) => refuse(StatusCode::BAD_REQUEST, "ambiguous_path"),
     }

@@ -8,6 +8,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use super::body::Body;
 use super::forward::forward;
+use super::interim::Interim;
 use super::redirect;
 use super::reply::reply;
 use crate::ident::Name;
@@ -26,6 +27,7 @@ pub(super) async fn answer(
     site: &SiteEntry,
     facts: &ConnFacts,
     trace: &mut Trace,
+    interim: &Interim,
 ) -> Response<Body> {
     if let Some(answer) = challenge(worker, &request, trace) {
         return answer;
@@ -37,7 +39,7 @@ pub(super) async fn answer(
             return refuse(trace, StatusCode::NOT_FOUND, "unknown_token");
         }
         return match site.upstream(path) {
-            Ok(upstream) => forward(&worker.pools, upstream, request, facts, trace).await,
+            Ok(upstream) => forward(&worker.pools, upstream, request, facts, trace, interim).await,
             Err(NoRoute::Unknown) => refuse(trace, StatusCode::NOT_FOUND, "no_route"),
             Err(NoRoute::Ambiguous) => refuse(trace, StatusCode::BAD_REQUEST, "ambiguous_path"),
         };

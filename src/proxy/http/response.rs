@@ -59,7 +59,7 @@ impl HttpBody for Watched {
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(bytes) = frame.data_ref() {
-                    record.sent(bytes.len());
+                    record.sent(bytes.len() as u64);
                     this.announced = this.announced.map(|left| left.saturating_sub(bytes.len() as u64));
                 }
                 // The last byte may be the last call.

@@ -14,11 +14,13 @@ use hyper::body::Body as _;
 
 use super::body::Body;
 use super::headers;
+use super::interim::Interim;
 use super::reply::reply;
 use super::upgrade::{self, Tunnel};
 use crate::proxy::access::Trace;
 use crate::proxy::conn::ConnFacts;
 use crate::proxy::error::ForwardError;
+use crate::proxy::scratch;
 use crate::proxy::upstream::h1::{Answer, Conn, ExchangeError, Failure, Sending, exchange};
 use crate::proxy::upstream::h2::{self, Came};
 use crate::proxy::upstream::{Pool, Pools, Scheme, Upstream};
@@ -34,12 +36,13 @@ pub(in crate::proxy) async fn forward(
     request: Request<Body>,
     facts: &ConnFacts,
     trace: &mut Trace,
+    interim: &Interim,
 ) -> Response<Body> {
     let began = Instant::now();
     let pool = pools.of(upstream.target());
     let answer = match upstream.target().scheme() {
         Scheme::H2c => over_h2(&pool, request, facts, trace).await,
-        Scheme::Http | Scheme::Https => over_h1(pools, &pool, request, facts, trace).await,
+        Scheme::Http | Scheme::Https => over_h1(pools, &pool, request, facts, trace, interim).await,
     };
     trace.upstream_time = Some(began.elapsed());
     answer.unwrap_or_else(|error| {
@@ -61,6 +64,7 @@ async fn over_h1(
     request: Request<Body>,
     facts: &ConnFacts,
     trace: &mut Trace,
+    interim: &Interim,
 ) -> Result<Response<Body>, ForwardError> {
     let (parts, body) = request.into_parts();
     let websocket = upgrade::is_wanted(&parts);
@@ -73,11 +77,11 @@ async fn over_h1(
     };
     trace.upstream_conn = Some(if reused { "reused" } else { "new" });
     let framing = framing(&parts, &body);
-    let mut head = conn.buffer();
+    let mut head = scratch::buffer();
     headers::write_h1(&parts, facts, framing, websocket, &mut head);
     let mut sending = Sending::new(head, body, framing, expects_continue(&parts));
     loop {
-        let failure = match exchange(conn, sending, &parts.method, websocket).await {
+        let failure = match exchange(conn, sending, &parts.method, websocket, interim).await {
             Ok(Answer::Response(response)) => return Ok(response),
             Ok(Answer::Switched(head, conn)) => {
                 let (stream, early) = conn.into_parts();

@@ -4,7 +4,6 @@
 //! tunnelling requests that it never looks at, h2c above all; so the word is `websocket` or the field is dropped,
 //! and nothing is switched before the upstream has switched.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -15,16 +14,13 @@ use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, UPGRADE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, Version};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::body::Body;
+use crate::proxy::scratch;
 use crate::proxy::upstream::Stream;
 use crate::proxy::wire::{self, Tokens};
-
-/// What is read at once, on either side, and the most that waits for the other to take it.
-const PIECE: usize = 16 * 1024;
 
 /// Whether the client asks to switch to WebSocket, in the way one asks in HTTP/1.1 (RFC 6455, 4.1).
 pub(in crate::proxy) fn is_wanted(parts: &Parts) -> bool {
@@ -67,11 +63,11 @@ impl Tunnel {
     /// how many bytes came from the client and how many went to it.
     ///
     /// An end on one side is passed on to the other, which may go on talking. Dropping the future cuts both.
-    pub(in crate::proxy) async fn run(self, client: hyper::upgrade::Upgraded) -> (u64, u64) {
+    pub(in crate::proxy) async fn run(self, client: impl AsyncRead + AsyncWrite + Unpin) -> (u64, u64) {
         let sleep = sleep(self.idle);
         let mut up = Way::new(Bytes::new());
         let mut down = Way::new(self.early);
-        join(TokioIo::new(client), self.upstream, &mut up, &mut down, sleep, self.idle).await;
+        join(client, self.upstream, &mut up, &mut down, sleep, self.idle).await;
         (up.carried, down.carried)
     }
 }
@@ -120,11 +116,6 @@ enum Stage {
     Over,
 }
 
-thread_local! {
-    /// Bytes are read in here first, so that a silent tunnel holds no buffer.
-    static ROOM: RefCell<Box<[u8]>> = RefCell::new(vec![0; PIECE].into_boxed_slice());
-}
-
 impl Way {
     fn new(early: Bytes) -> Self {
         Self { seen: early.len() as u64, waiting: early, carried: 0, stage: Stage::Carrying }
@@ -170,17 +161,14 @@ impl Way {
     }
 
     fn read(&mut self, from: &mut (impl AsyncRead + Unpin), cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ROOM.with_borrow_mut(|room| {
-            let mut room = ReadBuf::new(room);
-            ready!(Pin::new(from).poll_read(cx, &mut room))?;
-            if room.filled().is_empty() {
-                self.stage = Stage::Closing;
-            } else {
-                self.waiting = Bytes::copy_from_slice(room.filled());
-                self.seen += self.waiting.len() as u64;
-            }
-            Poll::Ready(Ok(()))
-        })
+        let read = ready!(scratch::poll_read(from, cx))?;
+        if read.is_empty() {
+            self.stage = Stage::Closing;
+        } else {
+            self.seen += read.len() as u64;
+            self.waiting = read;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -7,7 +7,6 @@
 mod response;
 mod sending;
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -16,43 +15,28 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use thiserror::Error;
 use tokio::io::{AsyncRead, ReadBuf};
 
 pub(in crate::proxy) use self::response::{ReadError, ResponseBody};
-use self::sending::SendError;
 pub(in crate::proxy) use self::sending::Sending;
 use super::connect::Stream;
 use super::pool::Pool;
 use crate::proxy::http::body::{Body, BodyError};
-use crate::proxy::wire;
-
-/// What is read at once of a body.
-const PIECE: usize = 64 * 1024;
-
-/// What is read at once where a head may come: such a piece, and the head before it.
-const SCRATCH: usize = PIECE + 4 * 1024;
+use crate::proxy::http::interim::Interim;
+use crate::proxy::http::outgoing::OutgoingError;
+use crate::proxy::{scratch, wire};
 
 /// How many 1xx responses may come before the real one.
 const MAX_INTERIM: u8 = 32;
-
-/// The largest buffer that a connection keeps while it has nothing to do.
-const KEPT_BUFFER: usize = 2048;
-
-thread_local! {
-    /// Bytes are read in here first, so that no connection holds a buffer while it waits.
-    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
-}
 
 /// A connection to an upstream, and the pool it came from.
 pub(in crate::proxy) struct Conn {
     io: Stream,
     /// What has been read and not been looked at.
     inbox: Bytes,
-    /// An empty buffer for the next head.
-    outbox: Vec<u8>,
     home: Rc<Pool>,
     /// The address at the other end.
     peer: Arc<str>,
@@ -61,19 +45,12 @@ pub(in crate::proxy) struct Conn {
 impl Conn {
     /// A connection on which nothing has been said.
     pub(in crate::proxy) fn new((io, peer): (Stream, Arc<str>), home: Rc<Pool>) -> Self {
-        Self { io, inbox: Bytes::new(), outbox: Vec::new(), home, peer }
+        Self { io, inbox: Bytes::new(), home, peer }
     }
 
     /// The address at the other end.
     pub(in crate::proxy) fn peer(&self) -> &Arc<str> {
         &self.peer
-    }
-
-    /// An empty buffer to write a head into.
-    pub(in crate::proxy) fn buffer(&mut self) -> Vec<u8> {
-        let mut buffer = std::mem::take(&mut self.outbox);
-        buffer.clear();
-        buffer
     }
 
     /// What is left when the connection has stopped being an HTTP connection: the stream, and what was read of
@@ -90,29 +67,13 @@ impl Conn {
             && Pin::new(&mut self.io).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
     }
 
-    fn give_back(mut self, timeout: Option<Duration>) {
-        if self.outbox.capacity() > KEPT_BUFFER {
-            self.outbox = Vec::new();
-        }
+    fn give_back(self, timeout: Option<Duration>) {
         Rc::clone(&self.home).give(self, timeout);
     }
 
     /// Reads what there is behind what was read before; 0 is the end.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        READ.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
-            ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
-            let read = buffer.filled();
-            self.inbox = if self.inbox.is_empty() {
-                Bytes::copy_from_slice(read)
-            } else {
-                let mut both = BytesMut::with_capacity(self.inbox.len() + read.len());
-                both.extend_from_slice(&self.inbox);
-                both.extend_from_slice(read);
-                both.freeze()
-            };
-            Poll::Ready(Ok(read.len()))
-        })
+        scratch::poll_fill(&mut self.io, cx, &mut self.inbox)
     }
 }
 
@@ -154,7 +115,7 @@ pub(in crate::proxy) enum ExchangeError {
 /// Sends a request and reads the head of its response.
 ///
 /// The connection belongs to the response afterwards. `websocket` says that the request asked for a switch; nobody
-/// else may switch.
+/// else may switch. What the upstream says before its answer is put into `interim`.
 ///
 /// # Errors
 ///
@@ -164,16 +125,16 @@ pub(in crate::proxy) async fn exchange(
     sending: Sending,
     method: &Method,
     websocket: bool,
+    interim: &Interim,
 ) -> Result<Answer, Box<Failure>> {
     let mut exchange = Exchange { conn, sending, broken: None, heard: false, interim: 0 };
-    let head = poll_fn(|cx| exchange.poll_head(cx, method, websocket)).await;
-    let Exchange { mut conn, mut sending, heard, broken, .. } = exchange;
+    let head = poll_fn(|cx| exchange.poll_head(cx, method, websocket, interim)).await;
+    let Exchange { conn, mut sending, heard, broken, .. } = exchange;
     let head = match head {
         Ok(head) => head,
         Err(error) => return Err(Box::new(Failure { error, heard, sending })),
     };
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        conn.outbox = Vec::new();
         return Ok(Answer::Switched(Box::new(head), conn));
     }
     sending.answered();
@@ -200,6 +161,7 @@ impl Exchange {
         cx: &mut Context<'_>,
         method: &Method,
         websocket: bool,
+        interim: &Interim,
     ) -> Poll<Result<wire::Response, ExchangeError>> {
         self.poll_request(cx)?;
         loop {
@@ -217,11 +179,12 @@ impl Exchange {
                         if self.interim > MAX_INTERIM {
                             return Poll::Ready(Err(ExchangeError::Malformed("endless interim responses")));
                         }
-                        // Our server says 100 by itself when the body is asked for; the others cannot be
-                        // passed on by it.
+                        // The client's side says 100 by itself when the body is asked for.
                         if head.status == StatusCode::CONTINUE {
                             self.sending.go_on();
                             self.poll_request(cx)?;
+                        } else {
+                            interim.push(head.status, head.headers);
                         }
                         continue;
                     }
@@ -243,8 +206,8 @@ impl Exchange {
         }
         match self.sending.poll(&mut self.conn.io, cx) {
             Poll::Pending | Poll::Ready(Ok(())) => Ok(()),
-            Poll::Ready(Err(SendError::Client(error))) => Err(ExchangeError::Client(error)),
-            Poll::Ready(Err(SendError::Io(error))) => {
+            Poll::Ready(Err(OutgoingError::Body(error))) => Err(ExchangeError::Client(error)),
+            Poll::Ready(Err(OutgoingError::Io(error))) => {
                 self.broken = Some(error);
                 Ok(())
             }

@@ -3,18 +3,18 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use hyper::body::Frame;
-use tokio::io::AsyncReadExt;
 
-use super::sending::{SendError, Sending};
-use super::{Conn, PIECE};
+use super::Conn;
+use super::sending::Sending;
 use crate::proxy::http::body::{Body, BodyError};
+use crate::proxy::http::outgoing::OutgoingError;
+use crate::proxy::scratch;
 use crate::proxy::wire::ResponseFraming;
 use crate::proxy::wire::chunked::{ChunkError, Decoder, Step};
 
@@ -86,14 +86,7 @@ impl ResponseBody {
             ResponseFraming::Chunked => Reading::Chunked(Decoder::of_response()),
             ResponseFraming::Close => Reading::Close,
         };
-        let mut conn = conn;
-        let sending = if sending.is_done() {
-            let mut sending = sending;
-            conn.outbox = sending.take_buffer();
-            None
-        } else {
-            Some(Box::new(sending))
-        };
+        let sending = (!sending.is_done()).then(|| Box::new(sending));
         let (ready, trailers, room) = (None, None, BytesMut::new());
         let mut body = Self { conn: Some(conn), sending, reading, keep, timeout, ready, trailers, room };
         body.take_arrived();
@@ -169,14 +162,13 @@ impl ResponseBody {
         match sending.poll(&mut conn.io, cx) {
             Poll::Pending => {}
             Poll::Ready(Ok(())) => {
-                conn.outbox = sending.take_buffer();
                 self.sending = None;
             }
-            Poll::Ready(Err(SendError::Io(_))) => {
+            Poll::Ready(Err(OutgoingError::Io(_))) => {
                 self.keep = false;
                 self.sending = None;
             }
-            Poll::Ready(Err(SendError::Client(error))) => return Err(error),
+            Poll::Ready(Err(OutgoingError::Body(error))) => return Err(error),
         }
         Ok(())
     }
@@ -240,14 +232,8 @@ impl ResponseBody {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Some(conn) = &mut self.conn else { return Poll::Ready(Ok(0)) };
         let Reading::Length(left) = self.reading else { return conn.poll_fill(cx) };
-        // The length is known, so the bytes are read where they will stay: one copy less.
-        let left = usize::try_from(left).unwrap_or(usize::MAX);
-        if self.room.capacity() < left.min(PIECE / 8) {
-            self.room = BytesMut::with_capacity(left.min(PIECE));
-        }
-        let read = ready!(pin!(conn.io.read_buf(&mut self.room)).poll(cx))?;
-        conn.inbox = self.room.split().freeze();
-        Poll::Ready(Ok(read))
+        conn.inbox = ready!(scratch::poll_read_long(&mut conn.io, cx, &mut self.room, left))?;
+        Poll::Ready(Ok(conn.inbox.len()))
     }
 
     /// Gives the connection back if it is clean, else closes it. A request of which only the end is missing gets

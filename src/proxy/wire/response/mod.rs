@@ -12,6 +12,7 @@ use http::{Method, StatusCode};
 use httparse::{Error, Header, Status};
 
 use super::fields::{self, has_bare_line_feed, has_strict_lines};
+use super::request::Framing;
 use super::tokens::{Tokens, is_hop_by_hop};
 
 /// The longest head that is read.
@@ -54,6 +55,16 @@ pub enum ResponseFraming {
     Chunked,
     /// With the connection.
     Close,
+}
+
+impl From<Framing> for ResponseFraming {
+    fn from(framing: Framing) -> Self {
+        match framing {
+            Framing::Empty => Self::Empty,
+            Framing::Length(length) => Self::Length(length),
+            Framing::Chunked => Self::Chunked,
+        }
+    }
 }
 
 /// Cuts one head off `input`, or leaves `input` alone and returns `None` if the head is not complete. It answers a

@@ -138,7 +138,7 @@ fn an_upstream_that_never_says_100_gets_the_body_all_the_same() {
 }
 
 #[test]
-fn interim_responses_are_passed_over() {
+fn interim_responses_are_passed_on() {
     run(async {
         let (front, backend) = house().await;
         let mut client = front.connect().await;
@@ -147,13 +147,23 @@ fn interim_responses_are_passed_over() {
         upstream.head().await;
         upstream.send("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n").await;
         upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        assert_eq!(client.head().await, "http/1.1 103 early hints\r\nlink: </x>\r\n\r\n");
+        assert_eq!(client.head().await, "http/1.1 102 processing\r\n\r\n");
         assert!(client.head().await.starts_with("http/1.1 200 ok\r\ncontent-length: 2"));
 
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
         upstream.head().await;
         upstream.send("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000)).await;
         client.until("ok").await;
-        assert!(client.head().await.starts_with("http/1.1 502 "), "but not for ever");
+        let told = client.until("HTTP/1.1 502 ").await.matches("HTTP/1.1 103 ").count();
+        assert!((1..1000).contains(&told), "but not for ever: {told}");
+
+        let mut old = front.connect().await;
+        old.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n").await;
+        let mut upstream = backend.accept().await;
+        upstream.head().await;
+        upstream.send("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        assert!(old.head().await.starts_with("http/1.1 200 "), "HTTP/1.0 knows of none");
     });
 }
 

@@ -89,7 +89,7 @@ fn what_has_no_body_is_given_none() {
             assert!(!head.contains("content-length") && !head.contains("transfer-encoding"), "{head}");
             upstream.send(response).await;
             let got = client.head().await;
-            assert_eq!(got.contains("content-length: 500"), method == "HEAD", "{method}: {got}");
+            assert_eq!(got.contains("content-length: 500"), response.contains("500"), "{method}: {got}");
             assert!(!got.contains("transfer-encoding"), "{method}: {got}");
             // Nothing hangs over: the next exchange is on the same two connections.
             client.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -158,6 +158,7 @@ fn an_answer_may_come_byte_by_byte() {
             // Lets the front see this byte before the next one comes.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        assert_eq!(client.head().await, "http/1.1 103 early hints\r\nlink: x\r\n\r\n");
         let head = client.head().await;
         assert!(head.starts_with("http/1.1 200 ok\r\n") && !head.contains("link"), "{head}");
         let body = client.until("0\r\n").await;
@@ -211,27 +212,11 @@ fn what_follows_an_answer_unasked_is_never_anybodys_answer() {
 }
 
 #[test]
-fn what_a_client_smuggles_arrives_as_one_request_or_not_at_all() {
+fn what_a_client_smuggles_does_not_arrive() {
     run(async {
-        // Our server takes the chunks and drops the length; what follows the chunks is no second request.
-        let (front, backend) = house().await;
-        let mut client = front.connect().await;
-        client
-            .send(
-                "POST /one HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\nTransfer-Encoding: chunked\r\n\r\n\
-                 2\r\nhi\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
-            )
-            .await;
-        let mut upstream = backend.accept().await;
-        let head = upstream.head().await;
-        assert!(head.contains("transfer-encoding: chunked") && !head.contains("content-length"), "{head}");
-        assert_eq!(upstream.until("0\r\n\r\n").await, "2\r\nhi\r\n0\r\n\r\n");
-        upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
-        let got = client.rest().await;
-        assert_eq!(got.matches("HTTP/1.1 ").count(), 1, "one answer, then the end: {got}");
-        assert_eq!(front.said().1, 1);
-
         for request in [
+            "POST /one HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\nTransfer-Encoding: chunked\r\n\r\n\
+             2\r\nhi\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc",
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
@@ -242,7 +227,8 @@ fn what_a_client_smuggles_arrives_as_one_request_or_not_at_all() {
             let mut client = front.connect().await;
             client.send(request).await;
             let got = client.rest().await;
-            assert!(got.starts_with("HTTP/1.1 400 ") || got.is_empty(), "{request}: {got}");
+            assert!(got.starts_with("HTTP/1.1 400 ") || got.starts_with("HTTP/1.1 501 "), "{request}: {got}");
+            assert_eq!(got.matches("HTTP/1.1 ").count(), 1, "one answer, then the end: {got}");
             assert!(front.said.borrow().is_empty(), "{request} was forwarded");
         }
     });

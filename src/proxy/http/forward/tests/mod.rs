@@ -1,5 +1,5 @@
-//! Requests through [`forward`](super::forward), with a real client, a real server of hyper's in front, and a backend
-//! that says exactly what the test says.
+//! Requests through [`forward`](super::forward), with a real client, our own front before it, and a backend that says
+//! exactly what the test says.
 
 mod duplex;
 mod failures;
@@ -23,10 +23,13 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::super::body::Body;
+use super::super::h1::{self, Terms};
+use super::super::interim::Interim;
 use super::forward;
 use crate::proxy::Options;
-use crate::proxy::access::Trace;
-use crate::proxy::conn::ConnFacts;
+use crate::proxy::access::{AccessLog, Trace};
+use crate::proxy::conn::{Alpn, Conn, ConnFacts, Stream};
+use crate::proxy::drain;
 use crate::proxy::upstream::{Pools, Target, Upstream};
 
 /// What is said about each request when it is over.
@@ -37,7 +40,14 @@ pub(in crate::proxy::http) struct Said {
     pub(in crate::proxy::http) tried: Vec<String>,
 }
 
-/// A front of hyper's that forwards everything to one target.
+impl Said {
+    fn of(trace: &Trace) -> Self {
+        let tried = trace.tried.iter().map(ToString::to_string).collect();
+        Self { reason: trace.reason, conn: trace.upstream_conn, tried }
+    }
+}
+
+/// A front that forwards everything to one target.
 #[derive(Clone)]
 pub(in crate::proxy::http) struct Front {
     pub(in crate::proxy::http) address: SocketAddr,
@@ -51,7 +61,8 @@ impl Front {
         let address = listener.local_addr().expect("an address");
         let said = Rc::new(RefCell::new(Vec::new()));
         let front = Self { address, said };
-        let shared = Rc::new((Pools::new(&options), Upstream::new(Target::parse(target).expect("a target"))));
+        let upstream = Upstream::new(Target::parse(target).expect("a target"));
+        let shared = Rc::new((Pools::new(&options), upstream, options));
         let serving = front.clone();
         spawn_local(async move {
             while let Ok((io, client)) = listener.accept().await {
@@ -61,45 +72,36 @@ impl Front {
         front
     }
 
-    async fn serve(self, io: TcpStream, client: SocketAddr, shared: Rc<(Pools, Upstream)>) {
+    async fn serve(self, io: TcpStream, client: SocketAddr, shared: Rc<(Pools, Upstream, Options)>) {
         let mut preface = [0; 3];
         let h2 = io.peek(&mut preface).await.is_ok() && preface == *b"PRI";
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            let (front, shared) = (self.clone(), Rc::clone(&shared));
+        let facts = Rc::new(facts(client));
+        let forward = async |request, trace: &mut Trace, interim: &Interim| {
+            let response = forward(&shared.0, &shared.1, request, &facts, trace, interim).await;
+            self.said.borrow_mut().push(Said::of(trace));
+            response
+        };
+        if !h2 {
+            let conn = Conn { io: Stream::Clear(io), facts: Rc::clone(&facts), alpn: Alpn::Absent };
+            let terms = Terms { options: &shared.2, access: &AccessLog::off().lines() };
+            let (_drain, watcher) = drain::channel();
+            let _ = h1::serve(terms, conn, watcher, forward).await;
+            return;
+        }
+        let (said, shared) = (Rc::clone(&self.said), Rc::clone(&shared));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (said, shared, facts) = (Rc::clone(&said), Rc::clone(&shared), Rc::clone(&facts));
             async move {
-                let facts = facts(client);
-                let mut trace = Trace::default();
-                let upgrading = hyper::upgrade::on(&mut request);
-                let response = forward(
-                    &shared.0,
-                    &shared.1,
-                    request.map(|body| Body::Client(body, None)),
-                    &facts,
-                    &mut trace,
-                )
-                .await;
-                if let Some(tunnel) = trace.tunnel.take() {
-                    spawn_local(async move {
-                        if let Ok(client) = upgrading.await {
-                            tunnel.run(client).await;
-                        }
-                    });
-                }
-                front.said.borrow_mut().push(Said {
-                    reason: trace.reason,
-                    conn: trace.upstream_conn,
-                    tried: trace.tried.iter().map(ToString::to_string).collect(),
-                });
+                let (mut trace, interim) = (Trace::default(), Interim::default());
+                let request = request.map(|body| Body::Client(body, None));
+                let response =
+                    super::forward(&shared.0, &shared.1, request, &facts, &mut trace, &interim).await;
+                said.borrow_mut().push(Said::of(&trace));
                 Ok::<Response<Body>, std::convert::Infallible>(response)
             }
         });
-        if h2 {
-            let server = hyper::server::conn::http2::Builder::new(Local);
-            let _ = server.serve_connection(TokioIo::new(io), service).await;
-        } else {
-            let server = hyper::server::conn::http1::Builder::new();
-            let _ = server.serve_connection(TokioIo::new(io), service).with_upgrades().await;
-        }
+        let server = hyper::server::conn::http2::Builder::new(Local);
+        let _ = server.serve_connection(TokioIo::new(io), service).await;
     }
 
     /// A raw connection to the front.

@@ -1,0 +1,204 @@
+//! One exchange with a client, from the head of its request to the last byte of its response.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use http::{Request, Response, StatusCode, Version};
+
+use super::client::Client;
+use super::head::{self, Shape};
+use super::send::{SendError, send};
+use super::{Line, RequestBody};
+use crate::proxy::access::{Record, Trace};
+use crate::proxy::conn::ConnError;
+use crate::proxy::http::body::Body;
+use crate::proxy::http::interim::Interim;
+use crate::proxy::http::outgoing::Outgoing;
+use crate::proxy::http::patience::Patience;
+use crate::proxy::http::reply::reply;
+use crate::proxy::http::upgrade::Tunnel;
+use crate::proxy::{scratch, wire};
+use wire::ResponseFraming as Framing;
+
+/// What becomes of the connection after an exchange.
+pub(super) enum After {
+    /// The next request may come.
+    Next,
+    /// Everything has been said.
+    Close,
+    /// The client may still be sending what nobody will read.
+    Linger,
+    /// It is HTTP no more.
+    Switched(Box<Switched>),
+}
+
+/// What a connection has become: the upstream's half of it, and the record of the exchange that it came from.
+pub(super) struct Switched {
+    upstream: Tunnel,
+    record: Option<Record>,
+}
+
+impl Switched {
+    /// Carries bytes until both sides have ended; the exchange's line is written then.
+    pub(super) async fn run(self, client: Client) {
+        let (received, sent) = self.upstream.run(client).await;
+        if let Some(mut record) = self.record {
+            record.tunneled(received, sent);
+        }
+    }
+}
+
+/// Exchanges one request. When this returns, the response has been handed to the machine as a whole.
+///
+/// # Errors
+///
+/// [`ConnError`] if it could not be. The connection is to be dropped as it is: closed properly, it would make half a
+/// response look like a whole one.
+pub(super) async fn answer<E>(
+    line: &Line<'_>,
+    exchange: &E,
+    head: wire::Request,
+    patience: &mut Patience,
+) -> Result<After, ConnError>
+where
+    E: AsyncFn(Request<Body>, &mut Trace, &Interim) -> Response<Body>,
+{
+    let client = &line.client;
+    client.begin_body(head.framing, head.expects_continue);
+    let (method, version, persists) = (head.method.clone(), head.version, head.keep);
+    let request = request(head, client);
+    let mut record = Record::begin(line.terms.access, &request, line.facts);
+    let (mut trace, interim) = (Trace::default(), Interim::default());
+    let exchanged = {
+        let mut exchanging = pin!(exchange(request, &mut trace, &interim));
+        let mut waiting = Waiting::new(line, patience);
+        poll_fn(|cx| {
+            let polled = exchanging.as_mut().poll(cx);
+            if version == Version::HTTP_11 {
+                tell(client, &interim);
+            }
+            match polled {
+                Poll::Ready(response) => Poll::Ready(Ok(response)),
+                Poll::Pending => waiting.poll(cx).map(Err),
+            }
+        })
+        .await
+    };
+    let response = match exchanged {
+        Ok(response) => response,
+        Err(Lost::Body) => {
+            trace.reason = Some("body_timeout");
+            reply(StatusCode::REQUEST_TIMEOUT, "body_timeout")
+        }
+        // The record is dropped without an answer, which says what became of it.
+        Err(Lost::Client) => return Ok(After::Close),
+    };
+    let tunnel = trace.tunnel.take();
+    if let Some(record) = &mut record {
+        record.answered(response.status(), &trace);
+    }
+
+    let shape = Shape::of(&response, &method, version);
+    let (parts, body) = response.into_parts();
+    // Nobody reads the rest of a request whose answer is here as a whole.
+    let unread = !client.is_body_over() && matches!(body, Body::Empty | Body::Full(_));
+    let keep = persists && !unread && shape.framing != Framing::Close && !line.leaving.get();
+    let mut out = scratch::buffer();
+    client.unsaid(&mut out);
+    head::write(&mut out, parts.status, &parts.headers, &shape, version, keep);
+    let mut outgoing = Outgoing::new(out, body, shape.framing);
+    let sent = send(line, &mut outgoing, patience, |bytes| {
+        if let Some(record) = &mut record {
+            record.sent(bytes);
+        }
+    });
+    let sent = sent.await;
+    if let Some(record) = &mut record {
+        record.received(client.received());
+    }
+    match sent {
+        Ok(()) => {}
+        Err(SendError::Client(error)) => return line.facts.tell(Err(error)),
+        Err(SendError::Body(error)) => {
+            if let Some(record) = &mut record {
+                record.broken("response_broken");
+            }
+            return Err(ConnError::Http(error.into()));
+        }
+    }
+    if let Some(upstream) = tunnel {
+        return Ok(After::Switched(Box::new(Switched { upstream, record })));
+    }
+    if let Some(record) = &mut record {
+        record.finish();
+    }
+    Ok(match (keep, client.is_body_over()) {
+        (true, true) => After::Next,
+        (false, true) => After::Close,
+        (_, false) => After::Linger,
+    })
+}
+
+fn request(head: wire::Request, client: &Client) -> Request<Body> {
+    let body = match head.framing {
+        wire::Framing::Empty => Body::Empty,
+        wire::Framing::Length(_) | wire::Framing::Chunked => Body::Request(RequestBody::of(client)),
+    };
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method;
+    *request.uri_mut() = head.uri;
+    *request.version_mut() = head.version;
+    *request.headers_mut() = head.headers;
+    request
+}
+
+/// Puts what the upstream has said so far where the client is told.
+fn tell(client: &Client, interim: &Interim) {
+    for (status, headers) in interim.take() {
+        let mut out = scratch::buffer();
+        head::write_interim(&mut out, status, &headers);
+        client.say(&out);
+        scratch::keep(out);
+    }
+}
+
+/// Why nobody waits for a response any more.
+enum Lost {
+    /// The client went away.
+    Client,
+    /// It stopped sending the body that it announced.
+    Body,
+}
+
+/// Looks after the client while its request is being answered.
+struct Waiting<'a> {
+    line: &'a Line<'a>,
+    patience: &'a mut Patience,
+    received: u64,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(line: &'a Line<'a>, patience: &'a mut Patience) -> Self {
+        // An upstream may think for as long as it likes.
+        patience.forever();
+        Self { line, patience, received: 0 }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Lost> {
+        let client = &self.line.client;
+        if matches!(client.poll_say(cx), Poll::Ready(Err(_))) || client.poll_gone(cx).is_ready() {
+            return Poll::Ready(Lost::Client);
+        }
+        if !client.is_starving() {
+            self.patience.forever();
+            return Poll::Pending;
+        }
+        let received = client.received();
+        if !self.patience.is_limited() || received != self.received {
+            self.received = received;
+            self.patience.give(self.line.terms.options.stall);
+        }
+        self.patience.poll(cx).map(|()| Lost::Body)
+    }
+}
