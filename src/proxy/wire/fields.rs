@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use httparse::Header;
 
+use super::names;
+
 /// Whether every line of a head ends with CRLF, and nothing but the fields stands between the first line and the
 /// empty one.
 ///
@@ -25,7 +27,7 @@ pub(super) fn has_bare_line_feed(part: &[u8]) -> bool {
 
 /// A field with its value left in the buffer it was read into; only the count of its users changes.
 pub(super) fn own(input: &Bytes, field: &Header<'_>) -> Option<(HeaderName, HeaderValue)> {
-    let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+    let name = names::read(field.name)?;
     let value = HeaderValue::from_maybe_shared(input.slice_ref(field.value)).ok()?;
     Some((name, value))
 }

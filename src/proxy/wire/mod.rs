@@ -9,6 +9,7 @@
 
 pub mod chunked;
 mod fields;
+mod names;
 mod request;
 mod response;
 mod tokens;

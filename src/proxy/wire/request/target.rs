@@ -15,7 +15,8 @@ use super::Refusal;
 ///
 /// [`Refusal::TARGET`].
 pub(super) fn read(target: Bytes, method: &Method) -> Result<Uri, Refusal> {
-    if !target.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'#') {
+    // `httparse` has let no control bytes through.
+    if !target.is_ascii() || target.contains(&b'#') {
         return Err(Refusal::TARGET);
     }
     if *target == *b"*" {
