@@ -6,13 +6,24 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # --target keeps the flag away from build scripts and macros, which must stay dynamic.
 STATIC := RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --locked --target $(HOST) --target-dir $(TARGET)/static
 
-.PHONY: help run test bench static static-debug lint ci compiler
+# For how long `make fuzz` looks at each target, and where it keeps what it learns.
+FUZZ_SECONDS ?= 300
+FUZZ_MEMORY := $(abspath $(TARGET))/fuzz-corpus
+
+# How much `make differential` compares; the seed is another one every time.
+DIFFERENTIAL_INPUTS ?= 2000000
+DIFFERENTIAL_SECONDS ?= 1800
+DIFFERENTIAL_SEED ?= $(shell date +%s)
+
+.PHONY: help run test bench fuzz differential static static-debug lint ci compiler
 
 help:
 	@echo 'make run      build and start the demo on https://localhost:8443'
 	@echo 'make test     install what the tests need and run all of them'
 	@echo 'make lint     formatting and clippy'
 	@echo 'make bench    the benchmarks'
+	@echo 'make fuzz     bytes at random for every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) for each'
+	@echo 'make differential   requests without number, read by us and by others'
 	@echo 'make static   one file that runs on any Linux: $(TARGET)/static/sidegate'
 	@echo 'make ci       what has to pass before a change lands: .ci/run'
 
@@ -27,6 +38,20 @@ test:
 
 bench: compiler
 	$(CARGO) bench
+
+# On the stable toolchain: without a sanitizer, which a program that forbids unsafe code can do without.
+fuzz: compiler
+	command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
+	for target in request response chunked; do \
+		mkdir -p $(FUZZ_MEMORY)/$$target && \
+		$(CARGO) fuzz run --sanitizer none $$target $(FUZZ_MEMORY)/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
+	done
+
+differential: compiler
+	sh tests/setup.sh
+	DIFFERENTIAL_INPUTS=$(DIFFERENTIAL_INPUTS) DIFFERENTIAL_SECONDS=$(DIFFERENTIAL_SECONDS) \
+	DIFFERENTIAL_SEED=$(DIFFERENTIAL_SEED) $(CARGO) test --test it -- --nocapture wire::differential
 
 static: compiler
 	$(STATIC) --release

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need beside a Rust toolchain, on Debian or Ubuntu: a C compiler, Pebble (the ACME
-# test CA), nginx, openssl and curl from the distribution, and two Python packages in a virtual environment
+# test CA), nginx, openssl and curl from the distribution, and a few Python packages in a virtual environment
 # of their own (target/test-env).
 #
 # May be run again at any time; it looks before it installs, and when all is there it changes nothing and
@@ -9,7 +9,7 @@ set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 venv="$root/target/test-env"
-pins="websockets==16.1 grpcio==1.80.0"
+pins="websockets==16.1 grpcio==1.80.0 httptools==0.9.0 h11==0.16.0"
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() {

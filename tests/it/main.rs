@@ -28,4 +28,5 @@ mod static_binary;
 mod stopping;
 mod upgrade;
 mod walls;
+mod wire;
 mod wrapping;
