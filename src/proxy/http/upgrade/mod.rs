@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::header::{CONNECTION, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,6 +25,11 @@ use crate::proxy::wire::{self, Tokens};
 /// Whether the client asks to switch to WebSocket, in the way one asks in HTTP/1.1 (RFC 6455, 4.1).
 pub(in crate::proxy) fn is_wanted(parts: &Parts) -> bool {
     if parts.version != Version::HTTP_11 || parts.method != Method::GET {
+        return false;
+    }
+    // A handshake has no body; some servers would take one for what follows the switch.
+    let length = parts.headers.get(CONTENT_LENGTH);
+    if length.is_some_and(|length| length != "0") || parts.headers.contains_key(TRANSFER_ENCODING) {
         return false;
     }
     let mut wanted = parts.headers.get_all(UPGRADE).iter().flat_map(Tokens::of);

@@ -167,4 +167,11 @@ fn only_http_1_1_can_ask() {
         parts.version = version;
         assert!(!is_wanted(&parts));
     }
+    parts.version = Version::HTTP_11;
+    for (name, value, wanted) in
+        [(CONTENT_LENGTH, "0", true), (CONTENT_LENGTH, "5", false), (TRANSFER_ENCODING, "chunked", false)]
+    {
+        parts.headers.insert(name, HeaderValue::from_static(value));
+        assert_eq!(is_wanted(&parts), wanted, "{value}");
+    }
 }
