@@ -42,7 +42,7 @@ pub(in crate::proxy) async fn serve(
             let facts = Rc::clone(&conn.facts);
             let terms = Terms { options: &worker.proxy.options, access: &worker.access };
             h1::serve(terms, conn, drain, async |request, trace, interim| {
-                http::exchange(worker, request, &facts, trace, interim).await
+                http::exchange(worker, *request, &facts, trace).run(trace, interim).await
             })
             .await
         }

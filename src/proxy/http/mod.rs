@@ -1,8 +1,8 @@
 //! HTTP, whichever version: one request in, one response out.
 //!
 //! [`exchange`] is the one function every protocol calls. It refuses what is not clearly for one of our sites,
-//! before anything is sent anywhere; what remains is forwarded. Each refusal has a word that stands in the answer
-//! and in the access log.
+//! before anything is sent anywhere; what remains is made ready for its upstream, and goes there when it is
+//! [run](Exchange::run). Each refusal has a word that stands in the answer and in the access log.
 
 pub(in crate::proxy) mod body;
 mod date;
@@ -29,21 +29,46 @@ use super::conn::ConnFacts;
 use super::route::NoRoute;
 use super::wire::{MAX_FIELDS, Refusal};
 use body::Body;
-use forward::forward;
+use forward::Errand;
 use interim::Interim;
 use reply::reply;
 
-/// Answers one request. What there is to say about the way it took is in `trace` afterwards.
-pub(in crate::proxy) async fn exchange(
+/// What becomes of a request.
+pub(in crate::proxy) enum Exchange {
+    /// We have answered it ourselves.
+    Answered(Response<Body>),
+    /// Its upstream is to answer.
+    Forwarded(Errand),
+}
+
+impl Exchange {
+    /// The response. Dropping the future drops the exchange with the upstream.
+    pub(in crate::proxy) async fn run(self, trace: &mut Trace, interim: &Interim) -> Response<Body> {
+        match self {
+            Self::Answered(response) => response,
+            Self::Forwarded(errand) => errand.run(trace, interim).await,
+        }
+    }
+}
+
+impl From<Response<Body>> for Exchange {
+    fn from(response: Response<Body>) -> Self {
+        Self::Answered(response)
+    }
+}
+
+/// Decides about one request. What there is to say about the way it took is in `trace` afterwards.
+///
+/// Nothing waits here: of the request, only what the upstream needs of it is left when this returns.
+pub(in crate::proxy) fn exchange(
     worker: &Worker,
     request: Request<Body>,
     facts: &ConnFacts,
     trace: &mut Trace,
-    interim: &Interim,
-) -> Response<Body> {
+) -> Exchange {
     let mut refuse = |status, reason| {
         trace.reason = Some(reason);
-        reply(status, reason)
+        Exchange::Answered(reply(status, reason))
     };
     // Cookies that HTTP/2 sends crumb by crumb are counted one by one.
     if request.headers().len() > MAX_FIELDS {
@@ -59,12 +84,12 @@ pub(in crate::proxy) async fn exchange(
     let routes = worker.routes.current(&worker.proxy.routes);
     let Some(site) = routes.site(&host) else {
         if !facts.secure {
-            return plain::stranger(worker, &request, trace);
+            return plain::stranger(worker, &request, trace).into();
         }
         return refuse(StatusCode::NOT_FOUND, "no_site");
     };
     if !facts.secure {
-        return plain::answer(worker, request, &host, site, facts, trace, interim).await;
+        return plain::answer(worker, request, &host, site, facts, trace);
     }
     // RFC 9110 section 15.5.20. Clients reuse a connection for every name its certificate carries; a name it does
     // not carry is a mistake, or somebody who looks for a way around.
@@ -73,10 +98,10 @@ pub(in crate::proxy) async fn exchange(
     }
     if let Some(name) = site.redirect(&host) {
         trace.reason = Some("redirect");
-        return redirect::to(&request, name, worker.proxy.options.https_port);
+        return redirect::to(&request, name, worker.proxy.options.https_port).into();
     }
     match site.upstream(request.uri().path()) {
-        Ok(upstream) => forward(&worker.pools, upstream, request, facts, trace, interim).await,
+        Ok(upstream) => Exchange::Forwarded(Errand::new(&worker.pools, upstream, request, facts)),
         Err(NoRoute::Unknown) => refuse(StatusCode::NOT_FOUND, "no_route"),
         Err(NoRoute::Ambiguous) => refuse(StatusCode::BAD_REQUEST, "ambiguous_path"),
     }

@@ -6,9 +6,9 @@
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
+use super::Exchange;
 use super::body::Body;
-use super::forward::forward;
-use super::interim::Interim;
+use super::forward::Errand;
 use super::redirect;
 use super::reply::reply;
 use crate::ident::Name;
@@ -20,28 +20,27 @@ use crate::proxy::route::{NoRoute, SiteEntry};
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
 
 /// Answers a request for one of our sites.
-pub(super) async fn answer(
+pub(super) fn answer(
     worker: &Worker,
     request: Request<Body>,
     host: &Name,
     site: &SiteEntry,
     facts: &ConnFacts,
     trace: &mut Trace,
-    interim: &Interim,
-) -> Response<Body> {
+) -> Exchange {
     if let Some(answer) = challenge(worker, &request, trace) {
-        return answer;
+        return answer.into();
     }
     let path = request.uri().path();
     if let Some(token) = path.strip_prefix(CHALLENGES) {
         // Where we do not validate by http-01, the app may. It is reached in clear for that alone.
         if site.http01() || !is_token(token) || !is_read(request.method()) {
-            return refuse(trace, StatusCode::NOT_FOUND, "unknown_token");
+            return refuse(trace, StatusCode::NOT_FOUND, "unknown_token").into();
         }
         return match site.upstream(path) {
-            Ok(upstream) => forward(&worker.pools, upstream, request, facts, trace, interim).await,
-            Err(NoRoute::Unknown) => refuse(trace, StatusCode::NOT_FOUND, "no_route"),
-            Err(NoRoute::Ambiguous) => refuse(trace, StatusCode::BAD_REQUEST, "ambiguous_path"),
+            Ok(upstream) => Exchange::Forwarded(Errand::new(&worker.pools, upstream, request, facts)),
+            Err(NoRoute::Unknown) => refuse(trace, StatusCode::NOT_FOUND, "no_route").into(),
+            Err(NoRoute::Ambiguous) => refuse(trace, StatusCode::BAD_REQUEST, "ambiguous_path").into(),
         };
     }
     trace.reason = Some("https");
@@ -50,6 +49,7 @@ pub(super) async fn answer(
         Name::Ip(std::net::IpAddr::V6(ip)) => redirect::to(&request, format_args!("[{ip}]"), port),
         _ => redirect::to(&request, host, port),
     }
+    .into()
 }
 
 /// Answers a request for a host we do not know: there is nowhere to send it.

@@ -124,7 +124,7 @@ async fn answer(
     let received =
         if request.body().is_end_stream() { None } else { record.as_mut().map(|record| record.meter()) };
     let request = request.map(|body| Body::Client(body, received));
-    let response = exchange(&worker, request, &facts, &mut trace, &Interim::default()).await;
+    let response = exchange(&worker, request, &facts, &mut trace).run(&mut trace, &Interim::default()).await;
     if let Some(record) = &mut record {
         record.answered(response.status(), &trace);
     }

@@ -29,8 +29,12 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// The longest wait, whatever the upstream says.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Connections that wait in one pool.
-const MAX_IDLE: usize = 128;
+/// Connections that wait in one pool. As many as a busy worker has requests under way: a smaller bound closes
+/// connections in the gaps of a load that opens them again at once, and what is not used is gone in seconds.
+const MAX_IDLE: usize = 1024;
+
+/// Between two looks for connections that have waited too long.
+const REAP: Duration = Duration::from_millis(100);
 
 /// Between two lines about failures of the same upstream.
 const COMPLAINT: Duration = Duration::from_secs(1);
@@ -177,7 +181,7 @@ async fn reap(pool: Rc<Pool>) {
     loop {
         let next = pool.idle.borrow().iter().map(|idle| idle.until).min();
         let Some(next) = next else { break };
-        sleep_until(next).await;
+        sleep_until(next.max(Instant::now() + REAP)).await;
         let now = Instant::now();
         pool.idle.borrow_mut().retain(|idle| idle.until > now);
     }

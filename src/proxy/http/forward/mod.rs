@@ -5,7 +5,7 @@
 //! (RFC 9110, 9.2.2). Everything else that goes wrong is said to the client, once, with a reason.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::header::{EXPECT, HeaderMap, HeaderName};
 use http::request::Parts;
@@ -26,94 +26,136 @@ use crate::proxy::upstream::h2::{self, Came};
 use crate::proxy::upstream::{Pool, Pools, Scheme, Upstream};
 use crate::proxy::wire::{Framing, is_hop_by_hop};
 
-/// Sends `request` to `upstream` and returns what it answers, or what we say in its place.
-///
-/// The request's host is valid by now. The response is for the client as it is; if it is a 101, the upstream's half
-/// of the connection is left in `trace.tunnel`. Dropping the future, or the response's body, drops the exchange.
-pub(in crate::proxy) async fn forward(
-    pools: &Pools,
-    upstream: &Upstream,
-    request: Request<Body>,
-    facts: &ConnFacts,
-    trace: &mut Trace,
-    interim: &Interim,
-) -> Response<Body> {
-    let began = Instant::now();
-    let pool = pools.of(upstream.target());
-    let answer = match upstream.target().scheme() {
-        Scheme::H2c => over_h2(&pool, request, facts, trace).await,
-        Scheme::Http | Scheme::Https => over_h1(pools, &pool, request, facts, trace, interim).await,
-    };
-    trace.upstream_time = Some(began.elapsed());
-    answer.unwrap_or_else(|error| {
-        let (status, reason) = (error.status(), error.reason());
-        trace.reason = Some(reason);
-        if !error.is_clients_fault()
-            && let Some(untold) = pool.complain()
-        {
-            let tried = trace.tried.iter().collect::<Vec<_>>().join(", ");
-            tracing::warn!(upstream = %pool.target(), reason, tried, %error, untold, "no answer");
-        }
-        reply(status, reason)
-    })
+/// A request that is ready to go to its upstream. Of what the client sent, only its body is still needed.
+pub(in crate::proxy) struct Errand {
+    pool: Rc<Pool>,
+    message: Message,
+    /// For how long a tunnel may be silent, should it become one.
+    tunnel_idle: Duration,
 }
 
-async fn over_h1(
-    pools: &Pools,
-    pool: &Rc<Pool>,
-    request: Request<Body>,
-    facts: &ConnFacts,
-    trace: &mut Trace,
-    interim: &Interim,
-) -> Result<Response<Body>, ForwardError> {
-    let (parts, body) = request.into_parts();
+/// A request as its upstream will see it.
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
+enum Message {
+    H1 { sending: Sending, method: Method, websocket: bool },
+    H2(Box<Request<Body>>),
+}
+
+impl Errand {
+    /// Makes `request`, whose host is valid by now, ready for `upstream`. Nothing is sent.
+    pub(in crate::proxy) fn new(
+        pools: &Pools,
+        upstream: &Upstream,
+        request: Request<Body>,
+        facts: &ConnFacts,
+    ) -> Self {
+        let pool = pools.of(upstream.target());
+        let (parts, body) = request.into_parts();
+        let message = match upstream.target().scheme() {
+            Scheme::H2c => Message::H2(Box::new(for_h2(parts, body, facts, &pool))),
+            Scheme::Http | Scheme::Https => for_h1(parts, body, facts),
+        };
+        Self { pool, message, tunnel_idle: pools.tunnel_idle() }
+    }
+
+    /// Sends the request and returns what the upstream answers, or what we say in its place.
+    ///
+    /// The response is for the client as it is; if it is a 101, the upstream's half of the connection is left in
+    /// `trace.tunnel`. Dropping the future, or the response's body, drops the exchange.
+    pub(in crate::proxy) async fn run(self, trace: &mut Trace, interim: &Interim) -> Response<Body> {
+        let began = Instant::now();
+        let pool = self.pool;
+        let answer = match self.message {
+            Message::H2(request) => Box::pin(over_h2(&pool, *request, trace)).await,
+            Message::H1 { sending, method, websocket } => {
+                over_h1(&pool, sending, &method, websocket, self.tunnel_idle, trace, interim).await
+            }
+        };
+        trace.upstream_time = Some(began.elapsed());
+        answer.unwrap_or_else(|error| own_up(&pool, &error, trace))
+    }
+}
+
+/// What the client is told when its request came to nothing.
+fn own_up(pool: &Pool, error: &ForwardError, trace: &mut Trace) -> Response<Body> {
+    let (status, reason) = (error.status(), error.reason());
+    trace.reason = Some(reason);
+    if !error.is_clients_fault()
+        && let Some(untold) = pool.complain()
+    {
+        let tried = trace.tried.iter().collect::<Vec<_>>().join(", ");
+        tracing::warn!(upstream = %pool.target(), reason, tried, %error, untold, "no answer");
+    }
+    reply(status, reason)
+}
+
+fn for_h1(parts: Parts, body: Body, facts: &ConnFacts) -> Message {
     let websocket = upgrade::is_wanted(&parts);
-    let (mut conn, mut reused) = match pool.take() {
-        Some(conn) => {
-            trace.tried.note(conn.peer());
-            (conn, true)
-        }
-        None => (Conn::new(pool.dial(&mut trace.tried).await?, Rc::clone(pool)), false),
-    };
-    trace.upstream_conn = Some(if reused { "reused" } else { "new" });
     let framing = framing(&parts, &body);
     let mut head = scratch::buffer();
     headers::write_h1(&parts, facts, framing, websocket, &mut head);
-    let mut sending = Sending::new(head, body, framing, expects_continue(&parts));
+    let sending = Sending::new(head, body, framing, expects_continue(&parts));
+    Message::H1 { sending, method: parts.method, websocket }
+}
+
+async fn over_h1(
+    pool: &Rc<Pool>,
+    mut sending: Sending,
+    method: &Method,
+    websocket: bool,
+    tunnel_idle: Duration,
+    trace: &mut Trace,
+    interim: &Interim,
+) -> Result<Response<Body>, ForwardError> {
+    let mut idle = pool.take();
     loop {
-        let failure = match exchange(conn, sending, &parts.method, websocket, interim).await {
+        let reused = idle.is_some();
+        let conn = match idle.take() {
+            Some(conn) => {
+                trace.tried.note(conn.peer());
+                conn
+            }
+            // Boxed: most requests find a connection, and need not carry along what it takes to open one.
+            None => Conn::new(Box::pin(pool.dial(&mut trace.tried)).await?, Rc::clone(pool)),
+        };
+        trace.upstream_conn = Some(match trace.upstream_conn {
+            Some(_) => "retried",
+            None if reused => "reused",
+            None => "new",
+        });
+        let failure = match exchange(conn, sending, method, websocket, interim).await {
             Ok(Answer::Response(response)) => return Ok(response),
             Ok(Answer::Switched(head, conn)) => {
                 let (stream, early) = conn.into_parts();
-                trace.tunnel = Some(Tunnel::new(stream, early, pools.tunnel_idle()));
+                trace.tunnel = Some(Tunnel::new(stream, early, tunnel_idle));
                 return Ok(upgrade::switching(*head));
             }
             Err(failure) => failure,
         };
         let Failure { error, heard, sending: sent } = *failure;
         let ended = matches!(error, ExchangeError::Io(_) | ExchangeError::Closed);
-        let again = if reused && ended && !heard { sent.again(parts.method.is_idempotent()) } else { None };
+        let again = if reused && ended && !heard { sent.again(method.is_idempotent()) } else { None };
         let Some(again) = again else { return Err(error.into()) };
-        (sending, reused) = (again, false);
-        trace.upstream_conn = Some("retried");
-        conn = Conn::new(pool.dial(&mut trace.tried).await?, Rc::clone(pool));
+        sending = again;
     }
+}
+
+fn for_h2(parts: Parts, body: Body, facts: &ConnFacts, pool: &Pool) -> Request<Body> {
+    let body = if body.is_end_stream() { Body::Empty } else { body };
+    let mut request = Request::new(body);
+    *request.headers_mut() = headers::for_h2(&parts, facts);
+    // The client's side says 100 when the body is asked for, which is at once here.
+    request.headers_mut().remove(EXPECT);
+    *request.uri_mut() = uri(&parts, pool);
+    *request.method_mut() = parts.method;
+    request
 }
 
 async fn over_h2(
     pool: &Pool,
     request: Request<Body>,
-    facts: &ConnFacts,
     trace: &mut Trace,
 ) -> Result<Response<Body>, ForwardError> {
-    let (parts, body) = request.into_parts();
-    let body = if body.is_end_stream() { Body::Empty } else { body };
-    let mut request = Request::new(body);
-    *request.headers_mut() = headers::for_h2(&parts, facts);
-    // Our server says 100 when the body is asked for, which is at once here.
-    request.headers_mut().remove(EXPECT);
-    *request.uri_mut() = uri(&parts, pool);
-    *request.method_mut() = parts.method;
     let (response, seat, came) = h2::exchange(pool, request, &mut trace.tried).await?;
     trace.upstream_conn = Some(match came {
         Came::New => "new",

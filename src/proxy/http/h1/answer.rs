@@ -62,7 +62,7 @@ pub(super) async fn answer<E>(
     patience: &mut Patience,
 ) -> Result<After, ConnError>
 where
-    E: AsyncFn(Request<Body>, &mut Trace, &Interim) -> Response<Body>,
+    E: AsyncFn(Box<Request<Body>>, &mut Trace, &Interim) -> Response<Body>,
 {
     let client = &line.client;
     client.begin_body(head.framing, head.expects_continue);
@@ -140,12 +140,13 @@ where
     })
 }
 
-fn request(head: wire::Request, client: &Client) -> Request<Body> {
+/// The request that this is the head of. Boxed: whoever answers it needs most of it only for a moment.
+fn request(head: wire::Request, client: &Client) -> Box<Request<Body>> {
     let body = match head.framing {
         wire::Framing::Empty => Body::Empty,
         wire::Framing::Length(_) | wire::Framing::Chunked => Body::Request(RequestBody::of(client)),
     };
-    let mut request = Request::new(body);
+    let mut request = Box::new(Request::new(body));
     *request.method_mut() = head.method;
     *request.uri_mut() = head.uri;
     *request.version_mut() = head.version;

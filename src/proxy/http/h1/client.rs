@@ -28,6 +28,8 @@ struct State {
     io: Stream,
     /// What has been read and not been used.
     inbox: Bytes,
+    /// Whether there may be a head in it, for all that is known.
+    news: bool,
     reading: Reading,
     /// The client waits for a 100 before it sends the body.
     expects: bool,
@@ -60,6 +62,7 @@ impl Client {
         Self(Rc::new(RefCell::new(State {
             io,
             inbox: Bytes::new(),
+            news: true,
             reading: Reading::Over,
             expects: false,
             outbox: Vec::new(),
@@ -83,7 +86,12 @@ impl Client {
             state.inbox = Bytes::new();
             return Ok(None);
         }
-        wire::request(&mut state.inbox)
+        if !state.news {
+            return Ok(None);
+        }
+        let head = wire::request(&mut state.inbox)?;
+        state.news = head.is_some();
+        Ok(head)
     }
 
     /// Reads what there is behind what was read before; 0 is the end.
@@ -181,7 +189,10 @@ impl State {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        scratch::poll_fill(&mut self.io, cx, &mut self.inbox)
+        let read = ready!(scratch::poll_fill(&mut self.io, cx, &mut self.inbox))?;
+        let length = self.inbox.len();
+        self.news |= wire::is_worth_another_look(&self.inbox[length - read..], length);
+        Poll::Ready(Ok(read))
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Piece>, BodyError>> {

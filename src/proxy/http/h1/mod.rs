@@ -50,7 +50,8 @@ pub(in crate::proxy) struct Terms<'a> {
     pub(in crate::proxy) access: &'a Lines,
 }
 
-/// Serves a connection until it ends, then what it was upgraded to, if it was. `exchange` answers its requests.
+/// Serves a connection until it ends, then what it was upgraded to, if it was. `exchange` answers its
+/// requests.
 pub(in crate::proxy) async fn serve<E>(
     terms: Terms<'_>,
     conn: Conn,
@@ -58,7 +59,7 @@ pub(in crate::proxy) async fn serve<E>(
     exchange: E,
 ) -> Result<(), ConnError>
 where
-    E: AsyncFn(Request<Body>, &mut Trace, &Interim) -> Response<Body>,
+    E: AsyncFn(Box<Request<Body>>, &mut Trace, &Interim) -> Response<Body>,
 {
     let facts = Rc::clone(&conn.facts);
     let leaving = Cell::new(false);
@@ -104,7 +105,7 @@ enum Next {
 impl Line<'_> {
     async fn serve<E>(self, exchange: E) -> Result<(), ConnError>
     where
-        E: AsyncFn(Request<Body>, &mut Trace, &Interim) -> Response<Body>,
+        E: AsyncFn(Box<Request<Body>>, &mut Trace, &Interim) -> Response<Body>,
     {
         let mut patience = Patience::new(self.terms.options.idle);
         let mut first = true;

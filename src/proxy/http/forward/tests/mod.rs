@@ -1,4 +1,4 @@
-//! Requests through [`forward`](super::forward), with a real client, our own front before it, and a backend that says
+//! Requests on their [`Errand`], with a real client, our own front before it, and a backend that says
 //! exactly what the test says.
 
 mod duplex;
@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use super::super::body::Body;
 use super::super::h1::{self, Terms};
 use super::super::interim::Interim;
-use super::forward;
+use super::Errand;
 use crate::proxy::Options;
 use crate::proxy::access::{AccessLog, Trace};
 use crate::proxy::conn::{Alpn, Conn, ConnFacts, Stream};
@@ -76,16 +76,16 @@ impl Front {
         let mut preface = [0; 3];
         let h2 = io.peek(&mut preface).await.is_ok() && preface == *b"PRI";
         let facts = Rc::new(facts(client));
-        let forward = async |request, trace: &mut Trace, interim: &Interim| {
-            let response = forward(&shared.0, &shared.1, request, &facts, trace, interim).await;
-            self.said.borrow_mut().push(Said::of(trace));
-            response
-        };
         if !h2 {
             let conn = Conn { io: Stream::Clear(io), facts: Rc::clone(&facts), alpn: Alpn::Absent };
             let terms = Terms { options: &shared.2, access: &AccessLog::off().lines() };
             let (_drain, watcher) = drain::channel();
-            let _ = h1::serve(terms, conn, watcher, forward).await;
+            let exchange = async |request: Box<Request<Body>>, trace: &mut Trace, interim: &Interim| {
+                let response = Errand::new(&shared.0, &shared.1, *request, &facts).run(trace, interim).await;
+                self.said.borrow_mut().push(Said::of(trace));
+                response
+            };
+            let _ = h1::serve(terms, conn, watcher, exchange).await;
             return;
         }
         let (said, shared) = (Rc::clone(&self.said), Rc::clone(&shared));
@@ -94,8 +94,8 @@ impl Front {
             async move {
                 let (mut trace, interim) = (Trace::default(), Interim::default());
                 let request = request.map(|body| Body::Client(body, None));
-                let response =
-                    super::forward(&shared.0, &shared.1, request, &facts, &mut trace, &interim).await;
+                let errand = Errand::new(&shared.0, &shared.1, request, &facts);
+                let response = errand.run(&mut trace, &interim).await;
                 said.borrow_mut().push(Said::of(&trace));
                 Ok::<Response<Body>, std::convert::Infallible>(response)
             }
