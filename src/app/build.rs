@@ -14,7 +14,7 @@ use crate::host;
 use crate::ident::Provider;
 use crate::issuer::{self, AcmeIssuer, Issuer, Issuers, SelfsignedIssuer};
 use crate::manager::{self, Desired, Ladder, Wish};
-use crate::proxy::{self, RouteTable, Site};
+use crate::proxy::{self, Roots, RouteTable, Site};
 use crate::store::fs::FsEngine;
 use crate::store::{Engine, Store};
 
@@ -24,6 +24,8 @@ pub(super) struct Kit {
     pub(super) store: Store,
     pub(super) challenges: Challenges,
     pub(super) clock: Clock,
+    /// Whom to believe when an app speaks TLS.
+    pub(super) roots: Roots,
 }
 
 /// Opens the storage, or where nobody chose it and it cannot be used, the fallback.
@@ -90,19 +92,26 @@ fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
 }
 
 /// How the data plane treats clients and upstreams.
-pub(super) fn proxy(settings: &Settings, max_connections: usize, https_port: u16) -> proxy::Options {
+pub(super) fn proxy(
+    settings: &Settings,
+    max_connections: usize,
+    https_port: u16,
+    roots: &Roots,
+) -> proxy::Options {
     proxy::Options {
         max_connections,
         hold: settings.hold,
         https_port: if settings.listen.https_port_is_public { https_port } else { 443 },
-        // Also where no app speaks TLS yet: a reload may bring one.
-        upstream_roots: trusted().into_iter().map(|root| root.to_vec()).collect(),
+        upstream_roots: roots.clone(),
         ..proxy::Options::default()
     }
 }
 
-/// Which names lead where.
-pub(super) fn routes(settings: &Settings) -> RouteTable {
+/// Which names lead where. If one of the apps speaks TLS, the machine's roots are read for it.
+pub(super) fn routes(settings: &Settings, roots: &Roots) -> RouteTable {
+    if settings.sites.iter().flat_map(|site| &site.routes).any(|(_, target)| target.is_https()) {
+        roots.believe(|| trusted().into_iter().map(|root| root.to_vec()).collect());
+    }
     let site = |site: &crate::config::Site| Site {
         names: site.names.clone(),
         routes: site.routes.clone(),

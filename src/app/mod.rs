@@ -37,7 +37,7 @@ use crate::config::{Listen, Settings};
 use crate::host::{self, BindError, Listening};
 use crate::issuer::BoxError;
 use crate::manager::{self, Manager};
-use crate::proxy::{AccessLog, Listeners, Proxy, Watcher, drain};
+use crate::proxy::{AccessLog, Listeners, Proxy, Roots, Watcher, drain};
 use crate::store::{Store, StoreError};
 
 /// Why nothing was started. Nothing has been changed by then but, at most, empty directories made.
@@ -84,15 +84,15 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let store = Store::new(engine, clock.clone());
 
     let (publisher, challenges, resolver, misses) = catalog::open();
-    let kit = Kit { store, challenges, clock };
+    let kit = Kit { store, challenges, clock, roots: Roots::default() };
     let options = build::manager(settings, &kit)?;
     let (manager, commands, status) =
         Manager::new(options, kit.store.clone(), kit.clock.clone(), publisher, misses);
     let view = View::new(status, resolver.clone());
 
-    let proxy_options = build::proxy(settings, files.connections(), addrs.https.port());
+    let proxy_options = build::proxy(settings, files.connections(), addrs.https.port(), &kit.roots);
     let (access, scribe) = access_log(settings, &kit.clock)?;
-    let proxy = Proxy::new(proxy_options, resolver, build::routes(settings), access)
+    let proxy = Proxy::new(proxy_options, resolver, build::routes(settings, &kit.roots), access)
         .map_err(AppError::setup("TLS cannot be set up"))?;
     let (drain, watcher) = drain::channel();
     let (died, deaths) = mpsc::unbounded_channel();

@@ -69,7 +69,7 @@ impl Running {
     /// [`AppError`] if the settings cannot be built; everything stays as it is then.
     pub async fn reload(&mut self, settings: Settings) -> Result<(), AppError> {
         let options = build::manager(&settings, &self.kit)?;
-        self.proxy.replace_routes(build::routes(&settings));
+        self.proxy.replace_routes(build::routes(&settings, &self.kit.roots));
         self.commands.configure(options).await;
         let (old, new) = (&self.settings, &settings);
         for (what, differs) in [

@@ -46,7 +46,7 @@ pub use drain::{Drain, Watcher};
 pub use route::{RouteTable, Site};
 pub use status::Status;
 pub use tls::SetupError;
-pub use upstream::{Target, TargetError};
+pub use upstream::{Roots, Target, TargetError};
 
 /// Everything the workers share.
 pub struct Proxy {
@@ -174,8 +174,8 @@ pub struct Options {
     pub hold: Duration,
     /// The port clients reach us on with https; named in redirects if it is not 443.
     pub https_port: u16,
-    /// Whom to believe when an upstream speaks TLS: certificates as DER.
-    pub upstream_roots: Vec<Vec<u8>>,
+    /// Whom to believe when an upstream speaks TLS.
+    pub upstream_roots: Roots,
 }
 
 impl Default for Options {
@@ -192,7 +192,7 @@ impl Default for Options {
             max_connections: 10_000,
             hold: Duration::ZERO,
             https_port: 443,
-            upstream_roots: Vec::new(),
+            upstream_roots: Roots::default(),
         }
     }
 }

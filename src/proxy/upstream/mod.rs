@@ -11,6 +11,7 @@ mod pool;
 mod target;
 mod tried;
 
+pub use self::connect::Roots;
 pub(in crate::proxy) use self::connect::{ConnectError, Fault, Stream};
 pub(in crate::proxy) use self::pool::{Pool, Pools};
 pub(in crate::proxy) use self::target::Scheme;

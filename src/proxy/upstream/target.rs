@@ -82,6 +82,12 @@ impl Target {
         Ok(Self { scheme: scheme.unwrap_or(Scheme::Http), place: authority(text, rest, default)? })
     }
 
+    /// Whether it is reached over TLS, and has to prove who it is.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.scheme == Scheme::Https
+    }
+
     /// What is spoken there.
     pub(in crate::proxy) fn scheme(&self) -> Scheme {
         self.scheme

@@ -18,6 +18,7 @@ use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, sleep, timeout_at};
 
 pub(in crate::proxy) use self::stream::Stream;
+pub use self::tls::Roots;
 use self::tls::{Host, Tls};
 use super::target::{LOOPBACK, Place, Scheme, Target};
 use super::tried::Tried;
@@ -40,7 +41,7 @@ pub(in crate::proxy) struct Winner(Cell<Option<IpAddr>>);
 impl Dialer {
     /// `near` and `far` bound one connection to this machine or to another, look-up and TLS included; `hold` is
     /// how long an upstream that refuses is asked again.
-    pub(in crate::proxy) fn new(near: Duration, far: Duration, hold: Duration, roots: Vec<Vec<u8>>) -> Self {
+    pub(in crate::proxy) fn new(near: Duration, far: Duration, hold: Duration, roots: Roots) -> Self {
         Self { near, far, hold, tls: Tls::new(roots) }
     }
 

@@ -9,7 +9,13 @@ use super::*;
 use crate::pki::crypto;
 
 fn dialer(roots: Vec<Vec<u8>>) -> Dialer {
-    Dialer::new(Duration::from_secs(1), Duration::from_secs(3), Duration::ZERO, roots)
+    Dialer::new(Duration::from_secs(1), Duration::from_secs(3), Duration::ZERO, believing(roots))
+}
+
+fn believing(these: Vec<Vec<u8>>) -> Roots {
+    let roots = Roots::default();
+    roots.believe(|| these);
+    roots
 }
 
 async fn dial(dialer: &Dialer, target: &str, winner: &Winner) -> (Result<Stream, ConnectError>, Vec<String>) {
@@ -140,7 +146,8 @@ async fn a_certificate_of_an_unknown_ca_or_for_another_name_is_refused() {
 async fn a_handshake_that_stalls_is_a_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let short = Dialer::new(Duration::from_millis(200), Duration::from_secs(3), Duration::ZERO, Vec::new());
+    let (short, long) = (Duration::from_millis(200), Duration::from_secs(3));
+    let short = Dialer::new(short, long, Duration::ZERO, believing(Vec::new()));
     let (result, _) = dial(&short, &format!("https://127.0.0.1:{port}"), &Winner::default()).await;
     let error = result.err().expect("nobody shakes hands");
     assert_eq!(error.fault, Fault::Timeout);
