@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use aws_lc_rs::{digest, rand};
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::PkiError;
 
@@ -18,20 +18,21 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::clone(&PROVIDER)
 }
 
-/// A certificate and its key (PKCS#8) in the form a handshake uses, without the proof that they fit.
+/// A chain and its key in the form a handshake uses, without the proof that they fit.
 ///
-/// For certificates just made to answer a challenge: rustls cannot read them to prove it, since they carry a
-/// critical extension it does not know (RFC 8737 section 3). Everything else goes through [`Bundle`](super::Bundle).
+/// For what was proved before, and for certificates just made to answer a challenge: rustls cannot read these to prove
+/// it, since they carry a critical extension it does not know (RFC 8737 section 3). Everything else goes through
+/// [`Bundle`](super::Bundle).
 ///
 /// # Errors
 ///
 /// [`PkiError::Key`] if TLS cannot use the key.
-pub fn certified_key(certificate: Vec<u8>, key: Vec<u8>) -> Result<Arc<CertifiedKey>, PkiError> {
-    let key = provider()
-        .key_provider
-        .load_private_key(PrivatePkcs8KeyDer::from(key).into())
-        .map_err(|e| PkiError::Key(e.to_string()))?;
-    Ok(Arc::new(CertifiedKey::new(vec![certificate.into()], key)))
+pub fn certified_key(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<CertifiedKey>, PkiError> {
+    let key = provider().key_provider.load_private_key(key).map_err(|e| PkiError::Key(e.to_string()))?;
+    Ok(Arc::new(CertifiedKey::new(chain, key)))
 }
 
 /// SHA-256 of the bytes.
@@ -78,12 +79,9 @@ mod tests {
         let mut params = rcgen::CertificateParams::default();
         params.custom_extensions.push(rcgen::CustomExtension::new_acme_identifier(&[7; 32]));
         let der = params.self_signed(&key).expect("a certificate").der().to_vec();
-        assert!(certified_key(der.clone(), key.serialize_der()).is_ok());
-        let proved = CertifiedKey::from_der(
-            vec![der.into()],
-            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-            &provider(),
-        );
+        let pkcs8 = || PrivateKeyDer::try_from(key.serialize_der()).expect("PKCS#8");
+        assert!(certified_key(vec![der.clone().into()], pkcs8()).is_ok());
+        let proved = CertifiedKey::from_der(vec![der.into()], pkcs8(), &provider());
         assert!(proved.is_err(), "rustls has learnt to read it: use the proof");
     }
 

@@ -15,7 +15,7 @@ mod roots;
 #[cfg(test)]
 mod tests;
 
-pub use bundle::Bundle;
+pub use bundle::{Bundle, Intermediates, Packed};
 pub use chain::Chain;
 pub use key::{KeyType, PrivateKey};
 pub use leaf::Leaf;

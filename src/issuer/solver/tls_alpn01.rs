@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair, SanType};
+use rustls_pki_types::PrivatePkcs8KeyDer;
 
 use super::{Challenge, ChallengeKind, SolveError, Solver};
 use crate::catalog::{Challenges, Posted};
@@ -42,7 +43,9 @@ impl Solver for TlsAlpn01 {
             fault,
         };
         let (certificate, key) = certificate(challenge).map_err(|e| fault(e.to_string()))?;
-        let certified = crypto::certified_key(certificate, key).map_err(|e| fault(e.to_string()))?;
+        let key = PrivatePkcs8KeyDer::from(key).into();
+        let certified =
+            crypto::certified_key(vec![certificate.into()], key).map_err(|e| fault(e.to_string()))?;
         Ok(self.challenges.post_tls_alpn01(&server_name(&challenge.name), certified))
     }
 }

@@ -1,5 +1,9 @@
 //! A certificate with its key, proved to belong together.
 
+mod packed;
+
+pub use packed::{Intermediates, Packed};
+
 use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
