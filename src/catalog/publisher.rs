@@ -41,6 +41,18 @@ impl Publisher {
         });
     }
 
+    /// Whether there is a certificate for this very name, in memory or not.
+    #[must_use]
+    pub fn shows(&self, name: &Name) -> bool {
+        self.0.snapshot.load().get(name).is_some()
+    }
+
+    /// Whether its certificate is in memory.
+    #[must_use]
+    pub fn is_warm(&self, name: &Name) -> bool {
+        matches!(self.0.snapshot.load().get(name), Some(Slot::Warm(_)))
+    }
+
     /// Chooses the name whose certificate clients get that send none; `None` refuses them.
     pub fn set_unnamed(&mut self, name: Option<Name>) {
         self.swap(|next, _| next.set_unnamed(name));

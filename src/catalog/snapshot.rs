@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rpds::HashTrieMapSync;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::Certificate;
 use crate::ident::{Fqdn, Name};
@@ -39,13 +39,15 @@ pub(super) struct Cell {
     pub(super) name: Name,
     /// Whether the name stands on the list of wanted ones.
     asked: AtomicBool,
-    /// True when the slot that held this cell has been replaced.
-    filled: watch::Sender<bool>,
+    /// Whether the slot that held this cell has been replaced.
+    filled: AtomicBool,
+    waiting: Notify,
 }
 
 impl Cell {
     pub(super) fn new(name: Name) -> Arc<Self> {
-        Arc::new(Self { name, asked: AtomicBool::new(false), filled: watch::Sender::new(false) })
+        let (asked, filled) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { name, asked, filled, waiting: Notify::new() })
     }
 
     /// True for the one caller that should ask for the name.
@@ -59,12 +61,16 @@ impl Cell {
     }
 
     pub(super) fn fill(&self) {
-        self.filled.send_replace(true);
+        self.filled.store(true, Ordering::Release);
+        self.waiting.notify_waiters();
     }
 
     pub(super) async fn filled(&self) {
-        // The sender lives in `self`, so this cannot fail.
-        let _ = self.filled.subscribe().wait_for(|filled| *filled).await;
+        // In the line before the look: what is filled between the two wakes this one as well.
+        let notified = self.waiting.notified();
+        if !self.filled.load(Ordering::Acquire) {
+            notified.await;
+        }
     }
 }
 
