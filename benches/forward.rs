@@ -39,12 +39,13 @@ struct House {
 
 impl House {
     fn build() -> Self {
-        let names = Names::new([Name::parse(HOST).expect("a name")]).expect("names");
-        let (certificate, root) = certificate(&names);
+        let name = Name::parse(HOST).expect("a name");
+        let (certificate, root) = certificate(&Names::new([name.clone()]).expect("names"));
         let (mut publisher, _challenges, resolver, _misses) = catalog::open();
-        publisher.publish([(Name::parse(HOST).expect("a name"), Some(Entry::Warm(certificate)))]);
+        publisher.publish([(name.clone(), Some(Entry::Warm(certificate)))]);
         let to = Target::parse(&backend().to_string()).expect("a target");
-        let site = Site { names, routes: vec![("/".into(), to)], redirect: Vec::new(), http01: false };
+        let site =
+            Site { names: vec![name], routes: vec![("/".into(), to)], redirect: Vec::new(), http01: false };
         let proxy = Proxy::new(Options::default(), resolver, RouteTable::new(vec![site]), AccessLog::off())
             .expect("TLS is set up");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -9,22 +9,20 @@ pub use server::serve;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::catalog::Resolver;
 use crate::manager::Status;
 
 /// What probes are told about. Cloning shares it.
 #[derive(Clone)]
 pub struct View {
     status: Status,
-    resolver: Resolver,
     draining: Arc<AtomicBool>,
 }
 
 impl View {
     /// A view of a process that serves, and is not stopping.
     #[must_use]
-    pub fn new(status: Status, resolver: Resolver) -> Self {
-        Self { status, resolver, draining: Arc::default() }
+    pub fn new(status: Status) -> Self {
+        Self { status, draining: Arc::default() }
     }
 
     /// From now on the process is not ready: whoever balances load sends new connections elsewhere.
@@ -37,9 +35,6 @@ impl View {
         if self.draining.load(Ordering::Relaxed) {
             return Some("stopping".to_owned());
         }
-        let rows = self.status.rows();
-        let names = rows.iter().flat_map(|row| row.names.iter());
-        let missing = names.into_iter().find(|name| !self.resolver.serves(name))?;
-        Some(format!("no certificate for {missing}"))
+        self.status.bare().map(|name| format!("no certificate for {name}"))
     }
 }

@@ -58,8 +58,9 @@ pub(super) fn desired(settings: &Settings) -> Desired {
     let mut desired = Desired { unnamed: settings.unnamed().cloned(), ..Desired::default() };
     for site in &settings.sites {
         match &site.keeper {
-            Keeper::Files(source) => desired.foreign.push(source.clone()),
-            Keeper::Us(lineages) => desired.wishes.extend(lineages.iter().map(|lineage| {
+            Keeper::Files(source) => desired.files.push(Arc::clone(source)),
+            Keeper::List(list) => desired.lists.push(Arc::clone(list)),
+            Keeper::Us { lineages, .. } => desired.wishes.extend(lineages.iter().map(|lineage| {
                 let names = lineage.names().clone();
                 match lineage.provider() {
                     Provider::Selfsigned => Wish::selfsigned(names),
@@ -113,7 +114,7 @@ pub(super) fn routes(settings: &Settings, roots: &Roots) -> RouteTable {
         roots.believe(|| trusted().into_iter().map(|root| root.to_vec()).collect());
     }
     let site = |site: &crate::config::Site| Site {
-        names: site.names.clone(),
+        names: site.names().cloned().collect(),
         routes: site.routes.clone(),
         redirect: site.redirect.clone(),
         http01: settings.validates_by_http01(site),

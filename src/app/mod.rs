@@ -88,7 +88,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let options = build::manager(settings, &kit)?;
     let (manager, commands, status) =
         Manager::new(options, kit.store.clone(), kit.clock.clone(), publisher, misses);
-    let view = View::new(status, resolver.clone());
+    let view = View::new(status);
 
     let proxy_options = build::proxy(settings, files.connections(), addrs.https.port(), &kit.roots);
     let (access, scribe) = access_log(settings, &kit.clock)?;
@@ -128,10 +128,7 @@ pub async fn list(settings: &Settings) -> Result<Vec<Row>, AppError> {
     let (engine, _) = build::engine(&settings.storage)?;
     let store = Store::new(engine, clock.clone());
     let desired = build::desired(settings);
-    let inventory = manager::inventory_of(&desired, &store).await?;
-    let mut rows = manager::rows(&desired, &inventory, &std::collections::HashSet::new(), clock.now());
-    rows.extend(desired.foreign.iter().map(|source| manager::foreign_row(source, &source.load())));
-    Ok(rows)
+    Ok(manager::listing(&desired, &store, clock.now()).await?)
 }
 
 /// All that was bound, dealt out.

@@ -56,6 +56,12 @@ impl Running {
         &self.addrs
     }
 
+    /// What it was told to do.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Returns the name of a thread that ended although nobody asked it to.
     pub async fn died(&mut self) -> String {
         self.deaths.recv().await.unwrap_or_default()
@@ -69,7 +75,9 @@ impl Running {
     /// [`AppError`] if the settings cannot be built; everything stays as it is then.
     pub async fn reload(&mut self, settings: Settings) -> Result<(), AppError> {
         let options = build::manager(&settings, &self.kit)?;
-        self.proxy.replace_routes(build::routes(&settings, &self.kit.roots));
+        if settings.sites != self.settings.sites {
+            self.proxy.replace_routes(build::routes(&settings, &self.kit.roots));
+        }
         self.commands.configure(options).await;
         let (old, new) = (&self.settings, &settings);
         for (what, differs) in [

@@ -48,7 +48,10 @@ impl Resolver {
             None => snapshot.find_unnamed(),
         };
         match slot {
-            Some(Slot::Warm(certificate)) => Lookup::Warm(Arc::clone(certificate)),
+            Some(Slot::Warm(certificate)) => {
+                certificate.meet();
+                Lookup::Warm(Arc::clone(certificate))
+            }
             Some(Slot::Cold(cell)) => Lookup::Cold(Waiting(Arc::clone(cell))),
             None => Lookup::Unknown,
         }
@@ -66,12 +69,6 @@ impl Resolver {
             Some(Slot::Warm(certificate)) => Some(Arc::clone(certificate)),
             _ => None,
         }
-    }
-
-    /// Whether there is a certificate for this very name, in memory or not.
-    #[must_use]
-    pub fn serves(&self, name: &Name) -> bool {
-        self.0.snapshot.load().get(name).is_some()
     }
 
     /// The key authorization posted for an http-01 token.

@@ -51,7 +51,7 @@ fn serve(runtime: &Runtime, purpose: &Purpose, flags: &Flags, env: &Env) -> Resu
     runtime.block_on(async {
         let mut signals = Signals::install().map_err(|e| say(&e))?;
         let mut running = app::start(&settings).await.map_err(|e| told(&e))?;
-        let reload = || config::load(purpose, flags, env);
+        let reload = |now: &Settings| config::reload(purpose, flags, env, now);
         let code = until_stopped(&mut running, &mut signals, reload).await;
         stop(running, &mut signals).await;
         Ok(code)
@@ -62,7 +62,7 @@ fn serve(runtime: &Runtime, purpose: &Purpose, flags: &Flags, env: &Env) -> Resu
 async fn until_stopped(
     running: &mut Running,
     signals: &mut Signals,
-    reload: impl Fn() -> Result<Settings, Faults>,
+    reload: impl Fn(&Settings) -> Result<Settings, Faults>,
 ) -> u8 {
     loop {
         let signal = tokio::select! {
@@ -74,7 +74,7 @@ async fn until_stopped(
         };
         match signal {
             Signal::Terminate | Signal::Interrupt => return 0,
-            Signal::Reload => match reload() {
+            Signal::Reload => match reload(running.settings()) {
                 Ok(settings) => {
                     if let Err(error) = running.reload(settings).await {
                         warn!(error = chain(&error), "not reloaded; everything stays as it is");
@@ -83,6 +83,9 @@ async fn until_stopped(
                 Err(faults) => {
                     for fault in faults.iter() {
                         warn!(%fault, "the configuration is faulty");
+                    }
+                    if faults.untold() > 0 {
+                        warn!(more = faults.untold(), "the configuration is faulty in other places too");
                     }
                     warn!("not reloaded; everything stays as it is");
                 }
@@ -154,21 +157,25 @@ async fn ended(child: &mut Child, signals: &mut Signals) -> Result<u8, u8> {
 }
 
 fn check(file: Option<std::path::PathBuf>, flags: &Flags, env: &Env) -> Result<u8, u8> {
-    let purpose = match (&file, flags.domain.is_empty()) {
+    let purpose = match (&file, flags.domain.is_empty() && flags.certificates.is_none()) {
         (None, false) => Purpose::Direct,
         _ => Purpose::Serve { file },
     };
     let settings = load(&purpose, flags, env)?;
-    let mut faulty = false;
-    for site in &settings.sites {
-        if let Keeper::Files(source) = &site.keeper
-            && let Err(error) = source.load()
-        {
-            eprintln!("{}", chain(&error));
-            faulty = true;
+    let sources = settings.sites.iter().flat_map(|site| match &site.keeper {
+        Keeper::Us { .. } => &[],
+        Keeper::Files(source) => std::slice::from_ref(source),
+        Keeper::List(list) => list.sources(),
+    });
+    let faults: Vec<String> =
+        sources.filter_map(|source| source.load().err()).map(|error| chain(&error)).collect();
+    if !faults.is_empty() {
+        for fault in faults.iter().take(Faults::TOLD) {
+            eprintln!("{fault}");
         }
-    }
-    if faulty {
+        if faults.len() > Faults::TOLD {
+            eprintln!("… and {} more", faults.len() - Faults::TOLD);
+        }
         return Err(CONFIG);
     }
     show(&super::summary(&settings));
@@ -215,7 +222,9 @@ fn demo(runtime: &Runtime, flags: &Flags, env: &Env) -> Result<u8, u8> {
         let addrs = running.addrs();
         show(&super::demo(addrs.http, addrs.https));
         let code = tokio::select! {
-            code = until_stopped(&mut running, &mut signals, || config::load(&purpose, flags, env)) => code,
+            code = until_stopped(&mut running, &mut signals, |now| {
+                config::reload(&purpose, flags, env, now)
+            }) => code,
             () = demo.serve() => FAILED,
         };
         stop(running, &mut signals).await;

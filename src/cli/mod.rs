@@ -105,7 +105,7 @@ Examples:
   sidegate demo                              see it work on https://localhost:8443
 
 Environment (a flag wins; SIDEGATE_X wins over X):
-  TLS_DOMAIN  TARGET_PORT or TARGET  HTTP_PORT  HTTPS_PORT  STORAGE_PATH  ACME_DIRECTORY
+  TLS_DOMAIN or TLS_CERTIFICATES  TARGET_PORT or TARGET  HTTP_PORT  HTTPS_PORT  STORAGE_PATH  ACME_DIRECTORY
   ACME_EMAIL  LOG_FORMAT (text, json)  LOG_LEVEL  HEALTH_ADDR  NO_COLOR
   ACME_EMAIL_FILE and ACME_DIRECTORY_FILE name files that hold the value.
 
@@ -188,6 +188,9 @@ struct SiteFlags {
     /// A name to serve; more of them with commas or by repeating the flag
     #[arg(long, value_name = "DOMAIN")]
     domain: Vec<String>,
+    /// Serve the names of a list, each with its PEM file
+    #[arg(long, value_name = "FILE")]
+    certificates: Option<String>,
     /// Where requests go: a port, host:port, http://, https://, h2c:// or unix:/path
     #[arg(long, value_name = "TARGET")]
     to: Option<String>,
@@ -226,6 +229,7 @@ impl SiteFlags {
     fn flags(self, machine: MachineFlags) -> Flags {
         Flags {
             domain: self.domain,
+            certificates: self.certificates,
             to: self.to,
             storage: machine.storage,
             email: self.email,

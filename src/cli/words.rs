@@ -28,13 +28,20 @@ pub fn summary(settings: &Settings) -> String {
 }
 
 fn describe(out: &mut String, site: &Site) {
-    let names: Vec<String> = site.names.iter().map(ToString::to_string).collect();
-    let _ = writeln!(out, "{}", names.join(", "));
+    if let Keeper::List(list) = &site.keeper {
+        // A list may be long, and who wants to read it has it.
+        let (names, certificates) = (list.len(), list.sources().len());
+        let _ = writeln!(out, "{}: {names} names, {certificates} certificates", list.path().display());
+    } else {
+        let names: Vec<String> = site.names().map(ToString::to_string).collect();
+        let _ = writeln!(out, "{}", names.join(", "));
+    }
     match &site.keeper {
+        Keeper::List(_) => {}
         Keeper::Files(source) => {
-            let _ = writeln!(out, "  certificate from {}", source.cert.display());
+            let _ = writeln!(out, "  certificate from {}", source.cert().display());
         }
-        Keeper::Us(lineages) => {
+        Keeper::Us { lineages, .. } => {
             for lineage in lineages {
                 let _ = writeln!(
                     out,

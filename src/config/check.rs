@@ -50,6 +50,8 @@ pub(super) struct Checker<'a> {
     pub(super) purpose: &'a Purpose,
     pub(super) env: &'a Env,
     pub(super) layer: Layer,
+    /// What is in force, if anything is yet.
+    pub(super) before: Option<&'a Settings>,
     pub(super) read: &'a dyn Fn(&Words) -> Result<Vec<u8>, String>,
     pub(super) faults: &'a mut Vec<Fault>,
 }

@@ -15,6 +15,7 @@ const PREFIX: &str = "SIDEGATE_";
 /// Read with or without [`PREFIX`].
 const VARIABLES: &[&str] = &[
     "TLS_DOMAIN",
+    "TLS_CERTIFICATES",
     "TARGET_PORT",
     "TARGET",
     "HTTP_PORT",
@@ -137,6 +138,7 @@ pub(super) fn read(
         log_format: value("LOG_FORMAT"),
         log_level: value("LOG_LEVEL"),
         domains: value("TLS_DOMAIN").map(|words| words.split_list()),
+        certificates: value("TLS_CERTIFICATES"),
         to: target(value("TARGET"), value("TARGET_PORT"), faults),
         ..Layer::default()
     }

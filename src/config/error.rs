@@ -90,19 +90,35 @@ impl Faults {
     /// None if there is nothing to report.
     pub(super) fn of(mut faults: Vec<Fault>) -> Option<Self> {
         // The order of the file, whatever order the keys were looked at in; the rest stays as it was found.
-        faults.sort_by_key(|fault| match fault.place {
-            Place::Flag(_) => (0, 0, 0),
-            Place::Variable(_) => (1, 0, 0),
-            Place::File { line, column, .. } => (2, line, column),
-            Place::Nowhere => (3, 0, 0),
+        let mut files: Vec<Arc<PathBuf>> = Vec::new();
+        let mut rank = |path: &Arc<PathBuf>| {
+            files.iter().position(|known| known == path).unwrap_or_else(|| {
+                files.push(Arc::clone(path));
+                files.len() - 1
+            })
+        };
+        faults.sort_by_cached_key(|fault| match &fault.place {
+            Place::Flag(_) => (0, 0, 0, 0),
+            Place::Variable(_) => (1, 0, 0, 0),
+            Place::File { path, line, column } => (2, rank(path), *line, *column),
+            Place::Nowhere => (3, 0, 0, 0),
         });
         faults.dedup();
         (!faults.is_empty()).then_some(Self(faults))
     }
 
-    /// The faults.
+    /// So many are told; who mends them will ask again.
+    pub const TOLD: usize = 50;
+
+    /// The faults, as many of them as anybody reads.
     pub fn iter(&self) -> std::slice::Iter<'_, Fault> {
-        self.0.iter()
+        self.0[..self.0.len().min(Self::TOLD)].iter()
+    }
+
+    /// How many more there are than [`iter`](Self::iter) tells.
+    #[must_use]
+    pub fn untold(&self) -> usize {
+        self.0.len().saturating_sub(Self::TOLD)
     }
 
     /// 64 (`EX_USAGE`) if only the command line is to blame, else 78 (`EX_CONFIG`).
@@ -114,11 +130,14 @@ impl Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().enumerate() {
-            let end = if index + 1 < self.0.len() { "\n" } else { "" };
-            write!(f, "{fault}{end}")?;
+        for (index, fault) in self.iter().enumerate() {
+            let end = if index == 0 { "" } else { "\n" };
+            write!(f, "{end}{fault}")?;
         }
-        Ok(())
+        match self.untold() {
+            0 => Ok(()),
+            more => write!(f, "\n… and {more} more"),
+        }
     }
 }
 
@@ -151,6 +170,8 @@ const HABITS: &[(&str, &str)] = &[
     ("sites", "site"),
     ("server", "site"),
     ("certificate", "cert"),
+    ("crt_list", "certificates"),
+    ("certs", "certificates"),
     ("private_key", "key"),
     ("contact", "email"),
     ("mail", "email"),

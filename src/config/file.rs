@@ -23,8 +23,10 @@ const ACME: Kind = Kind {
     keys: &["directory", "staging", "email", "api_root", "issuance_root", "challenges", "retry"],
 };
 const LOG: Kind = Kind { name: "log", keys: &["format", "level", "access"] };
-const SITE: Kind =
-    Kind { name: "site", keys: &["domains", "to", "route", "redirect", "cert", "key", "issuer"] };
+const SITE: Kind = Kind {
+    name: "site",
+    keys: &["domains", "to", "route", "redirect", "certificates", "cert", "key", "issuer"],
+};
 const ROUTE: Kind = Kind { name: "site.route", keys: &["path", "to"] };
 
 struct Kind {
@@ -44,7 +46,7 @@ pub fn keys() -> impl Iterator<Item = String> {
 
 /// What the file `path` with the content `text` says; faults are added to `faults`. None if it is not TOML.
 pub(super) fn read(path: PathBuf, text: &str, faults: &mut Vec<Fault>) -> Option<Layer> {
-    let mut reader = Reader { path: Arc::new(path), text, faults };
+    let mut reader = Reader { path: Arc::new(path), lines: Lines::of(text), faults };
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // What else is wrong cannot be known before this is TOML.
@@ -60,7 +62,7 @@ pub(super) fn read(path: PathBuf, text: &str, faults: &mut Vec<Fault>) -> Option
 
 struct Reader<'a> {
     path: Arc<PathBuf>,
-    text: &'a str,
+    lines: Lines<'a>,
     faults: &'a mut Vec<Fault>,
 }
 
@@ -113,6 +115,7 @@ impl Reader<'_> {
                 to: reader.text(route, "to"),
             }),
             redirect: self.pairs(site, "redirect"),
+            certificates: self.text(site, "certificates"),
             cert: self.text(site, "cert"),
             key: self.text(site, "key"),
             issuer: self.text(site, "issuer"),
@@ -225,11 +228,29 @@ impl Reader<'_> {
     }
 
     fn place(&self, span: Range<usize>) -> Place {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.matches('\n').count() + 1;
-        let column = before[line_start..].chars().count() + 1;
+        let (line, column) = self.lines.at(span.start);
         Place::File { path: Arc::clone(&self.path), line, column }
+    }
+}
+
+/// A text and where its lines begin, so that telling the place of each value does not take longer the further down it
+/// stands.
+struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, starts }
+    }
+
+    /// Line and column of a byte, counted from one.
+    fn at(&self, byte: usize) -> (usize, usize) {
+        let line = self.starts.partition_point(|start| *start <= byte).max(1);
+        let before = self.text.get(self.starts[line - 1]..byte).unwrap_or_default();
+        (line, before.chars().count() + 1)
     }
 }
 

@@ -8,6 +8,8 @@ use super::written::{At, Layer, Words};
 pub struct Flags {
     /// `--domain`, once or more, each with one name or several between commas.
     pub domain: Vec<String>,
+    /// `--certificates`: a list of names and their PEM files.
+    pub certificates: Option<String>,
     /// `--to`.
     pub to: Option<String>,
     /// `--storage`.
@@ -47,6 +49,7 @@ impl Flags {
             email: words(&self.email, "--email"),
             log_level: words(&self.log, "--log"),
             domains: words(&domains, "--domain").map(|words| words.split_list()),
+            certificates: words(&self.certificates, "--certificates"),
             to: words(&self.to, "--to"),
             ..Layer::default()
         }

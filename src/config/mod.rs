@@ -67,6 +67,20 @@ pub enum Purpose {
 ///
 /// Every fault of every source.
 pub fn load(purpose: &Purpose, flags: &Flags, env: &Env) -> Result<Settings, Faults> {
+    read(purpose, flags, env, None)
+}
+
+/// As [`load`], for a process that runs with `before`: certificate files that are in use already may have turned bad
+/// since, and a list that did not change is the same one.
+///
+/// # Errors
+///
+/// As for [`load`].
+pub fn reload(purpose: &Purpose, flags: &Flags, env: &Env, before: &Settings) -> Result<Settings, Faults> {
+    read(purpose, flags, env, Some(before))
+}
+
+fn read(purpose: &Purpose, flags: &Flags, env: &Env, before: Option<&Settings>) -> Result<Settings, Faults> {
     let mut faults = Vec::new();
     let variables = match purpose {
         // A demo is the same wherever it is started.
@@ -80,7 +94,7 @@ pub fn load(purpose: &Purpose, flags: &Flags, env: &Env) -> Result<Settings, Fau
     // What else is wrong, or missing, cannot be known without the file.
     let Some(file) = file else { return Err(Faults::of(faults).unwrap_or_default()) };
     let layer = flags.layer().over(variables).over(file);
-    let checker = Checker { purpose, env, layer, read: &read_words, faults: &mut faults };
+    let checker = Checker { purpose, env, layer, before, read: &read_words, faults: &mut faults };
     let settings = checker.settings();
     match (Faults::of(faults), settings) {
         (None, Some(settings)) => Ok(settings),

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::foreign::Source;
+use crate::foreign::{List, Source};
 use crate::host::telemetry::Options as LogOptions;
 use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
 use crate::issuer::solver::ChallengeKind;
@@ -80,9 +81,7 @@ pub struct Acme {
 /// Some names and what is behind them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
-    /// The names clients know it by.
-    pub names: Names,
-    /// Whose certificate is shown for them.
+    /// The names clients know it by, and whose certificate is shown for them.
     pub keeper: Keeper,
     /// Path prefixes and where their requests go. `/` is everything else.
     pub routes: Vec<(String, Target)>,
@@ -93,25 +92,44 @@ pub struct Site {
 /// Who gets and renews a site's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keeper {
-    /// We do: one lineage, or two if only some of the names are for a CA.
-    Us(Vec<Lineage>),
+    /// We do.
+    Us {
+        /// For these names.
+        names: Names,
+        /// One lineage, or two if only some of the names are for a CA.
+        lineages: Vec<Lineage>,
+    },
     /// Somebody else does, and puts PEM files there.
-    Files(Source),
+    Files(Arc<Source>),
+    /// Somebody else does, for each name of a list.
+    List(Arc<List>),
+}
+
+impl Site {
+    /// The names clients know it by, the primary one first. Only a list can have none.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        let (own, listed) = match &self.keeper {
+            Keeper::Us { names, .. } => (names.as_slice(), None),
+            Keeper::Files(source) => (source.names(), None),
+            Keeper::List(list) => (&[][..], Some(list.names())),
+        };
+        own.iter().chain(listed.into_iter().flatten())
+    }
 }
 
 impl Settings {
     /// Every lineage we get and renew, in the order of the sites.
     pub fn lineages(&self) -> impl Iterator<Item = &Lineage> {
         self.sites.iter().flat_map(|site| match &site.keeper {
-            Keeper::Us(lineages) => lineages.as_slice(),
-            Keeper::Files(_) => &[],
+            Keeper::Us { lineages, .. } => lineages.as_slice(),
+            Keeper::Files(_) | Keeper::List(_) => &[],
         })
     }
 
     /// The name whose certificate is shown to clients that name none.
     #[must_use]
     pub fn unnamed(&self) -> Option<&Name> {
-        self.sites.first().map(|site| site.names.primary())
+        self.sites.first()?.names().next()
     }
 
     /// Whether a CA is asked for anything at all.
@@ -124,7 +142,7 @@ impl Settings {
     #[must_use]
     pub fn validates_by_http01(&self, site: &Site) -> bool {
         let by_ca = |lineage: &Lineage| lineage.provider() == Provider::Letsencrypt;
-        let asked = matches!(&site.keeper, Keeper::Us(lineages) if lineages.iter().any(by_ca));
+        let asked = matches!(&site.keeper, Keeper::Us { lineages, .. } if lineages.iter().any(by_ca));
         asked && self.acme.challenges.contains(&ChallengeKind::Http01)
     }
 }

@@ -74,10 +74,10 @@ fn variables_complete_the_one_site_of_a_file() {
     let (_folder, settings) =
         of_file("[[site]]\ndomains = [\"file.example\"]\nto = 1\n", &Flags::default(), &env);
     assert_eq!(settings.sites.len(), 1);
-    assert_eq!(settings.sites[0].names.primary().to_string(), "env.example");
+    assert_eq!(settings.unnamed().expect("a name").to_string(), "env.example");
     assert_eq!(settings.sites[0].routes[0].1.to_string(), "http://localhost:4000");
     let (_folder, settings) = of_file("drain = \"1s\"\n", &Flags::default(), &env);
-    assert_eq!(settings.sites[0].names.primary().to_string(), "env.example");
+    assert_eq!(settings.unnamed().expect("a name").to_string(), "env.example");
 }
 
 #[test]
@@ -185,5 +185,5 @@ fn a_site_of_files_has_no_lineage() {
     assert_eq!(settings.lineages().count(), 0);
     assert!(!settings.asks_a_ca());
     let Keeper::Files(source) = &settings.sites[0].keeper else { panic!("files") };
-    assert_eq!(source.cert, folder.path().join("a.crt"));
+    assert_eq!(source.cert(), folder.path().join("a.crt"));
 }

@@ -74,6 +74,7 @@ pub(super) struct Layer {
     pub(super) access: Option<Words>,
     /// Of the one site that flags and variables can speak of.
     pub(super) domains: Option<At<Vec<Words>>>,
+    pub(super) certificates: Option<Words>,
     pub(super) to: Option<Words>,
     /// The sites of a file.
     pub(super) sites: Vec<SiteWritten>,
@@ -87,6 +88,8 @@ pub(super) struct SiteWritten {
     pub(super) to: Option<Words>,
     pub(super) routes: Vec<RouteWritten>,
     pub(super) redirect: Vec<(Words, Words)>,
+    /// The list with the names and their certificates.
+    pub(super) certificates: Option<Words>,
     pub(super) cert: Option<Words>,
     pub(super) key: Option<Words>,
     pub(super) issuer: Option<Words>,
@@ -94,8 +97,17 @@ pub(super) struct SiteWritten {
 
 impl SiteWritten {
     pub(super) fn empty(place: Place) -> Self {
-        let (domains, to, cert, key, issuer) = (None, None, None, None, None);
-        Self { place, domains, to, routes: Vec::new(), redirect: Vec::new(), cert, key, issuer }
+        Self {
+            place,
+            domains: None,
+            to: None,
+            routes: Vec::new(),
+            redirect: Vec::new(),
+            certificates: None,
+            cert: None,
+            key: None,
+            issuer: None,
+        }
     }
 }
 
@@ -133,6 +145,7 @@ impl Layer {
             log_level: self.log_level.or(lower.log_level),
             access: self.access.or(lower.access),
             domains: self.domains.or(lower.domains),
+            certificates: self.certificates.or(lower.certificates),
             to: self.to.or(lower.to),
             sites: if self.sites.is_empty() { lower.sites } else { self.sites },
         }

@@ -46,6 +46,12 @@ impl Names {
         self.all.iter()
     }
 
+    /// The same as a slice.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Name] {
+        &self.all
+    }
+
     /// How many names there are; never zero.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a set of names is never empty")]

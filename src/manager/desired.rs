@@ -1,9 +1,10 @@
 //! What should exist: the lineages the configuration asks for.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::foreign;
-use crate::ident::{Lineage, Name, Names, Provider};
+use crate::foreign::{List, Source};
+use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
 use crate::pki::KeyType;
 
 /// One certificate that should exist, and keep existing.
@@ -44,8 +45,10 @@ impl Wish {
 pub struct Desired {
     /// In the order of the configuration.
     pub wishes: Vec<Wish>,
-    /// Certificates somebody else keeps.
-    pub foreign: Vec<foreign::Source>,
+    /// Certificates somebody else keeps, each for a site of its own.
+    pub files: Vec<Arc<Source>>,
+    /// Lists of such certificates.
+    pub lists: Vec<Arc<List>>,
     /// The name that answers for clients that send none.
     pub unnamed: Option<Name>,
 }
@@ -54,20 +57,42 @@ impl Desired {
     /// Which wish decides who may sign for a name.
     #[must_use]
     pub(super) fn owners(&self) -> Owners {
-        let names = |(index, wish)| Wish::names(wish).iter().map(move |name| (name.clone(), index));
+        let mut owners = Owners::default();
         // The first site that names a name has it.
-        Owners(self.wishes.iter().enumerate().rev().flat_map(names).collect())
+        for (index, wish) in self.wishes.iter().enumerate().rev() {
+            owners.wishes.extend(wish.names().iter().map(|name| (name.clone(), index)));
+        }
+        let wildcards = owners.wishes.keys().filter_map(Name::fqdn).filter(|fqdn| fqdn.is_wildcard());
+        owners.below = wildcards.map(|fqdn| (fqdn.base().into(), Vec::new())).collect();
+        for (name, index) in &owners.wishes {
+            let parent = name.fqdn().filter(|fqdn| !fqdn.is_wildcard()).and_then(Fqdn::parent);
+            if let Some(below) = parent.and_then(|parent| owners.below.get_mut(parent)) {
+                below.push(*index);
+            }
+        }
+        owners
     }
 }
 
 /// The wish of each name, as its place in [`Desired::wishes`]; made once for a configuration.
 #[derive(Debug, Default)]
-pub(super) struct Owners(HashMap<Name, usize>);
+pub(super) struct Owners {
+    wishes: HashMap<Name, usize>,
+    /// The wishes of names that a wildcard covers, by what follows its `*.`.
+    below: HashMap<Box<str>, Vec<usize>>,
+}
 
 impl Owners {
     /// The wish that decides on the name.
-    pub(super) fn wish<'a>(&self, name: &Name, desired: &'a Desired) -> Option<&'a Wish> {
-        desired.wishes.get(*self.0.get(name)?)
+    pub(super) fn of(&self, name: &Name) -> Option<usize> {
+        self.wishes.get(name).copied()
+    }
+
+    /// The wishes to which it matters what there is for a name: its own, and those of the names it covers.
+    pub(super) fn concerned(&self, name: &Name) -> impl Iterator<Item = usize> {
+        let wildcard = name.fqdn().filter(|fqdn| fqdn.is_wildcard());
+        let below = wildcard.and_then(|fqdn| self.below.get(fqdn.base()));
+        self.of(name).into_iter().chain(below.into_iter().flatten().copied())
     }
 }
 

@@ -57,6 +57,8 @@ pub struct Inventory {
     refused: HashMap<LineageId, String>,
     /// Names that have an item which nobody has read yet.
     unread: HashSet<Name>,
+    /// Names for which something has changed since somebody asked.
+    changed: Vec<Name>,
 }
 
 impl Inventory {
@@ -68,6 +70,7 @@ impl Inventory {
                 ids.push(held.id.clone());
             }
         }
+        self.changed.extend(held.names.iter().cloned());
         self.items.insert(held.id.clone(), held);
     }
 
@@ -79,16 +82,19 @@ impl Inventory {
                     ids.retain(|other| other != id);
                 }
             }
+            self.changed.extend(held.names.iter().cloned());
         }
     }
 
     /// Notes that the name has an item which is read when it is needed.
     pub(super) fn set_unread(&mut self, name: &Name, unread: bool) {
-        if unread {
-            self.unread.insert(name.clone());
-        } else {
-            self.unread.remove(name);
-        }
+        let changed = if unread { self.unread.insert(name.clone()) } else { self.unread.remove(name) };
+        self.changed.extend(changed.then(|| name.clone()));
+    }
+
+    /// The names for which there are other items than at the last call.
+    pub(super) fn take_changed(&mut self) -> Vec<Name> {
+        std::mem::take(&mut self.changed)
     }
 
     /// Whether the name has an item nobody has read yet.

@@ -2,151 +2,70 @@
 //!
 //! What is served is decided here and in `preference`, for all three occasions.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::desired::{Desired, Owners, Wish};
 use super::inventory::{Held, Inventory, Memory};
 use super::preference;
-use super::status::{Row, foreign_row};
-use crate::catalog::{Certificate, Entry, Publisher};
+use super::shelf::Shelf;
+use crate::catalog::Certificate;
 use crate::clock::{self, Clock};
-use crate::foreign;
-use crate::ident::{ItemId, LineageId, Name, Names, Provider};
+use crate::ident::{ItemId, LineageId, Name, Provider};
 use crate::store::{Database, Family, Item, Store, StoreError};
 
 /// How many of a name's older items are looked at when the newest cannot be served.
 const OLDER: usize = 16;
 
-/// What is on show: the catalog's one writer, and which item each name shows.
-pub(super) struct Shelf {
-    publisher: Publisher,
-    clock: Clock,
-    /// Which item each name shows.
-    shown: HashMap<Name, ItemId>,
-    /// Names with their certificate in memory.
-    warm: HashSet<Name>,
-    /// The same names, longest there first.
-    order: VecDeque<Name>,
-    budget: usize,
-}
-
-impl Shelf {
-    /// An empty shelf that keeps at most `budget` names' certificates in memory.
-    #[must_use]
-    pub(super) fn new(publisher: Publisher, clock: Clock, budget: usize) -> Self {
-        let budget = budget.max(1);
-        Self { publisher, clock, shown: HashMap::new(), warm: HashSet::new(), order: VecDeque::new(), budget }
-    }
-
-    /// Whether the name is on show.
-    pub(super) fn shows(&self, name: &Name) -> Option<&ItemId> {
-        self.shown.get(name)
-    }
-
-    /// Puts a bundle on show for names, without an item behind it: a stand-in that is not committed yet, or what somebody
-    /// else keeps.
-    pub(super) fn show(&mut self, names: &Names, certificate: &Arc<Certificate>) {
-        let entry = |name: &Name| (name.clone(), Some(Entry::Warm(Arc::clone(certificate))));
-        self.publisher.publish(names.iter().map(entry));
-    }
-
-    /// Says that these names exist and are read when somebody asks.
-    pub(super) fn show_cold<'a>(&mut self, names: impl IntoIterator<Item = &'a Name>) {
-        self.publisher.publish(names.into_iter().map(|name| (name.clone(), Some(Entry::Cold))));
-    }
-
-    /// Takes names off.
-    pub(super) fn take_off(&mut self, names: impl IntoIterator<Item = Name>) {
-        let names: Vec<Name> = names.into_iter().collect();
-        for name in &names {
-            self.shown.remove(name);
+/// Shows for each of the names the item that `preference` picks; one swap for all of them.
+///
+/// An item that turns out bad leaves the one on show in place, and is forgotten so that the next best is picked.
+pub(super) async fn serve(
+    shelf: &mut Shelf,
+    names: impl IntoIterator<Item = &Name>,
+    (desired, owners): (&Desired, &Owners),
+    inventory: &mut Inventory,
+    (database, now): (&Database, SystemTime),
+    wanted: Wanted,
+) {
+    let mut read: HashMap<ItemId, Arc<Certificate>> = HashMap::new();
+    let mut changes = Vec::new();
+    for name in names {
+        let Some(wish) = owners.of(name).and_then(|index| desired.wishes.get(index)) else { continue };
+        if wanted == Wanted::Asked && preference::choose(name, wish, inventory, now).is_none() {
+            shelf.leave_bare(name);
         }
-        self.publisher.publish(names.into_iter().map(|name| (name, None)));
-    }
-
-    /// Chooses whom clients get that send no name.
-    pub(super) fn set_unnamed(&mut self, name: Option<Name>) {
-        self.publisher.set_unnamed(name);
-    }
-
-    /// Shows for each of the names the item that `preference` picks; one swap for all of them.
-    ///
-    /// An item that turns out bad leaves the one on show in place, and is forgotten so that the next best is picked.
-    pub(super) async fn serve(
-        &mut self,
-        names: impl IntoIterator<Item = &Name>,
-        (desired, owners): (&Desired, &Owners),
-        inventory: &mut Inventory,
-        database: &Database,
-        wanted: Wanted,
-    ) {
-        let mut read: HashMap<ItemId, Arc<Certificate>> = HashMap::new();
-        let mut changes = Vec::new();
-        for name in names {
-            let Some(wish) = owners.wish(name, desired) else { continue };
-            if wanted == Wanted::Asked
-                && preference::choose(name, wish, inventory, self.clock.now()).is_none()
-            {
-                // Whoever waits for it gets a refusal at once instead of a timeout.
-                self.take_off([name.clone()]);
+        while let Some(held) = preference::choose(name, wish, inventory, now) {
+            let id = held.id.clone();
+            if shelf.item(name) == Some(&id) && wanted == Wanted::Changed {
+                break;
             }
-            while let Some(held) = preference::choose(name, wish, inventory, self.clock.now()) {
-                let id = held.id.clone();
-                if self.shown.get(name) == Some(&id) && wanted == Wanted::Changed {
+            if wanted == Wanted::Changed && shelf.is_full(changes.len()) {
+                changes.push((name.clone(), id, None));
+                break;
+            }
+            if let Some(certificate) = read.get(&id) {
+                changes.push((name.clone(), id, Some(Arc::clone(certificate))));
+                break;
+            }
+            match database.item(&id).await {
+                Ok(item) => {
+                    let certificate = Certificate::new(item.bundle());
+                    read.insert(id.clone(), Arc::clone(&certificate));
+                    changes.push((name.clone(), id, Some(certificate)));
                     break;
                 }
-                if wanted == Wanted::Changed && self.warm.len() + changes.len() >= self.budget {
-                    changes.push((name.clone(), id, None));
-                    break;
-                }
-                if let Some(certificate) = read.get(&id) {
-                    changes.push((name.clone(), id, Some(Arc::clone(certificate))));
-                    break;
-                }
-                match database.item(&id).await {
-                    Ok(item) => {
-                        let certificate = Certificate::new(item.bundle());
-                        read.insert(id.clone(), Arc::clone(&certificate));
-                        changes.push((name.clone(), id, Some(certificate)));
-                        break;
-                    }
-                    Err(error) => {
-                        warn!(%name, item = %id, %error, "an item cannot be served; the one before stays");
-                        inventory.lose(&id);
-                    }
+                Err(error) => {
+                    warn!(%name, item = %id, %error, "an item cannot be served; the one before stays");
+                    inventory.lose(&id);
                 }
             }
         }
-        self.publish(changes);
     }
-
-    fn publish(&mut self, changes: Vec<(Name, ItemId, Option<Arc<Certificate>>)>) {
-        let mut entries = Vec::with_capacity(changes.len());
-        for (name, id, certificate) in changes {
-            if self.shown.insert(name.clone(), id.clone()).as_ref() != Some(&id) {
-                debug!(%name, item = %id, "swapped in");
-            }
-            let entry = match certificate {
-                Some(certificate) => {
-                    if self.warm.insert(name.clone()) {
-                        self.order.push_back(name.clone());
-                    }
-                    Entry::Warm(certificate)
-                }
-                None => Entry::Cold,
-            };
-            entries.push((name, Some(entry)));
-        }
-        while self.warm.len() > self.budget {
-            let Some(name) = self.order.pop_front() else { break };
-            self.warm.remove(&name);
-            entries.push((name, Some(Entry::Cold)));
-        }
-        self.publisher.publish(entries);
-    }
+    shelf.show_items(changes);
 }
 
 /// Why names are served.
@@ -158,25 +77,51 @@ pub(super) enum Wanted {
     Asked,
 }
 
-/// Which item each name's pointers lead to; the two families that matter for serving.
-pub(super) type Index = HashMap<Name, Vec<ItemId>>;
+/// Which item each name's pointers lead to, in the two families that matter for serving.
+#[derive(Default)]
+pub(super) struct Index {
+    letsencrypt: HashMap<Name, ItemId>,
+    selfsigned: HashMap<Name, ItemId>,
+}
 
-/// Lists the pointers. No item is read.
-pub(super) async fn index(database: &Database) -> Result<Index, StoreError> {
-    let mut index = Index::new();
-    for family in [Family::Letsencrypt, Family::Selfsigned] {
-        for (name, id) in database.pointers(family).await? {
-            index.entry(name).or_default().push(id);
-        }
+impl Index {
+    /// Lists the pointers. No item is read.
+    pub(super) async fn read(database: &Database) -> Result<Self, StoreError> {
+        let mut index = Self::default();
+        index.letsencrypt.extend(database.pointers(Family::Letsencrypt).await?);
+        index.selfsigned.extend(database.pointers(Family::Selfsigned).await?);
+        Ok(index)
     }
-    Ok(index)
+
+    /// Follows one pointer again.
+    pub(super) async fn look_again(
+        &mut self,
+        family: Family,
+        name: &Name,
+        database: &Database,
+    ) -> Result<(), StoreError> {
+        let map = match family {
+            Family::Any => return Ok(()),
+            Family::Letsencrypt => &mut self.letsencrypt,
+            Family::Selfsigned => &mut self.selfsigned,
+        };
+        match database.pointer(family, name).await? {
+            Some(id) => map.insert(name.clone(), id),
+            None => map.remove(name),
+        };
+        Ok(())
+    }
+
+    fn of(&self, name: &Name) -> impl Iterator<Item = &ItemId> {
+        self.letsencrypt.get(name).into_iter().chain(self.selfsigned.get(name))
+    }
 }
 
 /// The items that may serve a wish: those its names' pointers lead to, and those of wildcards above them.
 pub(super) fn candidates(wish: &Wish, index: &Index) -> Vec<ItemId> {
     let above: Vec<Name> = wish.names().iter().filter_map(preference::wildcard_of).collect();
     let mut ids: Vec<ItemId> =
-        wish.names().iter().chain(&above).filter_map(|name| index.get(name)).flatten().cloned().collect();
+        wish.names().iter().chain(&above).flat_map(|name| index.of(name)).cloned().collect();
     ids.sort();
     ids.dedup();
     ids
@@ -247,13 +192,14 @@ pub(super) async fn recall(
     inventory: &mut Inventory,
     store: &Store,
 ) -> Result<(), StoreError> {
-    let ids: BTreeMap<LineageId, ()> = desired
-        .wishes
-        .iter()
-        .flat_map(|wish| [wish.lineage.id().clone(), wish.stand_in().lineage.id().clone()])
-        .map(|id| (id, ()))
-        .collect();
-    for id in ids.keys() {
+    // Few lineages have anything to be remembered, however many there are.
+    let known: HashSet<LineageId> = store.states().list().await?.into_iter().collect();
+    if known.is_empty() {
+        return Ok(());
+    }
+    let ids = |wish: &Wish| [wish.lineage.id().clone(), wish.stand_in().lineage.id().clone()];
+    let wanted: BTreeSet<LineageId> = desired.wishes.iter().flat_map(ids).collect();
+    for id in wanted.iter().filter(|id| known.contains(id)) {
         if let Some(state) = store.states().load(id).await? {
             let memory = Memory {
                 failures: state.failures,
@@ -272,10 +218,10 @@ pub(super) async fn recall(
 /// # Errors
 ///
 /// [`StoreError`] if the store cannot be listed. An item that cannot be read is left out.
-pub async fn inventory_of(desired: &Desired, store: &Store) -> Result<Inventory, StoreError> {
+pub(super) async fn inventory_of(desired: &Desired, store: &Store) -> Result<Inventory, StoreError> {
     let mut inventory = Inventory::default();
     let database = store.database();
-    let index = index(&database).await?;
+    let index = Index::read(&database).await?;
     for wish in &desired.wishes {
         take_stock(wish, &index, &mut inventory, &database).await?;
     }
@@ -283,30 +229,13 @@ pub async fn inventory_of(desired: &Desired, store: &Store) -> Result<Inventory,
     Ok(inventory)
 }
 
-/// Serves what somebody else keeps; where it is bad, what is on show stays. Returns a row for each.
-pub(super) fn serve_foreign(shelf: &mut Shelf, sources: &[foreign::Source]) -> Vec<Row> {
-    let mut rows = Vec::with_capacity(sources.len());
-    for source in sources {
-        let read = source.load();
-        rows.push(foreign_row(source, &read));
-        match read {
-            Ok(bundle) => {
-                shelf.show(&source.names, &Certificate::new(&bundle));
-                info!(names = %source.names, cert = %source.cert.display(), issuer = bundle.leaf().issuer(),
-                    expires = clock::rfc3339(bundle.leaf().not_after()), "serving a certificate kept elsewhere");
-            }
-            Err(error) => {
-                warn!(names = %source.names, %error, "a certificate kept elsewhere cannot be served; the one before stays");
-            }
-        }
-    }
-    rows
-}
-
-/// Tells what was found for each wish.
+/// Tells what was found for each wish that was looked at.
 pub(super) fn tell(desired: &Desired, inventory: &Inventory, clock: &Clock) {
     for wish in &desired.wishes {
         let primary = wish.names().primary();
+        if inventory.is_unread(primary) {
+            continue;
+        }
         match preference::choose(primary, wish, inventory, clock.now()) {
             Some(held) => {
                 info!(names = %wish.names(), item = %held.id, provider = %held.provider, issuer = held.issuer,

@@ -9,7 +9,9 @@
 //!   Manager::run       sweep, then: plan ► renew ► load, until the end                           (behind)
 //! ```
 
+mod agenda;
 mod desired;
+mod elsewhere;
 mod inventory;
 mod load;
 pub mod plan;
@@ -17,15 +19,15 @@ pub mod preference;
 mod renew;
 mod run;
 pub mod schedule;
+mod shelf;
 mod stand_in;
 mod status;
 
 pub use desired::{Desired, Wish};
 pub use inventory::{Held, Inventory, Memory};
-pub use load::inventory_of;
 pub use run::{Command, Commands, Manager};
 pub use schedule::Ladder;
-pub use status::{Row, Served, Status, foreign_row, rows};
+pub use status::{Row, Served, Status, listing};
 
 use std::sync::Arc;
 

@@ -1,19 +1,18 @@
 //! What is to be done now, and when to look again. Pure: the loop in `run` only obeys.
 
-use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
-use super::desired::{Desired, Wish};
+use super::desired::Wish;
 use super::inventory::Inventory;
 use super::preference;
 use super::schedule::{Situation, renewal_of, situation};
 use crate::clock;
 use crate::ident::{LineageId, Provider};
 
-/// What to do, and when to plan again if nothing happens before.
+/// What to do for one wish, and when to plan for it again if nothing about it changes before.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// Due now, stand-ins first.
+    /// Due now, a stand-in first.
     pub steps: Vec<Step>,
     /// When the next step will be due, if there will be one.
     pub next: Option<SystemTime>,
@@ -28,50 +27,40 @@ pub struct Step {
     pub why: String,
 }
 
-/// Plans. Lineages in `busy` are being issued and are left alone.
+/// Plans for a wish. Lineages that are `busy` are being issued and are left alone.
 ///
 /// A selfsigned certificate is made only where nothing valid could be served, and never while a CA's is valid.
 #[must_use]
-pub fn plan(desired: &Desired, inventory: &Inventory, busy: &HashSet<LineageId>, now: SystemTime) -> Plan {
+pub fn plan(wish: &Wish, inventory: &Inventory, busy: impl Fn(&LineageId) -> bool, now: SystemTime) -> Plan {
     let mut plan = Plan::default();
-    for wish in &desired.wishes {
-        let stand_in = wish.stand_in();
-        if let Some(why) = stand_in_due(wish, &stand_in, inventory, now, &mut plan.next) {
-            plan.add(stand_in, why, busy);
-        }
-        if wish.lineage.provider() == Provider::Selfsigned {
-            continue;
-        }
-        match situation(wish, inventory, now) {
-            // Somebody's items are there and will be read; nothing is ordered on a guess.
-            _ if wish.names().iter().any(|name| inventory.is_unread(name)) => {}
-            Situation::Refused { .. } => {}
-            Situation::Missing { try_at, failures } if try_at <= now => {
-                let why = match failures {
-                    0 => "no valid certificate from the CA".to_owned(),
-                    n => format!("no valid certificate from the CA, attempt {}", n + 1),
-                };
-                plan.add(wish.clone(), why, busy);
-            }
-            Situation::Held { renew_at, .. } if renew_at <= now => {
-                let why = renewal_reason(wish, inventory, now);
-                plan.add(wish.clone(), why, busy);
-            }
-            Situation::Missing { try_at: at, .. } | Situation::Held { renew_at: at, .. } => {
-                look(&mut plan.next, at, now)
-            }
-        }
+    let stand_in = wish.stand_in();
+    if let Some(why) = stand_in_due(wish, &stand_in, inventory, now, &mut plan.next) {
+        plan.steps.push(Step { wish: stand_in, why });
     }
-    plan.steps.sort_by_key(|step| step.wish.lineage.provider() != Provider::Selfsigned);
+    if wish.lineage.provider() != Provider::Selfsigned {
+        plan.order(wish, inventory, now);
+    }
+    plan.steps.retain(|step| !busy(step.wish.lineage.id()));
     plan
 }
 
 impl Plan {
-    fn add(&mut self, wish: Wish, why: String, busy: &HashSet<LineageId>) {
-        let known = |step: &Step| step.wish.lineage.id() == wish.lineage.id();
-        if !busy.contains(wish.lineage.id()) && !self.steps.iter().any(known) {
-            self.steps.push(Step { wish, why });
-        }
+    /// Adds what is due at the CA.
+    fn order(&mut self, wish: &Wish, inventory: &Inventory, now: SystemTime) {
+        let why = match situation(wish, inventory, now) {
+            // Somebody's items are there and will be read; nothing is ordered on a guess.
+            _ if wish.names().iter().any(|name| inventory.is_unread(name)) => return,
+            Situation::Refused { .. } => return,
+            Situation::Missing { try_at: at, .. } | Situation::Held { renew_at: at, .. } if at > now => {
+                return look(&mut self.next, at, now);
+            }
+            Situation::Missing { failures: 0, .. } => "no valid certificate from the CA".to_owned(),
+            Situation::Missing { failures, .. } => {
+                format!("no valid certificate from the CA, attempt {}", failures + 1)
+            }
+            Situation::Held { .. } => renewal_reason(wish, inventory, now),
+        };
+        self.steps.push(Step { wish: wish.clone(), why });
     }
 }
 

@@ -1,24 +1,24 @@
 //! A read-only picture of every certificate, for people and for probes.
 
-use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::SystemTime;
 
+use rpds::VectorSync;
 use tokio::sync::watch;
 
-use super::desired::Desired;
+use super::desired::{Desired, Wish};
+use super::elsewhere::Found;
 use super::inventory::{Held, Inventory};
+use super::load;
 use super::preference;
 use super::schedule::{Situation, situation};
-use crate::foreign::{ForeignError, Source};
-use crate::ident::{ItemId, LineageId, Names, Provider};
-use crate::pki::Bundle;
+use crate::ident::{ItemId, LineageId, Name, Provider};
+use crate::store::{Store, StoreError};
 
 /// One certificate that should exist.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// Its names.
-    pub names: Names,
+    /// Its names, the primary one first.
+    pub names: Box<[Name]>,
     /// What its primary name is served with now.
     pub served: Option<Served>,
     /// What happens next, in words.
@@ -42,13 +42,25 @@ pub struct Served {
     pub not_after: SystemTime,
 }
 
-/// The rows, as the manager sees them now. Cloning shares the picture.
+/// The picture at one moment. It shares all but what has changed with the one before, so that drawing it anew costs as
+/// much as there is news.
+#[derive(Clone, Default)]
+pub(super) struct Picture {
+    /// In the order of the configuration.
+    pub(super) wishes: VectorSync<Row>,
+    /// What somebody else keeps.
+    pub(super) elsewhere: VectorSync<Found>,
+    /// A name that should have a certificate and has none.
+    pub(super) bare: Option<Name>,
+}
+
+/// The certificates, as the manager sees them now. Cloning shares the picture.
 #[derive(Clone)]
-pub struct Status(watch::Receiver<Arc<Vec<Row>>>);
+pub struct Status(watch::Receiver<Picture>);
 
 impl Status {
-    pub(super) fn channel() -> (watch::Sender<Arc<Vec<Row>>>, Self) {
-        let (sender, receiver) = watch::channel(Arc::default());
+    pub(super) fn channel() -> (watch::Sender<Picture>, Self) {
+        let (sender, receiver) = watch::channel(Picture::default());
         (sender, Self(receiver))
     }
 
@@ -60,59 +72,60 @@ impl Status {
         }
     }
 
-    /// The picture now.
+    /// A row for each certificate: ours, then those somebody else keeps.
     #[must_use]
-    pub fn rows(&self) -> Arc<Vec<Row>> {
-        Arc::clone(&self.0.borrow())
+    pub fn rows(&self) -> Vec<Row> {
+        let picture = self.0.borrow().clone();
+        picture.wishes.iter().cloned().chain(picture.elsewhere.iter().map(Found::row)).collect()
+    }
+
+    /// A configured name that has no certificate to show. The names of lists do not count: what is wrong with one of
+    /// many is no reason to send everybody elsewhere.
+    #[must_use]
+    pub fn bare(&self) -> Option<Name> {
+        self.0.borrow().bare.clone()
     }
 }
 
-/// One row for each wish, in the order of the configuration. Pure.
+/// The row of a wish. Pure.
 #[must_use]
-pub fn rows(
-    desired: &Desired,
+pub(super) fn row(
+    wish: &Wish,
     inventory: &Inventory,
-    busy: &HashSet<LineageId>,
+    busy: impl Fn(&LineageId) -> bool,
     now: SystemTime,
-) -> Vec<Row> {
-    desired
-        .wishes
-        .iter()
-        .map(|wish| {
-            let served = preference::choose(wish.names().primary(), wish, inventory, now).map(Served::of);
-            let last_error = inventory.memory(wish.lineage.id(), wish.directory.as_deref()).last_error;
-            let selfsigned = wish.lineage.provider() == Provider::Selfsigned;
-            let verb = if selfsigned { "sign" } else { "order" };
-            let (next, next_at) = match situation(wish, inventory, now) {
-                _ if busy.contains(wish.lineage.id()) => (format!("{verb}ing now"), None),
-                Situation::Refused { reason } => {
-                    (format!("nothing until the configuration changes: {reason}"), None)
-                }
-                Situation::Missing { try_at, failures: 0 } => (verb.to_owned(), Some(try_at.max(now))),
-                Situation::Missing { try_at, failures } => {
-                    (format!("{verb}, attempt {}", failures + 1), Some(try_at.max(now)))
-                }
-                Situation::Held { renew_at, .. } => ("renew".to_owned(), Some(renew_at.max(now))),
-            };
-            Row { names: wish.names().clone(), served, next, next_at, last_error }
-        })
-        .collect()
+) -> Row {
+    let served = preference::choose(wish.names().primary(), wish, inventory, now).map(Served::of);
+    let last_error = inventory.memory(wish.lineage.id(), wish.directory.as_deref()).last_error;
+    let selfsigned = wish.lineage.provider() == Provider::Selfsigned;
+    let verb = if selfsigned { "sign" } else { "order" };
+    let (next, next_at) = match situation(wish, inventory, now) {
+        _ if busy(wish.lineage.id()) => (format!("{verb}ing now"), None),
+        Situation::Refused { reason } => (format!("nothing until the configuration changes: {reason}"), None),
+        Situation::Missing { try_at, failures: 0 } => (verb.to_owned(), Some(try_at.max(now))),
+        Situation::Missing { try_at, failures } => {
+            (format!("{verb}, attempt {}", failures + 1), Some(try_at.max(now)))
+        }
+        Situation::Held { renew_at, .. } => ("renew".to_owned(), Some(renew_at.max(now))),
+    };
+    Row { names: wish.names().as_slice().into(), served, next, next_at, last_error }
 }
 
-/// The row of a certificate somebody else keeps, after trying to read it.
-#[must_use]
-pub fn foreign_row(source: &Source, read: &Result<Bundle, ForeignError>) -> Row {
-    let next = "somebody else's file, read again on SIGHUP".to_owned();
-    let row = Row { names: source.names.clone(), served: None, next, next_at: None, last_error: None };
-    match read {
-        Err(error) => Row { last_error: Some(error.to_string()), ..row },
-        Ok(bundle) => {
-            let leaf = bundle.leaf();
-            let by = source.cert.display().to_string();
-            let (issuer, not_after) = (leaf.issuer().to_owned(), leaf.not_after());
-            Row { served: Some(Served { by, item: None, issuer, not_after }), ..row }
-        }
-    }
+/// The rows as the storage and the files of others have them, without a manager that runs. Every file is read.
+///
+/// # Errors
+///
+/// [`StoreError`] if the storage cannot be listed.
+pub async fn listing(desired: &Desired, store: &Store, now: SystemTime) -> Result<Vec<Row>, StoreError> {
+    let inventory = load::inventory_of(desired, store).await?;
+    let own = desired.wishes.iter().map(|wish| row(wish, &inventory, |_| false, now));
+    let listed = desired.lists.iter().flat_map(|list| list.sources());
+    let elsewhere = desired.files.iter().chain(listed).map(|source| {
+        let mut found = Found::unread(source);
+        found.take(&source.load(), now);
+        found.row()
+    });
+    Ok(own.chain(elsewhere).collect())
 }
 
 impl Served {

@@ -44,7 +44,6 @@ fn the_reference_has_the_defaults() {
         ..Flags::default()
     };
     let default = config::load(&Purpose::Direct, &flags, &Env::default()).expect("good flags");
-    assert_eq!(reference.sites[0].names, default.sites[0].names);
     assert_eq!(reference.sites[0].keeper, default.sites[0].keeper);
     assert_eq!(reference.sites[0].routes[0], default.sites[0].routes[0]);
     assert_eq!(reference.storage.path, default.storage.path);
@@ -64,12 +63,14 @@ fn the_reference_has_every_key_and_no_other() {
         ("house-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
         ("intranet.crt", "-----BEGIN CERTIFICATE-----\n"),
         ("intranet.key", "-----BEGIN PRIVATE KEY-----\n"),
+        ("customers.list", "shop.example.org shop.pem\n"),
     ] {
         fs::write(folder.path().join(name), content).expect("written");
     }
     let settings = serve(file, &Env::default());
     assert_eq!(settings.workers, 2);
     assert!(matches!(settings.sites[1].keeper, Keeper::Files(_)));
+    assert!(matches!(&settings.sites[2].keeper, Keeper::List(list) if list.len() == 1));
 
     let document: toml::Table = whole.parse().expect("TOML");
     let mut present = BTreeSet::new();
@@ -115,7 +116,8 @@ fn the_small_host_serves_three_sites() {
 fn the_sidecar_takes_its_names_from_the_environment() {
     let env = Env::of([("TLS_DOMAIN", "app.example.com,www.example.com")]);
     let settings = serve(sample("sidecar.toml"), &env);
-    assert_eq!(settings.sites[0].names.domain_list(), "app.example.com www.example.com\n");
+    let names: Vec<String> = settings.sites[0].names().map(ToString::to_string).collect();
+    assert_eq!(names, ["app.example.com", "www.example.com"]);
     assert_eq!(settings.listen.https.to_string(), "[::]:8443");
     assert_eq!(settings.storage.path, Path::new("/data"));
     assert!(settings.log.json);
@@ -177,6 +179,16 @@ fn the_unit_lets_the_drain_end_and_starts_what_exists() {
     assert!(unit.contains("AmbientCapabilities=CAP_NET_BIND_SERVICE"));
 }
 
+#[test]
+fn the_list_has_every_form_of_a_line() {
+    let settings = serve(sample("reference.toml"), &Env::default());
+    let Keeper::List(list) = &settings.sites[2].keeper else { panic!("a list") };
+    assert_eq!((list.len(), list.sources().len()), (4, 3));
+    assert!(list.sources().iter().any(|source| source.cert() == source.key()));
+    assert!(list.names().any(sidegate::ident::Name::is_wildcard));
+    assert!(list.names().any(|name| name.fqdn().is_none()));
+}
+
 fn value_after<'t>(text: &'t str, key: &str) -> &'t str {
     let start = text.find(key).unwrap_or_else(|| panic!("{key} is missing")) + key.len();
     text[start..].lines().next().unwrap_or_default().trim()
@@ -224,7 +236,7 @@ fn every_link_of_the_handbook_leads_somewhere() {
 #[test]
 fn every_sample_has_a_test() {
     let mut known: BTreeSet<&str> = ["reference.toml", "small-host.toml", "sidecar.toml", "zero.env"].into();
-    known.extend(["systemd", "kubernetes"]);
+    known.extend(["systemd", "kubernetes", "customers.list"]);
     let present: Vec<String> = fs::read_dir(sample(""))
         .expect("the samples")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())

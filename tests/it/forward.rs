@@ -27,7 +27,12 @@ fn before(target: &str, options: Options) -> Front {
     let to = Target::parse(target).expect("a target");
     Front::start(
         options,
-        &[Site { names: names(&[NAME]), routes: vec![("/".into(), to)], redirect: Vec::new(), http01: true }],
+        &[Site {
+            names: names(&[NAME]).iter().cloned().collect(),
+            routes: vec![("/".into(), to)],
+            redirect: Vec::new(),
+            http01: true,
+        }],
     )
 }
 

@@ -16,6 +16,7 @@ mod issuer;
 mod killed;
 mod layout;
 mod limits;
+mod lists;
 mod pebble;
 mod plain;
 mod refuse;

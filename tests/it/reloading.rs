@@ -102,12 +102,21 @@ async fn a_certificate_somebody_else_keeps_is_read_again_and_the_last_good_one_s
     after_reload(&sidegate, &["the one before stays", "does not cover shop.example.com"]).await;
     assert_eq!(serial(&place, "shop.example.com").await, second);
 
-    // These two are seen before anything is taken over.
+    // A file that turns bad keeps nobody from the rest of a new configuration.
     std::fs::write(&cert, "this is no certificate").expect("written");
-    after_reload(&sidegate, &["the configuration is faulty", "site.crt holds nothing of the kind"]).await;
+    place.configure("", &(site("shop.example.com", &one) + &files + &site("new.internal", &one)));
+    after_reload(&sidegate, &["the one before stays", "no CERTIFICATE block"]).await;
+    sidegate.logged(&["configured anew", "certificates=2"]).await;
     assert_eq!(serial(&place, "shop.example.com").await, second);
+    serial(&place, "new.internal").await;
     std::fs::remove_file(&cert).expect("removed");
-    after_reload(&sidegate, &["the configuration is faulty", "site.crt: there is no such file"]).await;
+    after_reload(&sidegate, &["the one before stays", "site.crt cannot be read"]).await;
+    assert_eq!(serial(&place, "shop.example.com").await, second);
+
+    // One that never was there is a slip of the pen.
+    let slip = files.replace("site.key", "sitekey");
+    place.configure("", &(site("shop.example.com", &one) + &slip));
+    after_reload(&sidegate, &["the configuration is faulty", "sitekey: there is no such file"]).await;
     assert_eq!(serial(&place, "shop.example.com").await, second);
     assert_eq!(ask(&mut open, "shop.example.com").await, "one", "the connection from the beginning");
     sidegate.stop().await;

@@ -1,30 +1,34 @@
 //! The loop: wait for the next due time, a change, or the end; do the plan's steps.
 
+mod attempts;
 mod stock;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rpds::VectorSync;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::catalog::{Misses, Publisher};
-use crate::clock::{self, Clock};
-use crate::ident::{ItemId, LineageId, Name};
-use crate::issuer::Verdict;
+use crate::clock::Clock;
+use crate::foreign::List;
+use crate::ident::{ItemId, LineageId, Provider};
+use crate::manager::agenda::Agenda;
 use crate::manager::desired::{Desired, Owners, Wish};
-use crate::manager::inventory::{Inventory, Memory};
-use crate::manager::load::{self, Index, Shelf, Wanted};
+use crate::manager::elsewhere::Elsewhere;
+use crate::manager::inventory::Inventory;
+use crate::manager::load::{self, Index};
 use crate::manager::plan::{self, Step};
-use crate::manager::renew::{self, RenewError};
+use crate::manager::renew::RenewError;
+use crate::manager::shelf::Shelf;
 use crate::manager::stand_in::Fresh;
-use crate::manager::status::{Row, Status, rows};
+use crate::manager::status::{Picture, Row, Status, row};
 use crate::manager::{Ladder, Options, Tools};
-use crate::store::sweep::sweep;
-use crate::store::{Claim, LineageState, Store, StoreError};
+use crate::store::{Claim, Store, StoreError};
 
 /// So many certificates are issued at the same time.
 const ABREAST: usize = 8;
@@ -59,14 +63,16 @@ pub struct Manager {
     ladder: Ladder,
     inventory: Inventory,
     shelf: Shelf,
+    elsewhere: Elsewhere,
     misses: Misses,
     commands: mpsc::Receiver<Command>,
-    status: watch::Sender<Arc<Vec<Row>>>,
     /// Wishes whose items nobody has read yet.
-    unread: Vec<Wish>,
+    unread: Vec<usize>,
     index: Index,
-    /// What was found of certificates somebody else keeps.
-    foreign: Vec<Row>,
+    /// When each wish is planned for again.
+    agenda: Agenda,
+    /// What is due and has not begun, stand-ins first.
+    due: BTreeMap<(Rank, usize), Step>,
     /// Served from memory, to be committed.
     fresh: VecDeque<Fresh>,
     /// Which of them are being committed.
@@ -76,6 +82,17 @@ pub struct Manager {
     attempts: JoinSet<Finished>,
     /// Nothing is ordered before the store was swept, and only by the process that has the role.
     role: Role,
+    status: watch::Sender<Picture>,
+    rows: VectorSync<Row>,
+    /// Wishes whose rows are to be drawn anew.
+    stale: BTreeSet<usize>,
+}
+
+/// What comes first among what is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    StandIn,
+    Order,
 }
 
 /// What this process may do to the store.
@@ -108,23 +125,27 @@ impl Manager {
         let (sender, commands) = mpsc::channel(4);
         let (status, picture) = Status::channel();
         let manager = Self {
-            shelf: Shelf::new(publisher, clock.clone(), options.warm),
+            shelf: Shelf::new(publisher, options.warm),
+            elsewhere: Elsewhere::default(),
             tools: Tools { store, issuers: Arc::new(options.issuers), clock },
             owners: options.desired.owners(),
+            agenda: Agenda::new(options.desired.wishes.len()),
             desired: Arc::new(options.desired),
             ladder: options.ladder,
             inventory: Inventory::default(),
             misses,
             commands,
-            status,
             unread: Vec::new(),
-            index: Index::new(),
-            foreign: Vec::new(),
+            index: Index::default(),
+            due: BTreeMap::new(),
             fresh: VecDeque::new(),
             committing: HashSet::new(),
             busy: HashMap::new(),
             attempts: JoinSet::new(),
             role: Role::Follower { told: false, again: SystemTime::UNIX_EPOCH },
+            status,
+            rows: VectorSync::new_sync(),
+            stale: BTreeSet::new(),
         };
         (manager, Commands(sender), picture)
     }
@@ -138,11 +159,11 @@ impl Manager {
     ///
     /// [`StoreError`] if the store cannot even be listed.
     pub async fn prepare(&mut self) -> Result<(), StoreError> {
-        self.index = load::index(&self.tools.store.database()).await?;
+        self.index = Index::read(&self.tools.store.database()).await?;
         load::recall(&self.desired, &mut self.inventory, &self.tools.store).await?;
         self.take_in_all().await?;
         load::tell(&self.desired, &self.inventory, &self.tools.clock);
-        self.stand_in().await;
+        self.stand_in_at_once().await;
         self.report();
         Ok(())
     }
@@ -163,179 +184,87 @@ impl Manager {
                     }
                 }
                 Some(name) = self.misses.next() => self.fetch(&name).await,
-                _ = changes.next() => self.look_elsewhere().await,
+                changed = changes.next() => self.follow(changed).await,
                 Some(command) = self.commands.recv() => match command {
                     Command::Configure(options) => self.configure(*options).await,
                 },
-                () = std::future::ready(()), if !self.unread.is_empty() => self.read_a_turn().await,
+                () = yield_now(), if self.may_read() => self.read_a_turn().await,
+                () = self.elsewhere.turn_is_due() => self.elsewhere.turn(&mut self.shelf, clock.now()),
                 () = sleep(&clock, wake) => {}
             }
         }
         self.attempts.shutdown().await;
     }
 
-    /// Starts what is due; returns when to look again.
+    /// Plans where something has changed, and starts what is due; returns when to look again.
     async fn work(&mut self) -> Option<SystemTime> {
         let now = self.tools.clock.now();
-        if let Role::Follower { told, again } = self.role {
-            if again > now {
-                return Some(again);
+        let role = self.see_to_role(now).await;
+        for name in self.inventory.take_changed() {
+            self.owners.concerned(&name).for_each(|wish| self.agenda.put_now(wish));
+        }
+        while let Some(wish) = self.agenda.take_due(now) {
+            self.plan(wish, now);
+        }
+        if matches!(self.role, Role::Issuer(_)) {
+            while self.committing.len() < BEHIND
+                && let Some(fresh) = self.fresh.pop_front()
+            {
+                self.commit_behind(fresh);
             }
-            match self.tools.store.claim_issuer().await {
-                Ok(claim) => {
-                    self.role = Role::Sweeping(claim);
-                    self.sweep();
-                }
-                Err(error) => {
-                    if !told {
-                        info!(%error, "another process issues for this storage; following it");
-                    }
-                    self.role = Role::Follower { told: true, again: now + ROLE_AGAIN };
-                    return Some(now + ROLE_AGAIN);
-                }
-            }
-        }
-        if !matches!(self.role, Role::Issuer(_)) {
-            return None;
-        }
-        while self.committing.len() < BEHIND
-            && let Some(fresh) = self.fresh.pop_front()
-        {
-            self.commit_behind(fresh);
-        }
-        let busy: HashSet<LineageId> = self.busy.keys().cloned().collect();
-        let plan = plan::plan(&self.desired, &self.inventory, &busy, now);
-        let room = (ABREAST + self.committing.len()).saturating_sub(self.attempts.len());
-        for step in plan.steps.into_iter().take(room) {
-            self.attempt(step);
-        }
-        plan.next
-    }
-
-    fn attempt(&mut self, step: Step) {
-        let (tools, id) = (self.tools.clone(), step.wish.lineage.id().clone());
-        let task = self.attempts.spawn(async move {
-            let done = renew::renew(&tools, &step).await;
-            Finished::Attempt(step, done)
-        });
-        self.busy.insert(id, Some(task));
-    }
-
-    fn commit_behind(&mut self, fresh: Fresh) {
-        let (tools, id) = (self.tools.clone(), fresh.step.wish.lineage.id().clone());
-        let task = self.attempts.spawn(async move {
-            let done = fresh.commit(&tools).await;
-            Finished::Behind(fresh.step, done)
-        });
-        self.committing.insert(id.clone());
-        self.busy.insert(id, Some(task));
-    }
-
-    async fn finish(&mut self, finished: Finished) {
-        match finished {
-            Finished::Swept(swept) => {
-                if let Err(error) = swept {
-                    warn!(%error, "the store could not be swept");
-                }
-                self.role = match std::mem::replace(&mut self.role, follower()) {
-                    Role::Sweeping(claim) => Role::Issuer(claim),
-                    other => other,
-                };
-                self.look_elsewhere().await;
-            }
-            Finished::Attempt(step, done) => self.attempted(&step, done).await,
-            Finished::Behind(step, done) => {
-                self.committing.remove(step.wish.lineage.id());
-                self.attempted(&step, done).await;
+            while self.attempts.len() < ABREAST + self.committing.len()
+                && let Some(((_, wish), step)) = self.due.pop_first()
+            {
+                self.attempt(step);
+                self.stale.insert(wish);
             }
         }
+        [role, self.agenda.next()].into_iter().flatten().min()
     }
 
-    async fn attempted(&mut self, step: &Step, done: Result<ItemId, RenewError>) {
-        self.busy.remove(step.wish.lineage.id());
-        match done {
-            Ok(item) => self.issued(step, &item).await,
-            // The certificate is safe; what points to it is mended by a sweep.
-            Err(RenewError::Store(StoreError::PointersLag { item, .. })) => {
-                warn!(%item, "committed, but not all of its names lead to it yet; sweeping");
-                self.issued(step, &item).await;
+    /// Claims the role of the issuer where it is not ours; returns when to ask again.
+    async fn see_to_role(&mut self, now: SystemTime) -> Option<SystemTime> {
+        let Role::Follower { told, again } = self.role else { return None };
+        if again > now {
+            return Some(again);
+        }
+        match self.tools.store.claim_issuer().await {
+            Ok(claim) => {
+                self.role = Role::Sweeping(claim);
                 self.sweep();
+                None
             }
-            Err(error) => self.failed(step, &error).await,
-        }
-    }
-
-    fn sweep(&mut self) {
-        let store = self.tools.store.clone();
-        self.attempts.spawn(async move { Finished::Swept(sweep(&store).await.map(drop)) });
-    }
-
-    /// An attempt ended without a word: we aborted it, or it panicked, which trying again would only repeat.
-    fn mourn(&mut self, gone: &JoinError) {
-        let whose = |task: &Option<AbortHandle>| task.as_ref().is_some_and(|task| task.id() == gone.id());
-        let lineage = self.busy.iter().find(|(_, task)| whose(task)).map(|(id, _)| id.clone());
-        if let Some(lineage) = lineage.filter(|_| gone.is_panic()) {
-            error!(%lineage, error = %gone, "an attempt died");
-            self.busy.remove(&lineage);
-            self.committing.remove(&lineage);
-            self.inventory.refuse(&lineage, "the attempt died; the log says where".to_owned());
-        }
-    }
-
-    async fn issued(&mut self, step: &Step, item: &ItemId) {
-        let id = step.wish.lineage.id();
-        if self.inventory.memory(id, step.wish.directory.as_deref()) != Memory::default() {
-            let memory = Memory { directory: step.wish.directory.clone(), ..Memory::default() };
-            self.remember(&step.wish, memory).await;
-        }
-        let held = match self.tools.store.database().item(item).await {
-            Ok(item) => load::held(&item),
-            Err(error) => return error!(%item, %error, "what was just committed cannot be read"),
-        };
-        let (issuer, expires) = (held.issuer.clone(), clock::rfc3339(held.not_after));
-        self.inventory.hold(held);
-        self.serve(step.wish.names().iter().cloned().collect(), Wanted::Changed).await;
-        info!(names = %step.wish.names(), %item, issuer, expires, "serving");
-    }
-
-    async fn failed(&mut self, step: &Step, error: &RenewError) {
-        let (wish, now) = (&step.wish, self.tools.clock.now());
-        let story = error.story();
-        let mut memory = self.inventory.memory(wish.lineage.id(), wish.directory.as_deref());
-        memory.directory.clone_from(&wish.directory);
-        memory.last_error = Some(story.clone());
-        match error.verdict() {
-            Verdict::Now => memory.next = Some(now + Duration::from_secs(1)),
-            Verdict::After(until) => {
-                memory.failures += 1;
-                let next = now + self.ladder.wait(memory.failures, clock::jitter());
-                memory.next = Some(until.map_or(next, |until| until.max(next)));
-            }
-            Verdict::Never => {
-                memory.failures += 1;
-                // A restart may be a changed configuration, and may be a crash loop: it waits a day.
-                memory.next = Some(now + Duration::from_secs(86_400));
-                self.inventory.refuse(wish.lineage.id(), story.clone());
+            Err(error) => {
+                if !told {
+                    info!(%error, "another process issues for this storage; following it");
+                }
+                self.role = Role::Follower { told: true, again: now + ROLE_AGAIN };
+                Some(now + ROLE_AGAIN)
             }
         }
-        let again = memory.next.map(clock::rfc3339);
-        warn!(names = %wish.names(), error = story, failures = memory.failures, again, "not issued");
-        self.remember(wish, memory).await;
     }
 
-    async fn remember(&mut self, wish: &Wish, memory: Memory) {
-        let state = LineageState {
-            names: wish.names().clone(),
-            provider: wish.lineage.provider(),
-            directory: memory.directory.clone(),
-            failures: memory.failures,
-            next: memory.next,
-            last_error: memory.last_error.clone(),
-            last_failure: memory.last_error.is_some().then(|| self.tools.clock.now()),
-        };
-        self.inventory.remember(wish.lineage.id(), memory);
-        if let Err(error) = self.tools.store.states().save(wish.lineage.id(), &state).await {
-            warn!(names = %wish.names(), %error, "the attempt could not be remembered");
+    fn plan(&mut self, wish: usize, now: SystemTime) {
+        let plan = self.planned(wish, now);
+        self.agenda.put(wish, plan.next);
+        for rank in [Rank::StandIn, Rank::Order] {
+            self.due.remove(&(rank, wish));
+        }
+        self.due.extend(plan.steps.into_iter().map(|step| {
+            let selfsigned = step.wish.lineage.provider() == Provider::Selfsigned;
+            ((if selfsigned { Rank::StandIn } else { Rank::Order }, wish), step)
+        }));
+        self.stale.insert(wish);
+    }
+
+    fn planned(&self, wish: usize, now: SystemTime) -> plan::Plan {
+        plan::plan(&self.desired.wishes[wish], &self.inventory, |id| self.busy.contains_key(id), now)
+    }
+
+    /// Something has changed about the lineages of a wish.
+    fn concern(&mut self, wish: &Wish) {
+        for wish in wish.names().iter().filter_map(|name| self.owners.of(name)) {
+            self.agenda.put_now(wish);
         }
     }
 
@@ -346,17 +275,15 @@ impl Manager {
         self.ladder = options.ladder;
         self.inventory.forgive();
         let desired = Arc::clone(&self.desired);
-        for gone in before.wishes.iter().filter(|wish| !desired.wishes.contains(wish)) {
+        let wanted: HashSet<&LineageId> = desired.wishes.iter().map(|wish| wish.lineage.id()).collect();
+        for gone in before.wishes.iter().filter(|wish| !wanted.contains(wish.lineage.id())) {
             if let Some(Some(task)) = self.busy.remove(gone.lineage.id()) {
                 task.abort();
             }
         }
-        let names = |desired: &Desired| -> HashSet<Name> {
-            let wishes = desired.wishes.iter().map(Wish::names);
-            wishes.chain(desired.foreign.iter().map(|source| &source.names)).flatten().cloned().collect()
-        };
-        let (old, new) = (names(&before), names(&desired));
-        self.shelf.take_off(old.difference(&new).cloned());
+        self.agenda = Agenda::new(desired.wishes.len());
+        self.due.clear();
+        self.rows = VectorSync::new_sync();
         let taken = match load::recall(&desired, &mut self.inventory, &self.tools.store).await {
             Ok(()) => self.take_in_all().await,
             Err(error) => Err(error),
@@ -364,15 +291,35 @@ impl Manager {
         if let Err(error) = taken {
             warn!(%error, "the store cannot be listed; what is on show stays");
         }
-        self.stand_in().await;
-        info!(certificates = desired.wishes.len() + desired.foreign.len(), "configured anew");
+        self.take_off_what_is_gone(&before);
+        self.stand_in_at_once().await;
+        info!(certificates = desired.wishes.len() + self.elsewhere.len(), "configured anew");
     }
 
-    fn report(&self) {
-        let busy = self.busy.keys().cloned().collect();
-        let mut rows = rows(&self.desired, &self.inventory, &busy, self.tools.clock.now());
-        rows.extend(self.foreign.iter().cloned());
-        self.status.send_replace(Arc::new(rows));
+    fn take_off_what_is_gone(&mut self, before: &Desired) {
+        let stays = |list: &&Arc<List>| self.desired.lists.iter().any(|now| Arc::ptr_eq(now, list));
+        let lists = before.lists.iter().filter(|list| !stays(list)).flat_map(|list| list.names());
+        let files = before.files.iter().flat_map(|source| source.names());
+        let names = before.wishes.iter().flat_map(Wish::names).chain(files).chain(lists);
+        let gone = names.filter(|name| self.owners.of(name).is_none() && !self.elsewhere.has(name));
+        self.shelf.take_off(gone.cloned().collect());
+    }
+
+    /// Draws the picture, as far as it has changed.
+    fn report(&mut self) {
+        let now = self.tools.clock.now();
+        let wishes = &self.desired.wishes;
+        let drawn = |wish: usize| row(&wishes[wish], &self.inventory, |id| self.busy.contains_key(id), now);
+        if self.rows.len() == wishes.len() {
+            for wish in std::mem::take(&mut self.stale) {
+                self.rows.set_mut(wish, drawn(wish));
+            }
+        } else {
+            self.rows = (0..wishes.len()).map(drawn).collect();
+            self.stale.clear();
+        }
+        let (wishes, elsewhere) = (self.rows.clone(), self.elsewhere.picture());
+        self.status.send_replace(Picture { wishes, elsewhere, bare: self.shelf.bare().cloned() });
     }
 }
 

@@ -1,18 +1,16 @@
 //! The loop's dealings with what is in the store: taking it in, reading it when somebody asks, following others.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
 use super::Manager;
 use crate::catalog::Certificate;
-use crate::ident::{LineageId, Name, Provider};
-use crate::manager::desired::Wish;
-use crate::manager::load::{self, Wanted};
-use crate::manager::plan;
+use crate::ident::{Name, Provider};
+use crate::manager::load::{self, Index, Wanted};
+use crate::manager::preference;
 use crate::manager::stand_in::Fresh;
-use crate::store::StoreError;
+use crate::store::{Changed, StoreError};
 
 /// So many wishes' items are read before anybody may connect; the others behind.
 const AT_ONCE: usize = 512;
@@ -20,7 +18,8 @@ const AT_ONCE: usize = 512;
 const A_TURN: usize = 32;
 
 impl Manager {
-    /// Shows what is there for all wishes: the first ones read, the others when they are asked for or behind.
+    /// Shows what is there for all wishes: the first ones read, the others when they are asked for or behind. Then what
+    /// somebody else keeps.
     pub(super) async fn take_in_all(&mut self) -> Result<(), StoreError> {
         let desired = Arc::clone(&self.desired);
         let (now, later) = desired.wishes.split_at(desired.wishes.len().min(AT_ONCE));
@@ -30,39 +29,34 @@ impl Manager {
             names.extend(wish.names().iter().cloned());
         }
         self.serve(names, Wanted::Changed).await;
-        let mut cold: Vec<Name> = Vec::new();
-        self.unread.clear();
-        for wish in later {
-            if load::candidates(wish, &self.index).is_empty() {
-                continue;
-            }
-            self.unread.push(wish.clone());
-            for name in wish.names() {
-                self.inventory.set_unread(name, true);
-                if self.shelf.shows(name).is_none() {
-                    cold.push(name.clone());
-                }
-            }
+        self.unread = (now.len()..desired.wishes.len()).collect();
+        for name in later.iter().flat_map(|wish| wish.names()) {
+            self.inventory.set_unread(name, true);
         }
-        self.shelf.show_cold(&cold);
-        self.foreign = load::serve_foreign(&mut self.shelf, &desired.foreign);
+        self.shelf.show_cold_where_bare(later.iter().flat_map(|wish| wish.names()));
+        self.elsewhere.configure(&desired, &mut self.shelf, self.tools.clock.now());
         self.shelf.set_unnamed(desired.unnamed.clone());
+        let files = desired.files.iter().flat_map(|source| source.names());
+        self.shelf.expect(desired.wishes.iter().flat_map(|wish| wish.names()).chain(files));
         Ok(())
+    }
+
+    /// Whether there are wishes to be read, and room for the stand-ins that may come of it.
+    pub(super) fn may_read(&self) -> bool {
+        !self.unread.is_empty() && self.fresh.len() < AT_ONCE
     }
 
     pub(super) async fn read_a_turn(&mut self) {
         let rest = self.unread.len().saturating_sub(A_TURN);
-        let turn: Vec<Wish> = self.unread.drain(rest..).collect();
-        for wish in turn {
-            self.read(&wish).await;
-        }
-        if self.unread.is_empty() {
-            self.stand_in().await;
+        for wish in self.unread.split_off(rest) {
+            self.read(wish).await;
+            self.stand_in(wish).await;
         }
     }
 
-    async fn read(&mut self, wish: &Wish) {
-        let database = self.tools.store.database();
+    async fn read(&mut self, wish: usize) {
+        let desired = Arc::clone(&self.desired);
+        let (wish, database) = (&desired.wishes[wish], self.tools.store.database());
         if let Err(error) = load::take_stock(wish, &self.index, &mut self.inventory, &database).await {
             warn!(names = %wish.names(), %error, "the items of these names cannot be listed");
         }
@@ -71,62 +65,85 @@ impl Manager {
 
     /// A hello waits for this name.
     pub(super) async fn fetch(&mut self, name: &Name) {
-        let desired = Arc::clone(&self.desired);
-        let Some(wish) = self.owners.wish(name, &desired) else {
-            self.shelf.take_off([name.clone()]);
+        let now = self.tools.clock.now();
+        let Some(index) = self.owners.of(name) else {
+            if !self.elsewhere.fetch(name, &mut self.shelf, now) {
+                self.shelf.take_off(vec![name.clone()]);
+            }
             return;
         };
+        let desired = Arc::clone(&self.desired);
+        let wish = &desired.wishes[index];
         if self.inventory.is_unread(name) {
             let database = self.tools.store.database();
             if let Err(error) = load::take_stock(wish, &self.index, &mut self.inventory, &database).await {
                 warn!(%name, %error, "the items of this name cannot be listed");
             }
         }
-        self.serve(vec![name.clone()], Wanted::Asked).await;
+        if preference::choose(name, wish, &self.inventory, now).is_none() {
+            self.stand_in(index).await;
+        }
+        if !self.shelf.is_warm([name]) {
+            self.serve(vec![name.clone()], Wanted::Asked).await;
+        }
     }
 
-    /// Pointers may lead elsewhere than they did: a sweep, or another process.
-    pub(super) async fn look_elsewhere(&mut self) {
-        let database = self.tools.store.database();
-        match load::index(&database).await {
-            Ok(index) => self.index = index,
-            Err(error) => {
-                warn!(%error, "the pointers cannot be listed; what is on show stays");
-                return;
+    /// Pointers lead elsewhere than they did: a sweep, or another process, or ourselves.
+    pub(super) async fn follow(&mut self, changed: Changed) {
+        let (database, desired) = (self.tools.store.database(), Arc::clone(&self.desired));
+        let (listed, concerned) = match &changed {
+            Changed::Something => {
+                let listed = Index::read(&database).await.map(|index| self.index = index);
+                (listed, (0..desired.wishes.len()).collect())
             }
+            Changed::Pointer(family, name) => {
+                let listed = self.index.look_again(*family, name, &database).await;
+                (listed, self.owners.concerned(name).collect::<Vec<usize>>())
+            }
+        };
+        if let Err(error) = listed {
+            warn!(%error, "the pointers cannot be listed; what is on show stays");
+            return;
         }
-        let desired = Arc::clone(&self.desired);
-        for wish in &desired.wishes {
-            let unknown =
-                load::candidates(wish, &self.index).iter().any(|id| self.inventory.item(id).is_none());
+        for index in concerned {
+            let wish = &desired.wishes[index];
+            let mut candidates = load::candidates(wish, &self.index).into_iter();
+            let unknown = candidates.any(|id| self.inventory.item(&id).is_none());
             if unknown && !wish.names().iter().any(|name| self.inventory.is_unread(name)) {
-                self.read(wish).await;
+                self.read(index).await;
             }
         }
     }
 
-    /// Makes and shows a selfsigned certificate wherever the plan wants one; from memory, committed behind.
-    pub(super) async fn stand_in(&mut self) {
-        let busy: HashSet<LineageId> = self.busy.keys().cloned().collect();
-        let plan = plan::plan(&self.desired, &self.inventory, &busy, self.tools.clock.now());
-        for step in plan.steps.into_iter().filter(|s| s.wish.lineage.provider() == Provider::Selfsigned) {
-            match Fresh::sign(&self.tools, step.clone()).await {
-                Ok(fresh) => {
-                    info!(names = %step.wish.names(), why = step.why, "serving selfsigned");
-                    self.shelf.show(step.wish.names(), &Certificate::new(&fresh.bundle));
-                    self.busy.insert(step.wish.lineage.id().clone(), None);
-                    self.fresh.push_back(fresh);
-                }
-                Err(error) => {
-                    error!(names = %step.wish.names(), %error, "no selfsigned certificate could be made")
-                }
+    /// Makes sure that what was read at once has something valid to show.
+    pub(super) async fn stand_in_at_once(&mut self) {
+        for wish in 0..self.desired.wishes.len().min(AT_ONCE) {
+            self.stand_in(wish).await;
+        }
+    }
+
+    /// Makes and shows a selfsigned certificate if the plan wants one; from memory, committed behind.
+    async fn stand_in(&mut self, wish: usize) {
+        let plan = self.planned(wish, self.tools.clock.now());
+        let selfsigned = plan.steps.into_iter().find(|s| s.wish.lineage.provider() == Provider::Selfsigned);
+        let Some(step) = selfsigned else { return };
+        match Fresh::sign(&self.tools, step.clone()).await {
+            Ok(fresh) => {
+                info!(names = %step.wish.names(), why = step.why, "serving selfsigned");
+                self.shelf.pin(step.wish.names(), &Certificate::new(&fresh.bundle));
+                self.busy.insert(step.wish.lineage.id().clone(), None);
+                self.agenda.put_now(wish);
+                self.fresh.push_back(fresh);
+            }
+            Err(error) => {
+                error!(names = %step.wish.names(), %error, "no selfsigned certificate could be made")
             }
         }
     }
 
     pub(super) async fn serve(&mut self, names: Vec<Name>, wanted: Wanted) {
-        let database = self.tools.store.database();
         let wishes = (&*self.desired, &self.owners);
-        self.shelf.serve(&names, wishes, &mut self.inventory, &database, wanted).await;
+        let store = (&self.tools.store.database(), self.tools.clock.now());
+        load::serve(&mut self.shelf, &names, wishes, &mut self.inventory, store, wanted).await;
     }
 }

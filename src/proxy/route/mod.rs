@@ -14,13 +14,13 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::path;
 use super::upstream::{Target, Upstream};
-use crate::ident::{Fqdn, Name, Names};
+use crate::ident::{Fqdn, Name};
 
 /// What is served under some names.
 #[derive(Debug, Clone)]
 pub struct Site {
     /// All names that lead here, those that are only redirected included.
-    pub names: Names,
+    pub names: Vec<Name>,
     /// Path prefixes and where they lead. A prefix ends at a segment: `/api` is not a prefix of `/apis`, and
     /// `/api/` means the same as `/api`.
     pub routes: Vec<(String, Target)>,
@@ -58,20 +58,21 @@ impl RouteTable {
     /// A table of these sites.
     #[must_use]
     pub fn new(sites: Vec<Site>) -> Self {
-        let mut table = Self { exact: HashMap::new(), wildcard: HashMap::new() };
+        let names = sites.iter().map(|site| site.names.len()).sum();
+        let mut table = Self { exact: HashMap::with_capacity(names), wildcard: HashMap::new() };
         // Sites that lead to the same place share an upstream.
         let mut upstreams: HashMap<Target, Arc<Upstream>> = HashMap::new();
         for site in sites {
-            let names = site.names.clone();
-            let entry = Arc::new(SiteEntry::new(site, &mut upstreams));
-            for name in names.iter() {
+            let Site { names, routes, redirect, http01 } = site;
+            let entry = Arc::new(SiteEntry::new(routes, redirect, http01, &mut upstreams));
+            for name in names {
                 let entry = Arc::clone(&entry);
-                match name {
+                match &name {
                     Name::Dns(fqdn) if fqdn.is_wildcard() => {
                         table.wildcard.entry(fqdn.base().into()).or_insert(entry);
                     }
                     Name::Dns(_) | Name::Ip(_) => {
-                        table.exact.entry(name.clone()).or_insert(entry);
+                        table.exact.entry(name).or_insert(entry);
                     }
                 }
             }
@@ -90,9 +91,14 @@ impl RouteTable {
 }
 
 impl SiteEntry {
-    fn new(site: Site, upstreams: &mut HashMap<Target, Arc<Upstream>>) -> Self {
+    fn new(
+        given: Vec<(String, Target)>,
+        redirect: Vec<(Fqdn, Fqdn)>,
+        http01: bool,
+        upstreams: &mut HashMap<Target, Arc<Upstream>>,
+    ) -> Self {
         let mut routes: Vec<(Box<str>, Arc<Upstream>)> = Vec::new();
-        for (prefix, target) in site.routes {
+        for (prefix, target) in given {
             let prefix = prefix.trim_end_matches('/');
             if routes.iter().all(|(known, _)| **known != *prefix) {
                 let upstream =
@@ -101,7 +107,7 @@ impl SiteEntry {
             }
         }
         routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        Self { routes, redirect: site.redirect.into_iter().collect(), http01: site.http01 }
+        Self { routes, redirect: redirect.into_iter().collect(), http01 }
     }
 
     /// The name that requests for `host` are sent on to, if they are.

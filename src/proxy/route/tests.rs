@@ -2,7 +2,7 @@ use super::*;
 
 fn site(names: &[&str], routes: &[(&str, &str)]) -> Site {
     Site {
-        names: Names::new(names.iter().map(|n| Name::parse(n).expect("a name"))).expect("names"),
+        names: names.iter().map(|n| host(n)).collect(),
         routes: routes
             .iter()
             .map(|(prefix, to)| ((*prefix).to_owned(), Target::parse(to).expect("a target")))

@@ -40,7 +40,7 @@ impl Front {
             let names: Vec<String> = site.names.iter().map(ToString::to_string).collect();
             front.publish(&names.iter().map(String::as_str).collect::<Vec<_>>());
         }
-        front.publisher.set_unnamed(sites.first().map(|site| site.names.primary().clone()));
+        front.publisher.set_unnamed(sites.first().map(|site| site.names[0].clone()));
         front
     }
 
@@ -142,7 +142,12 @@ pub(crate) fn bundle(list: &[&str]) -> Bundle {
 /// A site whose every path leads to one app.
 pub(crate) fn site(list: &[&str], app: SocketAddr) -> Site {
     let target = Target::parse(&app.to_string()).expect("a target");
-    Site { names: names(list), routes: vec![("/".into(), target)], redirect: Vec::new(), http01: true }
+    Site {
+        names: names(list).iter().cloned().collect(),
+        routes: vec![("/".into(), target)],
+        redirect: Vec::new(),
+        http01: true,
+    }
 }
 
 /// A name without a certificate in memory.

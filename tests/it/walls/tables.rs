@@ -101,22 +101,20 @@ pub(super) const ROOMS: &[Room] = &[
     ),
     room(
         "admin",
-        &[
-            "ident",
-            "clock",
-            "meter",
-            "story",
-            "ops",
-            "manager::Status",
-            "manager::Commands",
-            "proxy::Status",
-            "catalog::Resolver",
-        ],
+        &["ident", "clock", "meter", "story", "ops", "manager::Status", "manager::Commands", "proxy::Status"],
         "The operator's window looks at the `Status` of the other rooms.",
     ),
     room(
         "config",
-        &["ident", "*::Options", "proxy::Target", "foreign::Source", "issuer::ChallengeKind"],
+        &[
+            "ident",
+            "*::Options",
+            "proxy::Target",
+            "foreign::Source",
+            "foreign::List",
+            "foreign::LineFault",
+            "issuer::ChallengeKind",
+        ],
         "Settings are each room's `Options`, and the values those are made of; nothing is run here.",
     ),
     room(

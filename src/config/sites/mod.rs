@@ -1,6 +1,9 @@
 //! Sites: which names, which certificate, and where requests go.
 
-use std::collections::BTreeMap;
+mod listed;
+mod taken;
+
+use std::sync::Arc;
 
 use crate::foreign::Source;
 use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
@@ -11,6 +14,7 @@ use super::check::Checker;
 use super::error::Place;
 use super::settings::{Keeper, Site};
 use super::written::{At, SiteWritten, Words};
+use taken::{InUse, Taken};
 
 /// What is accepted where a target is asked for.
 const TARGET: &str =
@@ -22,10 +26,11 @@ const CHILD_PORT: u16 = 3000;
 /// The sites, and the port a wrapped app is to listen on. Without a single good one there is a fault.
 pub(super) fn check(checker: &mut Checker<'_>, own_ca: bool) -> (Vec<Site>, Option<u16>) {
     let written = gather(checker);
-    let mut taken = BTreeMap::new();
+    let mut taken = Taken::default();
+    let in_use = InUse::by(checker.before);
     let mut sites = Vec::new();
     for site in &written {
-        let mut check = Check { checker: &mut *checker, site, own_ca, taken: &mut taken };
+        let mut check = Check { checker: &mut *checker, site, own_ca, taken: &mut taken, in_use: &in_use };
         sites.extend(check.site());
     }
     let port = match checker.purpose {
@@ -40,6 +45,7 @@ pub(super) fn check(checker: &mut Checker<'_>, own_ca: bool) -> (Vec<Site>, Opti
 /// The sites of the file, and what flags and variables say about the one they can speak of.
 fn gather(checker: &mut Checker<'_>) -> Vec<SiteWritten> {
     let (domains, to) = (checker.layer.domains.take(), checker.layer.to.take());
+    let certificates = checker.layer.certificates.take();
     let mut sites = std::mem::take(&mut checker.layer.sites);
     if let Purpose::Demo { port, .. } = checker.purpose {
         let mut site = SiteWritten::empty(Place::Nowhere);
@@ -49,22 +55,29 @@ fn gather(checker: &mut Checker<'_>) -> Vec<SiteWritten> {
         return vec![site];
     }
     match sites.len() {
-        0 if domains.is_none() && matches!(checker.purpose, Purpose::List { .. }) => {}
+        0 if domains.is_none()
+            && certificates.is_none()
+            && matches!(checker.purpose, Purpose::List { .. }) => {}
         0 => {
             let mut site = SiteWritten::empty(Place::Nowhere);
             let run = matches!(checker.purpose, Purpose::Run);
-            site.domains = if run { domains.or(Some(default_domain())) } else { domains };
+            let domain = (run && certificates.is_none()).then(default_domain);
+            site.domains = domains.or(domain);
+            site.certificates = certificates;
             site.to =
                 if run { to.or(Some(Words::new(CHILD_PORT.to_string(), Place::Nowhere, "to"))) } else { to };
             sites.push(site);
         }
         1 => {
             sites[0].domains = domains.or(sites[0].domains.take());
+            sites[0].certificates = certificates.or(sites[0].certificates.take());
             sites[0].to = to.or(sites[0].to.take());
         }
         many => {
             let what = format!("the file has {many} sites, and this does not say which of them it is about");
-            let fault = domains.as_ref().map(|d| d.fault(&what)).or(to.as_ref().map(|to| to.fault(&what)));
+            let domains = domains.as_ref().map(|domains| domains.fault(&what));
+            let others = [&certificates, &to].into_iter().flatten().map(|words| words.fault(&what));
+            let fault = domains.into_iter().chain(others).next();
             checker
                 .faults
                 .extend(fault.map(|fault| fault.accepted("domains and to in each [[site]] of the file")));
@@ -86,18 +99,21 @@ struct Check<'c, 'a> {
     checker: &'c mut Checker<'a>,
     site: &'c SiteWritten,
     own_ca: bool,
-    /// Where each name was first written, over all sites.
-    taken: &'c mut BTreeMap<Name, Place>,
+    taken: &'c mut Taken,
+    in_use: &'c InUse<'a>,
 }
 
 impl Check<'_, '_> {
     fn site(&mut self) -> Option<Site> {
+        if let Some(words) = &self.site.certificates {
+            return self.listed(words);
+        }
         let names = self.names();
         let routes = self.routes();
-        let redirect = self.redirect(&names);
+        let redirect = self.redirect(|from| names.iter().any(|(name, _)| name.covers(from.as_str())));
         let all = if names.is_empty() { None } else { self.all(&names) };
-        let keeper = self.keeper(all.as_ref(), &names);
-        Some(Site { names: all?, keeper: keeper?, routes, redirect })
+        let keeper = self.keeper(all, &names);
+        Some(Site { keeper: keeper?, routes, redirect })
     }
 
     fn all(&mut self, names: &[(Name, Words)]) -> Option<Names> {
@@ -124,15 +140,13 @@ impl Check<'_, '_> {
         for words in &list.value {
             match Name::parse(&words.value) {
                 Err(error) => self.checker.faults.push(words.fault(error.to_string())),
-                Ok(name) => match self.taken.get(&name) {
+                Ok(name) => match self.taken.place(&name) {
                     Some(first) => {
-                        let first = first.to_string();
-                        let at = first.trim_end_matches([':', ' ']);
-                        let what = format!("{name} is given twice, first at {at}");
+                        let what = taken::twice(&name, &first);
                         self.checker.faults.push(words.fault(what).accepted("each name once"));
                     }
                     None => {
-                        self.taken.insert(name.clone(), words.place.clone());
+                        self.taken.names.insert(name.clone(), words.place.clone());
                         names.push((name, words.clone()));
                     }
                 },
@@ -192,7 +206,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn redirect(&mut self, names: &[(Name, Words)]) -> Vec<(Fqdn, Fqdn)> {
+    fn redirect(&mut self, is_ours: impl Fn(&Fqdn) -> bool) -> Vec<(Fqdn, Fqdn)> {
         let mut pairs: Vec<(Fqdn, Fqdn)> = Vec::new();
         for (from_words, to_words) in &self.site.redirect {
             let mut name = |words: &Words| match Fqdn::parse(&words.value) {
@@ -207,7 +221,7 @@ impl Check<'_, '_> {
                 }
             };
             let (Some(from), Some(to)) = (name(from_words), name(to_words)) else { continue };
-            let what = if !names.iter().any(|(name, _)| name.covers(from.as_str())) {
+            let what = if !is_ours(&from) {
                 // Without a certificate for it, nobody would get as far as the redirect.
                 format!("{from} is not one of the site's domains")
             } else if from == to
@@ -223,9 +237,12 @@ impl Check<'_, '_> {
         pairs
     }
 
-    fn keeper(&mut self, all: Option<&Names>, names: &[(Name, Words)]) -> Option<Keeper> {
+    fn keeper(&mut self, all: Option<Names>, names: &[(Name, Words)]) -> Option<Keeper> {
         match (&self.site.cert, &self.site.key) {
-            (None, None) => self.lineages(names).map(Keeper::Us),
+            (None, None) => {
+                let lineages = self.lineages(names);
+                Some(Keeper::Us { names: all?, lineages: lineages? })
+            }
             (Some(cert), Some(key)) => {
                 if let Some(issuer) = &self.site.issuer {
                     let what = "somebody else keeps this site's certificate: cert and key are set";
@@ -233,7 +250,8 @@ impl Check<'_, '_> {
                 }
                 self.pem(cert, b"CERTIFICATE", "a PEM file with the certificate and its chain");
                 self.pem(key, b"PRIVATE KEY", "a PEM file with the private key");
-                Some(Keeper::Files(Source { names: all?.clone(), cert: cert.path(), key: key.path() }))
+                let source = Source::new(all?.iter().cloned(), &cert.path(), &key.path());
+                Some(Keeper::Files(Arc::new(source)))
             }
             (Some(one), None) | (None, Some(one)) => {
                 let what = "cert and key are of use only together";
@@ -244,9 +262,14 @@ impl Check<'_, '_> {
     }
 
     fn pem(&mut self, words: &Words, label: &[u8], accepted: &str) {
+        let path = words.path();
+        // What it held last goes on being served, whatever has become of it.
+        if self.in_use.files.contains(&*path) {
+            return;
+        }
         let what = match (self.checker.read)(words) {
             Ok(bytes) if bytes.windows(label.len()).any(|window| window == label) => return,
-            Ok(_) => format!("{} holds nothing of the kind", words.path().display()),
+            Ok(_) => format!("{} holds nothing of the kind", path.display()),
             Err(error) => error,
         };
         self.checker.faults.push(words.fault(what).accepted(accepted));
@@ -255,14 +278,15 @@ impl Check<'_, '_> {
     /// One lineage for the names a CA is asked for and one for the others.
     fn lineages(&mut self, names: &[(Name, Words)]) -> Option<Vec<Lineage>> {
         let issuer = self.checker.one_of(self.site.issuer.as_ref(), &["acme", "selfsigned"]);
-        let mut lineages = Vec::new();
-        for provider in [Provider::Letsencrypt, Provider::Selfsigned] {
-            let mut members = Vec::new();
-            for (name, words) in names {
-                if self.provider(name, words, issuer) == provider {
-                    members.push(name.clone());
-                }
+        let (mut by_ca, mut by_us) = (Vec::new(), Vec::new());
+        for (name, words) in names {
+            match self.provider(name, words, issuer) {
+                Provider::Letsencrypt => by_ca.push(name.clone()),
+                Provider::Selfsigned => by_us.push(name.clone()),
             }
+        }
+        let mut lineages = Vec::new();
+        for (members, provider) in [(by_ca, Provider::Letsencrypt), (by_us, Provider::Selfsigned)] {
             if !members.is_empty() {
                 // Too many names for one certificate: said once, about all the names of the site.
                 lineages.push(Lineage::new(Names::new(members).ok()?, provider));
@@ -285,9 +309,7 @@ impl Check<'_, '_> {
             _ => return Provider::Letsencrypt,
         };
         let fault = words.fault(what).accepted("issuer = \"selfsigned\", or cert and key of your own");
-        if !self.checker.faults.contains(&fault) {
-            self.checker.faults.push(fault);
-        }
+        self.checker.faults.push(fault);
         Provider::Letsencrypt
     }
 }
