@@ -34,8 +34,8 @@ pub(super) async fn linger(client: &Client, patience: &mut Patience) -> Result<(
     }
     let mut read = 0;
     poll_fn(|cx| {
-        while read < MOST {
-            // It is over either way.
+        while read < MOST && patience.poll(cx).is_pending() {
+            // However it ends, it is over.
             let Ok(length @ 1..) = ready!(client.poll_discard(cx)) else { return Poll::Ready(Ok(())) };
             read += length;
         }

@@ -199,3 +199,6 @@ fn refusal_reply(status: StatusCode, reason: &'static str) -> Response<Body> {
     }
     response
 }
+
+#[cfg(test)]
+mod tests;
