@@ -44,8 +44,13 @@ impl House {
         let (mut publisher, _challenges, resolver, _misses) = catalog::open();
         publisher.publish([(name.clone(), Some(Entry::Warm(certificate)))]);
         let to = Target::parse(&backend().to_string()).expect("a target");
-        let site =
-            Site { names: vec![name], routes: vec![("/".into(), to)], redirect: Vec::new(), http01: false };
+        let site = Site {
+            names: vec![name],
+            routes: vec![("/".into(), to)],
+            redirect: Vec::new(),
+            http01: false,
+            max_body: None,
+        };
         let proxy = Proxy::new(Options::default(), resolver, RouteTable::new(vec![site]), AccessLog::off())
             .expect("TLS is set up");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -118,6 +118,7 @@ pub(super) fn routes(settings: &Settings, roots: &Roots) -> RouteTable {
         routes: site.routes.clone(),
         redirect: site.redirect.clone(),
         http01: settings.validates_by_http01(site),
+        max_body: site.max_body,
     };
     RouteTable::new(settings.sites.iter().map(site).collect())
 }

@@ -25,7 +25,7 @@ const ACME: Kind = Kind {
 const LOG: Kind = Kind { name: "log", keys: &["format", "level", "access"] };
 const SITE: Kind = Kind {
     name: "site",
-    keys: &["domains", "to", "route", "redirect", "certificates", "cert", "key", "issuer"],
+    keys: &["domains", "to", "route", "redirect", "max_body", "certificates", "cert", "key", "issuer"],
 };
 const ROUTE: Kind = Kind { name: "site.route", keys: &["path", "to"] };
 
@@ -115,6 +115,7 @@ impl Reader<'_> {
                 to: reader.text(route, "to"),
             }),
             redirect: self.pairs(site, "redirect"),
+            max_body: self.text(site, "max_body"),
             certificates: self.text(site, "certificates"),
             cert: self.text(site, "cert"),
             key: self.text(site, "key"),

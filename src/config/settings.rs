@@ -87,6 +87,8 @@ pub struct Site {
     pub routes: Vec<(String, Target)>,
     /// Names that only send clients on to another one.
     pub redirect: Vec<(Fqdn, Fqdn)>,
+    /// The largest body of a request, in bytes, if there is a limit.
+    pub max_body: Option<u64>,
 }
 
 /// Who gets and renews a site's certificate.

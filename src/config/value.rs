@@ -1,4 +1,4 @@
-//! Words to values: addresses and durations.
+//! Words to values: addresses, durations and sizes.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -6,6 +6,9 @@ use std::time::Duration;
 /// What is accepted where an address to listen on is asked for.
 pub(super) const ADDRESS: &str =
     "a port such as 8443, or address:port such as [::]:8443, 192.0.2.1:8443 or localhost:8443";
+
+/// What is accepted where a size is asked for.
+pub(super) const SIZE: &str = "a number and a unit (B, kB, MB, GB, KiB, MiB, GiB), such as \"100MB\"";
 
 /// What is accepted where a duration is asked for.
 pub(super) const DURATION: &str = "a number and a unit (ms, s, m, h, d), such as \"25s\"";
@@ -44,9 +47,38 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     number.checked_mul(milliseconds).map(Duration::from_millis)
 }
 
+/// A whole number of bytes with a unit.
+pub(super) fn size(text: &str) -> Option<u64> {
+    let unit = text.find(|c: char| !c.is_ascii_digit())?;
+    let number: u64 = text[..unit].parse().ok()?;
+    let bytes = match text[unit..].trim() {
+        "B" => 1,
+        "kB" => 1000,
+        "MB" => 1000 * 1000,
+        "GB" => 1000 * 1000 * 1000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    number.checked_mul(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_has_a_unit() {
+        assert_eq!(size("100MB"), Some(100_000_000));
+        assert_eq!(size("1 MiB"), Some(1 << 20));
+        assert_eq!(size("0B"), Some(0));
+        for wrong in
+            ["", "100", "MB", "1.5MB", "-1B", "1 mb", "99999999999999999999B", "18446744073709551615kB"]
+        {
+            assert_eq!(size(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn a_port_alone_is_every_address() {

@@ -88,6 +88,7 @@ pub(super) struct SiteWritten {
     pub(super) to: Option<Words>,
     pub(super) routes: Vec<RouteWritten>,
     pub(super) redirect: Vec<(Words, Words)>,
+    pub(super) max_body: Option<Words>,
     /// The list with the names and their certificates.
     pub(super) certificates: Option<Words>,
     pub(super) cert: Option<Words>,
@@ -103,6 +104,7 @@ impl SiteWritten {
             to: None,
             routes: Vec::new(),
             redirect: Vec::new(),
+            max_body: None,
             certificates: None,
             cert: None,
             key: None,

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use thiserror::Error;
 
+use super::http::body::BodyError;
 use super::upstream::h1::ExchangeError;
 use super::upstream::h2::H2Error;
 use super::upstream::{ConnectError, Fault};
@@ -43,6 +44,7 @@ impl ForwardError {
             Self::Exchange(ExchangeError::Client(error)) if error.is_absence() => {
                 StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
             }
+            Self::Exchange(ExchangeError::Client(BodyError::TooLarge)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Exchange(ExchangeError::Client(_)) => StatusCode::BAD_REQUEST,
             Self::Exchange(_) | Self::H2(_) => StatusCode::BAD_GATEWAY,
         }
@@ -64,6 +66,7 @@ impl ForwardError {
                 ExchangeError::Closed => "upstream_closed",
                 ExchangeError::Malformed(_) => "upstream_malformed",
                 ExchangeError::Client(error) if error.is_absence() => "client_gone",
+                ExchangeError::Client(BodyError::TooLarge) => "body_too_large",
                 ExchangeError::Client(_) => "client_body_malformed",
             },
             Self::H2(_) => "upstream_http2",

@@ -32,6 +32,7 @@ fn before(target: &str, options: Options) -> Front {
             routes: vec![("/".into(), to)],
             redirect: Vec::new(),
             http01: true,
+            max_body: None,
         }],
     )
 }

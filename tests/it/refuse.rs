@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use http_body_util::BodyExt;
 use sidegate::ident::Fqdn;
 use sidegate::proxy::{Options, RouteTable, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -89,6 +90,34 @@ async fn a_client_without_a_name_is_served_what_its_certificate_covers() {
         sender.ready().await.expect("the connection stays");
         let (got, _) = read(sender.send_request(get("/", host)).await.expect("an answer")).await;
         assert_eq!(got, status, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_no_larger_than_its_site_allows() {
+    let mut app = App::start().await;
+    let mut small = site(&["example.com"], app.address);
+    small.max_body = Some(5);
+    let front = Front::start(Options::default(), &[small]);
+    tokio::spawn(async move {
+        loop {
+            let mut asked = app.next().await;
+            if asked.request.body_mut().collect().await.is_ok() {
+                asked.say("it came as a whole");
+            }
+        }
+    });
+    for (framed, status, reason) in [
+        ("content-length: 5\r\n\r\nhello", "200", None),
+        ("content-length: 6\r\n\r\nhello!", "413", Some("body_too_large")),
+        ("transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "200", None),
+        ("transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n", "413", Some("body_too_large")),
+    ] {
+        let head = format!("POST / HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n{framed}");
+        let answer = raw(front.https, &head).await;
+        assert_eq!(answer.get(9..12), Some(status), "{answer}");
+        let line = front.line();
+        assert_eq!((line["status"].to_string().as_str(), line["reason"].as_str()), (status, reason));
     }
 }
 

@@ -20,7 +20,8 @@ impl Check<'_, '_> {
         let list = self.list(words);
         let routes = self.routes();
         let redirect = self.redirect(|from| list.as_ref().is_none_or(|list| list.covers(from)));
-        Some(Site { keeper: Keeper::List(list?), routes, redirect })
+        let max_body = self.max_body();
+        Some(Site { keeper: Keeper::List(list?), routes, redirect, max_body })
     }
 
     /// Reads a list, or finds that it did not change.

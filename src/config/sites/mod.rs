@@ -13,6 +13,7 @@ use super::Purpose;
 use super::check::Checker;
 use super::error::Place;
 use super::settings::{Keeper, Site};
+use super::value;
 use super::written::{At, SiteWritten, Words};
 use taken::{InUse, Taken};
 
@@ -113,7 +114,8 @@ impl Check<'_, '_> {
         let redirect = self.redirect(|from| names.iter().any(|(name, _)| name.covers(from.as_str())));
         let all = if names.is_empty() { None } else { self.all(&names) };
         let keeper = self.keeper(all, &names);
-        Some(Site { keeper: keeper?, routes, redirect })
+        let max_body = self.max_body();
+        Some(Site { keeper: keeper?, routes, redirect, max_body })
     }
 
     fn all(&mut self, names: &[(Name, Words)]) -> Option<Names> {
@@ -204,6 +206,16 @@ impl Check<'_, '_> {
                 None
             }
         }
+    }
+
+    fn max_body(&mut self) -> Option<u64> {
+        let words = self.site.max_body.as_ref()?;
+        let size = value::size(&words.value);
+        if size.is_none() {
+            let fault = words.fault(format!("{:?} is not a size", words.value)).accepted(value::SIZE);
+            self.checker.faults.push(fault);
+        }
+        size
     }
 
     fn redirect(&mut self, is_ours: impl Fn(&Fqdn) -> bool) -> Vec<(Fqdn, Fqdn)> {

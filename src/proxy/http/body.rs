@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::Request;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use thiserror::Error;
 
@@ -30,10 +31,28 @@ pub(in crate::proxy) enum Body {
     Request(RequestBody),
     /// What a client sends over HTTP/2, counted if somebody wants to know.
     Client(Incoming, Option<Meter>),
+    /// What a client sends, as long as it is not more than this.
+    Limited(Box<Body>, u64),
     /// What an upstream sends over HTTP/1.1, together with the connection it comes on.
     Upstream(Box<ResponseBody>),
     /// What an upstream sends over HTTP/2, and the place that it takes among the streams of its connection.
     H2(Incoming, #[expect(dead_code, reason = "it is held, not used")] Seat),
+}
+
+/// A request whose head announces more than its site allows.
+pub(super) struct TooLarge;
+
+/// Sees to it that no more than `most` bytes of the request's body are passed on. One that says that it is larger is
+/// refused at once.
+pub(super) fn limit(request: &mut Request<Body>, most: u64) -> Result<(), TooLarge> {
+    let body = request.body_mut();
+    if body.size_hint().lower() > most {
+        return Err(TooLarge);
+    }
+    if body.size_hint().exact().is_none() {
+        *body = Body::Limited(Box::new(std::mem::take(body)), most);
+    }
+    Ok(())
 }
 
 /// Why a body broke off, and on whose side.
@@ -51,6 +70,9 @@ pub(in crate::proxy) enum BodyError {
     /// The client's body is not as long as its head said.
     #[error("the client's body is not as long as announced")]
     Length,
+    /// The client's body is larger than its site allows.
+    #[error("the client's body is larger than allowed")]
+    TooLarge,
     /// The upstream went away, or sent something that is no body.
     #[error("the upstream's body broke off")]
     Upstream(#[source] ReadError),
@@ -67,7 +89,7 @@ impl BodyError {
                 error.is_incomplete_message() || error.is_canceled() || error.is_closed() || is_reset(error)
             }
             Self::Gone(_) => true,
-            Self::Length | Self::Chunks(_) | Self::Upstream(_) | Self::H2(_) => false,
+            Self::Length | Self::TooLarge | Self::Chunks(_) | Self::Upstream(_) | Self::H2(_) => false,
         }
     }
 }
@@ -109,6 +131,18 @@ impl HttpBody for Body {
                 polled.map(|f| f.map(|f| f.map_err(BodyError::Client)))
             }
             Self::Request(body) => body.poll_frame(cx),
+            Self::Limited(body, left) => {
+                let polled = Pin::new(body).poll_frame(cx);
+                if let Poll::Ready(Some(Ok(frame))) = &polled
+                    && let Some(bytes) = frame.data_ref()
+                {
+                    let Some(less) = left.checked_sub(bytes.len() as u64) else {
+                        return Poll::Ready(Some(Err(BodyError::TooLarge)));
+                    };
+                    *left = less;
+                }
+                polled
+            }
             Self::Upstream(body) => body.poll_frame(cx),
             Self::H2(body, _) => Pin::new(body).poll_frame(cx).map(|f| f.map(|f| f.map_err(BodyError::H2))),
         }
@@ -120,6 +154,7 @@ impl HttpBody for Body {
             Self::Full(bytes) => bytes.is_none(),
             Self::Client(body, _) | Self::H2(body, _) => body.is_end_stream(),
             Self::Request(body) => body.is_over(),
+            Self::Limited(body, _) => body.is_end_stream(),
             Self::Upstream(body) => body.is_over(),
         }
     }
@@ -130,6 +165,7 @@ impl HttpBody for Body {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Self::Client(body, _) | Self::H2(body, _) => body.size_hint(),
             Self::Request(body) => body.size_hint(),
+            Self::Limited(body, _) => body.size_hint(),
             Self::Upstream(body) => body.left().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }

@@ -28,7 +28,7 @@ use super::access::Trace;
 use super::conn::ConnFacts;
 use super::route::NoRoute;
 use super::wire::{MAX_FIELDS, Refusal};
-use body::Body;
+use body::{Body, TooLarge};
 use forward::Errand;
 use interim::Interim;
 use reply::reply;
@@ -62,7 +62,7 @@ impl From<Response<Body>> for Exchange {
 /// Nothing waits here: of the request, only what the upstream needs of it is left when this returns.
 pub(in crate::proxy) fn exchange(
     worker: &Worker,
-    request: Request<Body>,
+    mut request: Request<Body>,
     facts: &ConnFacts,
     trace: &mut Trace,
 ) -> Exchange {
@@ -99,6 +99,11 @@ pub(in crate::proxy) fn exchange(
     if let Some(name) = site.redirect(&host) {
         trace.reason = Some("redirect");
         return redirect::to(&request, name, worker.proxy.options.https_port).into();
+    }
+    if let Some(most) = site.max_body()
+        && let Err(TooLarge) = body::limit(&mut request, most)
+    {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large");
     }
     match site.upstream(request.uri().path()) {
         Ok(upstream) => Exchange::Forwarded(Errand::new(&worker.pools, upstream, request, facts)),

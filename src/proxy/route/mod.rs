@@ -28,6 +28,8 @@ pub struct Site {
     pub redirect: Vec<(Fqdn, Fqdn)>,
     /// Whether we prove control of these names by http-01. If not, a challenge we do not know may be the app's.
     pub http01: bool,
+    /// The largest body of a request, in bytes, if there is a limit.
+    pub max_body: Option<u64>,
 }
 
 /// All sites, ready to be looked up. Building it cannot fail: of two sites with the same name the first has it.
@@ -43,6 +45,7 @@ pub(in crate::proxy) struct SiteEntry {
     routes: Vec<(Box<str>, Arc<Upstream>)>,
     redirect: HashMap<Fqdn, Fqdn>,
     http01: bool,
+    max_body: Option<u64>,
 }
 
 /// Why there is no upstream for a path.
@@ -62,9 +65,9 @@ impl RouteTable {
         let mut table = Self { exact: HashMap::with_capacity(names), wildcard: HashMap::new() };
         // Sites that lead to the same place share an upstream.
         let mut upstreams: HashMap<Target, Arc<Upstream>> = HashMap::new();
-        for site in sites {
-            let Site { names, routes, redirect, http01 } = site;
-            let entry = Arc::new(SiteEntry::new(routes, redirect, http01, &mut upstreams));
+        for mut site in sites {
+            let names = std::mem::take(&mut site.names);
+            let entry = Arc::new(SiteEntry::new(site, &mut upstreams));
             for name in names {
                 let entry = Arc::clone(&entry);
                 match &name {
@@ -91,14 +94,9 @@ impl RouteTable {
 }
 
 impl SiteEntry {
-    fn new(
-        given: Vec<(String, Target)>,
-        redirect: Vec<(Fqdn, Fqdn)>,
-        http01: bool,
-        upstreams: &mut HashMap<Target, Arc<Upstream>>,
-    ) -> Self {
+    fn new(site: Site, upstreams: &mut HashMap<Target, Arc<Upstream>>) -> Self {
         let mut routes: Vec<(Box<str>, Arc<Upstream>)> = Vec::new();
-        for (prefix, target) in given {
+        for (prefix, target) in site.routes {
             let prefix = prefix.trim_end_matches('/');
             if routes.iter().all(|(known, _)| **known != *prefix) {
                 let upstream =
@@ -107,7 +105,8 @@ impl SiteEntry {
             }
         }
         routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        Self { routes, redirect: redirect.into_iter().collect(), http01 }
+        let Site { redirect, http01, max_body, .. } = site;
+        Self { routes, redirect: redirect.into_iter().collect(), http01, max_body }
     }
 
     /// The name that requests for `host` are sent on to, if they are.
@@ -118,6 +117,11 @@ impl SiteEntry {
     /// Whether a challenge we did not post can be nobody else's.
     pub(in crate::proxy) fn http01(&self) -> bool {
         self.http01
+    }
+
+    /// The largest body of a request, if there is a limit.
+    pub(in crate::proxy) fn max_body(&self) -> Option<u64> {
+        self.max_body
     }
 
     /// The upstream for a path as it stands in the request.

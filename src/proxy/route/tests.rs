@@ -9,6 +9,7 @@ fn site(names: &[&str], routes: &[(&str, &str)]) -> Site {
             .collect(),
         redirect: Vec::new(),
         http01: true,
+        max_body: None,
     }
 }
 

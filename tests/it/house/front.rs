@@ -147,6 +147,7 @@ pub(crate) fn site(list: &[&str], app: SocketAddr) -> Site {
         routes: vec![("/".into(), target)],
         redirect: Vec::new(),
         http01: true,
+        max_body: None,
     }
 }
 
