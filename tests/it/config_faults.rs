@@ -79,6 +79,7 @@ fn what_is_not_built_is_an_unknown_key() {
         assert!(fault.contains(&format!("1:2: {key}: unknown key.")), "{fault}");
         assert!(fault.contains("Accepted: storage, workers, drain, listen, acme, log, site"), "{fault}");
     }
+    for key in ["hsts = true", "health = \"/up\"", "client_auth = {}"] {
         assert!(fault_in_site(key).contains("unknown key."), "{key}");
     }
 }
