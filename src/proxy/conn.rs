@@ -93,6 +93,9 @@ pub(in crate::proxy) enum ConnError {
     /// The client takes none of the bytes it asked for.
     #[error("the client does not read")]
     Stalled,
+    /// The client says nothing, not even when asked.
+    #[error("the client does not answer")]
+    Silent,
     /// A client that was asked to leave did not.
     #[error("the client did not close when asked to")]
     Lingering,

@@ -65,7 +65,6 @@ struct Worker {
     routes: View,
     access: Lines,
     pools: Pools,
-    h2: http::server::Server,
 }
 
 /// The bound sockets of one worker.
@@ -125,7 +124,6 @@ impl Proxy {
             routes: View::of(&self.routes),
             access: self.access.lines(),
             pools: Pools::new(&self.options),
-            h2: http::server::Server::new(),
             proxy: self,
         });
         // A drain of this worker's own: what its connections look at is shared with no other thread.

@@ -4,13 +4,16 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use ::http::Request;
 use tokio::net::TcpStream;
 
 use super::Worker;
+use super::access::Trace;
 use super::conn::{Alpn, Conn, ConnError, ConnFacts, Stream};
 use super::drain::Watcher;
-use super::http::h1::{self, Terms};
-use super::http::{self, server};
+use super::http::body::Body;
+use super::http::interim::Interim;
+use super::http::{self, Terms};
 use super::listener::Door;
 use super::tls::Accepted;
 
@@ -36,16 +39,15 @@ pub(in crate::proxy) async fn serve(
             }
         }
     };
+    let facts = Rc::clone(&conn.facts);
+    let terms = Terms { options: &worker.proxy.options, access: &worker.access };
+    let exchange = async |request: Box<Request<Body>>, trace: &mut Trace, interim: &Interim| {
+        http::exchange(worker, *request, &facts, trace).run(trace, interim).await
+    };
     match conn.alpn {
-        Alpn::H2 => server::serve(worker, conn, drain).await,
-        Alpn::Http11 | Alpn::Absent => {
-            let facts = Rc::clone(&conn.facts);
-            let terms = Terms { options: &worker.proxy.options, access: &worker.access };
-            h1::serve(terms, conn, drain, async |request, trace, interim| {
-                http::exchange(worker, *request, &facts, trace).run(trace, interim).await
-            })
-            .await
-        }
+        // Boxed: it is the larger one, and there is one of either for each connection.
+        Alpn::H2 => Box::pin(http::h2::serve(terms, conn, drain, exchange)).await,
+        Alpn::Http11 | Alpn::Absent => http::h1::serve(terms, conn, drain, exchange).await,
     }
 }
 

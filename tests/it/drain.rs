@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::house::app::{Answer, App, broken_body, no_body};
-use crate::house::client::{Client, get, h1, h1_over, h2, read};
+use crate::house::client::{Client, get, h1, h1_over, h2, h2_over, read};
 use crate::house::front::{Front, site};
 
 /// Longer than any of these tests takes.
@@ -143,6 +143,33 @@ async fn who_waits_in_the_queue_is_still_served() {
     second_asked.await.expect("no panic");
     assert_eq!(second.await.expect("no panic"), (200, "second".to_owned()));
     timeout(Duration::from_secs(10), front.ended()).await.expect("the queue is empty");
+}
+
+#[tokio::test]
+async fn an_http2_client_that_came_at_the_last_moment_is_served() {
+    let (mut app, mut front) = house_with(Options { max_connections: 1, ..Options::default() }).await;
+    let mut first = h1(front.https, "example.com").await;
+    let first = tokio::spawn(async move { first.send_request(get("/", "example.com")).await });
+    let asked = app.next().await;
+    // It has connected, and nobody shakes hands with it before the first is done: the drain has begun by then.
+    let tcp = TcpStream::connect(front.https).await.expect("the kernel accepts");
+    let second = tokio::spawn(async move {
+        let shown =
+            Client::offering(&["h2"]).hello_over(tcp, Some("example.com")).await.expect("a handshake");
+        let (mut sender, ended) = h2_over(shown).await;
+        let request = Request::get("https://example.com/").body(Full::default()).expect("a request");
+        let answer = read(sender.send_request(request).await.expect("an answer")).await;
+        (answer, ended.await.expect("no panic"))
+    });
+    front.drain().begin(GRACE);
+    asked.say("first");
+    first.await.expect("no panic").expect("an answer");
+    let answering = tokio::spawn(async move { app.next().await.say("just in time") });
+    let (answer, ended) = second.await.expect("no panic");
+    assert_eq!(answer, (200, "just in time".to_owned()));
+    ended.expect("a clean end, though the client would have stayed");
+    answering.await.expect("no panic");
+    timeout(Duration::from_secs(10), front.ended()).await.expect("nothing is left");
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 
 pub use lines::Batch;
 pub(in crate::proxy) use lines::Lines;
-pub(in crate::proxy) use record::{Meter, Record};
+pub(in crate::proxy) use record::Record;
 
 /// Where the workers' lines go. Cloning shares the queue.
 #[derive(Clone)]

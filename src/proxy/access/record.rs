@@ -1,6 +1,5 @@
 //! What is remembered of a request until its line is written.
 
-use std::cell::Cell;
 use std::mem;
 use std::rc::Rc;
 use std::time::Instant;
@@ -28,7 +27,6 @@ pub(in crate::proxy) struct Record {
     /// wanted for the next one.
     known: Known,
     received: u64,
-    meter: Option<Meter>,
     sent: u64,
     status: Option<StatusCode>,
     reason: Option<&'static str>,
@@ -42,16 +40,6 @@ struct Known {
     asked: usize,
     /// Where what the request said ends, and how it was answered begins.
     said: usize,
-}
-
-/// Counts the bytes of a body for the record.
-#[derive(Clone, Default)]
-pub(in crate::proxy) struct Meter(Rc<Cell<u64>>);
-
-impl Meter {
-    pub(in crate::proxy) fn add(&self, bytes: u64) {
-        self.0.set(self.0.get() + bytes);
-    }
 }
 
 impl Record {
@@ -68,17 +56,11 @@ impl Record {
             known: Known::of(request, facts, appender.scratch()),
             appender: Rc::clone(appender),
             received: 0,
-            meter: None,
             sent: 0,
             status: None,
             reason: None,
             whole: false,
         })
-    }
-
-    /// A meter for the body of the request, if it has one that is not counted otherwise.
-    pub(in crate::proxy) fn meter(&mut self) -> Meter {
-        self.meter.get_or_insert_default().clone()
     }
 
     /// The body of the request has so many bytes, as far as it has come.
@@ -130,8 +112,7 @@ impl Record {
         if let Some(reason) = reason {
             line.plain(key!("reason"), reason);
         }
-        let metered = self.meter.as_ref().map_or(0, |meter| meter.0.get());
-        line.number(key!("bytes_in"), self.received + metered);
+        line.number(key!("bytes_in"), self.received);
         line.number(key!("bytes_out"), self.sent);
         line.millis(key!("dur_ms"), took);
         line.written(answered);

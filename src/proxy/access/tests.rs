@@ -61,7 +61,7 @@ fn a_line_says_what_happened_and_keeps_the_query_to_itself() {
         .body(())
         .expect("a request");
     let mut record = begun(&lines, &request);
-    record.meter().add(3);
+    record.received(3);
     let mut tried = Tried::default();
     tried.note(&"127.0.0.1:1".into());
     tried.note(&"[::1]:1".into());

@@ -1,7 +1,6 @@
 //! The body type of the house: bytes pass through as they arrive, trailers too, and nothing is gathered up.
 
-use std::error::Error as _;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,7 +10,7 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use thiserror::Error;
 
 use super::h1::RequestBody;
-use crate::proxy::access::Meter;
+use super::h2;
 use crate::proxy::upstream::h1::{ReadError, ResponseBody};
 use crate::proxy::upstream::h2::Seat;
 use crate::proxy::wire::chunked::ChunkError;
@@ -29,8 +28,8 @@ pub(in crate::proxy) enum Body {
     Full(Option<Bytes>),
     /// What a client sends over HTTP/1.1.
     Request(RequestBody),
-    /// What a client sends over HTTP/2, counted if somebody wants to know.
-    Client(Incoming, Option<Meter>),
+    /// The same over HTTP/2.
+    Stream(h2::RequestBody),
     /// What a client sends, as long as it is not more than this.
     Limited(Box<Body>, u64),
     /// What an upstream sends over HTTP/1.1, together with the connection it comes on.
@@ -58,12 +57,12 @@ pub(super) fn limit(request: &mut Request<Body>, most: u64) -> Result<(), TooLar
 /// Why a body broke off, and on whose side.
 #[derive(Debug, Error)]
 pub(in crate::proxy) enum BodyError {
-    /// The client went away, or sent something that is no body.
-    #[error("the client's body broke off")]
-    Client(#[source] hyper::Error),
     /// The client went away.
     #[error("the client's body broke off")]
     Gone(#[source] io::Error),
+    /// The client reset its stream, went away, or sent something that is no body.
+    #[error("the client's body broke off")]
+    Stream(#[source] ::h2::Error),
     /// What the client sent is no chunked body.
     #[error("the client's body is malformed")]
     Chunks(#[source] ChunkError),
@@ -85,28 +84,11 @@ impl BodyError {
     /// Whether the client went away, rather than sent something wrong.
     pub(in crate::proxy) fn is_absence(&self) -> bool {
         match self {
-            Self::Client(error) => {
-                error.is_incomplete_message() || error.is_canceled() || error.is_closed() || is_reset(error)
-            }
+            Self::Stream(error) => !error.is_library(),
             Self::Gone(_) => true,
             Self::Length | Self::TooLarge | Self::Chunks(_) | Self::Upstream(_) | Self::H2(_) => false,
         }
     }
-}
-
-/// Whether the connection or the stream broke underneath.
-fn is_reset(error: &hyper::Error) -> bool {
-    let mut source = error.source();
-    while let Some(error) = source {
-        // hyper says with the same type that bytes are missing and that they are wrong.
-        let broke =
-            |error: &io::Error| !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData);
-        if error.downcast_ref().is_some_and(broke) || error.downcast_ref().is_some_and(h2::Error::is_reset) {
-            return true;
-        }
-        source = error.source();
-    }
-    false
 }
 
 impl HttpBody for Body {
@@ -120,17 +102,8 @@ impl HttpBody for Body {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Client(body, meter) => {
-                let polled = Pin::new(body).poll_frame(cx);
-                if let Some(meter) = meter
-                    && let Poll::Ready(Some(Ok(frame))) = &polled
-                    && let Some(bytes) = frame.data_ref()
-                {
-                    meter.add(bytes.len() as u64);
-                }
-                polled.map(|f| f.map(|f| f.map_err(BodyError::Client)))
-            }
             Self::Request(body) => body.poll_frame(cx),
+            Self::Stream(body) => body.poll_frame(cx),
             Self::Limited(body, left) => {
                 let polled = Pin::new(body).poll_frame(cx);
                 if let Poll::Ready(Some(Ok(frame))) = &polled
@@ -152,8 +125,9 @@ impl HttpBody for Body {
         match self {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_none(),
-            Self::Client(body, _) | Self::H2(body, _) => body.is_end_stream(),
+            Self::H2(body, _) => body.is_end_stream(),
             Self::Request(body) => body.is_over(),
+            Self::Stream(body) => body.is_over(),
             Self::Limited(body, _) => body.is_end_stream(),
             Self::Upstream(body) => body.is_over(),
         }
@@ -163,8 +137,9 @@ impl HttpBody for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            Self::Client(body, _) | Self::H2(body, _) => body.size_hint(),
+            Self::H2(body, _) => body.size_hint(),
             Self::Request(body) => body.size_hint(),
+            Self::Stream(body) => body.size_hint(),
             Self::Limited(body, _) => body.size_hint(),
             Self::Upstream(body) => body.left().map_or_else(SizeHint::default, SizeHint::with_exact),
         }

@@ -8,6 +8,7 @@ pub(in crate::proxy) mod body;
 mod date;
 pub(in crate::proxy) mod forward;
 pub(in crate::proxy) mod h1;
+pub(in crate::proxy) mod h2;
 pub(in crate::proxy) mod headers;
 mod host;
 pub(in crate::proxy) mod interim;
@@ -16,22 +17,31 @@ mod patience;
 mod plain;
 mod redirect;
 pub(in crate::proxy) mod reply;
-mod response;
-pub(in crate::proxy) mod server;
+mod shape;
 pub(in crate::proxy) mod upgrade;
-mod watch;
+
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 
-use super::Worker;
-use super::access::Trace;
+use super::access::{Lines, Trace};
 use super::conn::ConnFacts;
 use super::route::NoRoute;
 use super::wire::{MAX_FIELDS, Refusal};
+use super::{Options, Worker};
 use body::{Body, TooLarge};
 use forward::Errand;
 use interim::Interim;
 use reply::reply;
+
+/// How long the first request of a connection that was accepted at the last moment may take to come.
+const NEWCOMER: Duration = Duration::from_secs(1);
+
+/// What a connection is served with.
+pub(in crate::proxy) struct Terms<'a> {
+    pub(in crate::proxy) options: &'a Options,
+    pub(in crate::proxy) access: &'a Lines,
+}
 
 /// What becomes of a request.
 pub(in crate::proxy) enum Exchange {

@@ -144,7 +144,13 @@ pub(crate) async fn h2(
     to: SocketAddr,
     name: &str,
 ) -> (http2::SendRequest<Full<Bytes>>, tokio::task::JoinHandle<hyper::Result<()>>) {
-    let shown = Client::offering(&["h2"]).hello(to, Some(name)).await.expect("a handshake");
+    h2_over(Client::offering(&["h2"]).hello(to, Some(name)).await.expect("a handshake")).await
+}
+
+/// The same where hands have been shaken.
+pub(crate) async fn h2_over(
+    shown: Shown,
+) -> (http2::SendRequest<Full<Bytes>>, tokio::task::JoinHandle<hyper::Result<()>>) {
     assert_eq!(shown.alpn.as_deref(), Some("h2"));
     let io = TokioIo::new(shown.io);
     let (sender, conn) = http2::handshake(TokioExecutor::new(), io).await.expect("a connection");

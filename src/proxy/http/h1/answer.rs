@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response, StatusCode, Version};
 
 use super::client::Client;
-use super::head::{self, Shape};
+use super::head;
 use super::send::{SendError, send};
 use super::{Line, RequestBody};
 use crate::proxy::access::{Record, Trace};
@@ -17,6 +17,7 @@ use crate::proxy::http::interim::Interim;
 use crate::proxy::http::outgoing::Outgoing;
 use crate::proxy::http::patience::Patience;
 use crate::proxy::http::reply::reply;
+use crate::proxy::http::shape::Shape;
 use crate::proxy::http::upgrade::Tunnel;
 use crate::proxy::{scratch, wire};
 use wire::ResponseFraming as Framing;

@@ -2,43 +2,12 @@
 
 use std::io::Write;
 
-use http::header::{CONTENT_LENGTH, DATE};
-use http::{HeaderMap, Method, Response, StatusCode, Version};
-use hyper::body::Body as _;
+use http::header::DATE;
+use http::{HeaderMap, StatusCode, Version};
 
-use crate::proxy::http::body::Body;
 use crate::proxy::http::date;
+use crate::proxy::http::shape::Shape;
 use crate::proxy::wire::ResponseFraming as Framing;
-
-/// How a response is framed for its client, by the request's method and version (RFC 9112 section 6.3).
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Shape {
-    pub(super) framing: Framing,
-    /// A length the head has to say and does not say yet.
-    length: Option<u64>,
-}
-
-impl Shape {
-    pub(super) fn of(response: &Response<Body>, method: &Method, version: Version) -> Self {
-        let status = response.status();
-        let said = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let exact = response.body().size_hint().exact();
-        if status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-            return Self { framing: Framing::Empty, length: None };
-        }
-        if *method == Method::HEAD {
-            // What a GET would have got; an upstream that did not say it is not spoken for.
-            let length = exact.filter(|&length| said.is_none() && length > 0);
-            return Self { framing: Framing::Empty, length };
-        }
-        match (said, exact) {
-            (Some(length), _) => Self { framing: Framing::Length(length), length: None },
-            (None, Some(length)) => Self { framing: Framing::Length(length), length: Some(length) },
-            (None, None) if version == Version::HTTP_11 => Self { framing: Framing::Chunked, length: None },
-            (None, None) => Self { framing: Framing::Close, length: None },
-        }
-    }
-}
 
 /// Writes the head of a final response to `out`. `keep` says whether the connection goes on afterwards.
 pub(super) fn write(
@@ -94,8 +63,11 @@ fn begin(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap) {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use http::header::CONTENT_LENGTH;
+    use http::{Method, Response};
 
     use super::*;
+    use crate::proxy::http::body::Body;
 
     fn response(status: u16, length: Option<u64>, body: &'static str) -> Response<Body> {
         let mut response = Response::builder().status(status);
@@ -103,28 +75,6 @@ mod tests {
             response = response.header(CONTENT_LENGTH, length);
         }
         response.body(Body::from(Bytes::from_static(body.as_bytes()))).expect("a response")
-    }
-
-    #[test]
-    fn a_body_ends_where_the_client_can_see_it() {
-        for (method, status, said, body, framing, length) in [
-            (Method::GET, 200, Some(5), "hello", Framing::Length(5), None),
-            (Method::GET, 200, None, "hello", Framing::Length(5), Some(5)),
-            (Method::GET, 200, None, "", Framing::Length(0), Some(0)),
-            (Method::HEAD, 200, Some(5), "", Framing::Empty, None),
-            (Method::HEAD, 404, None, "hello", Framing::Empty, Some(5)),
-            (Method::HEAD, 200, None, "", Framing::Empty, None),
-            (Method::GET, 204, None, "", Framing::Empty, None),
-            (Method::GET, 304, Some(5), "", Framing::Empty, None),
-            (Method::GET, 101, None, "", Framing::Empty, None),
-        ] {
-            let response = response(status, said, body);
-            assert_eq!(
-                Shape::of(&response, &method, Version::HTTP_11),
-                Shape { framing, length },
-                "{method} {status} {said:?} {body}"
-            );
-        }
     }
 
     #[test]

@@ -18,14 +18,12 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 
 use http::header::ALLOW;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use self::answer::{After, answer};
 use self::client::Client;
-use self::head::Shape;
 use self::linger::{farewell, linger};
 use self::send::{SendError, send};
 use super::body::Body;
@@ -33,22 +31,14 @@ use super::interim::Interim;
 use super::outgoing::Outgoing;
 use super::patience::Patience;
 use super::reply::reply;
-use crate::proxy::Options;
-use crate::proxy::access::{Lines, Trace};
+use super::shape::Shape;
+use super::{NEWCOMER, Terms};
+use crate::proxy::access::Trace;
 use crate::proxy::conn::{Conn, ConnError, ConnFacts};
 use crate::proxy::drain::Watcher;
 use crate::proxy::{scratch, wire};
 
 pub(in crate::proxy) use self::body::RequestBody;
-
-/// How long the first request of a connection that was accepted at the last moment may take to come.
-const NEWCOMER: Duration = Duration::from_secs(1);
-
-/// What a connection is served with.
-pub(in crate::proxy) struct Terms<'a> {
-    pub(in crate::proxy) options: &'a Options,
-    pub(in crate::proxy) access: &'a Lines,
-}
 
 /// Serves a connection until it ends, then what it was upgraded to, if it was. `exchange` answers its
 /// requests.

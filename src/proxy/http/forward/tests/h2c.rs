@@ -1,10 +1,13 @@
 //! HTTP/2 on either side.
 
+use ::h2::server;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
-use hyper::body::Frame;
+use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc;
 
 use super::*;
@@ -128,13 +131,13 @@ fn a_call_that_the_client_gives_up_is_given_up_upstream() {
         let (sender, body) = fed();
         let call = spawn_local(client.send_request(request("POST", body)));
         let mut server =
-            h2::server::handshake(listener.accept().await.expect("a connection").0).await.expect("HTTP/2");
+            server::handshake(listener.accept().await.expect("a connection").0).await.expect("HTTP/2");
         let (_request, mut answer) = server.accept().await.expect("a stream").expect("a request");
         spawn_local(async move { while server.accept().await.is_some() {} });
         call.abort();
         drop(sender);
         let reset = std::future::poll_fn(|cx| answer.poll_reset(cx)).await.expect("a reset");
-        assert_eq!(reset, h2::Reason::CANCEL);
+        assert_eq!(reset, ::h2::Reason::CANCEL);
     });
 }
 
@@ -148,12 +151,12 @@ fn a_connection_that_goes_away_is_opened_again() {
         let call = spawn_local(client.send_request(request("GET", Fed(None))));
         // The first connection refuses the stream unseen, the second is gone before it is used again.
         let mut server =
-            h2::server::handshake(listener.accept().await.expect("a connection").0).await.expect("HTTP/2");
+            server::handshake(listener.accept().await.expect("a connection").0).await.expect("HTTP/2");
         let (_, mut answer) = server.accept().await.expect("a stream").expect("a request");
-        answer.send_reset(h2::Reason::REFUSED_STREAM);
+        answer.send_reset(::h2::Reason::REFUSED_STREAM);
         spawn_local(async move { while server.accept().await.is_some() {} });
         let mut server =
-            h2::server::handshake(listener.accept().await.expect("a connection").0).await.expect("HTTP/2");
+            server::handshake(listener.accept().await.expect("a connection").0).await.expect("HTTP/2");
         let (_, mut answer) = server.accept().await.expect("a stream").expect("the same request");
         answer.send_response(Response::new(()), true).expect("an open stream");
         let serving = spawn_local(async move {
@@ -167,7 +170,7 @@ fn a_connection_that_goes_away_is_opened_again() {
 
         let call = spawn_local(client.send_request(request("POST", Fed(None))));
         let mut server =
-            h2::server::handshake(listener.accept().await.expect("a connection").0).await.expect("HTTP/2");
+            server::handshake(listener.accept().await.expect("a connection").0).await.expect("HTTP/2");
         let (_, mut answer) = server.accept().await.expect("a stream").expect("a request");
         answer.send_response(Response::new(()), true).expect("an open stream");
         spawn_local(async move { while server.accept().await.is_some() {} });
@@ -176,9 +179,9 @@ fn a_connection_that_goes_away_is_opened_again() {
 }
 
 /// An app over HTTP/2 that takes one stream at a time on a connection.
-async fn narrow(listener: &TcpListener) -> h2::server::Connection<TcpStream, Bytes> {
+async fn narrow(listener: &TcpListener) -> server::Connection<TcpStream, Bytes> {
     let (io, _) = listener.accept().await.expect("a connection");
-    h2::server::Builder::new().max_concurrent_streams(1).handshake(io).await.expect("HTTP/2")
+    server::Builder::new().max_concurrent_streams(1).handshake(io).await.expect("HTTP/2")
 }
 
 #[test]
@@ -211,7 +214,7 @@ fn a_connection_that_died_unnoticed_costs_a_get_nothing() {
         let mut client = h2_client(&front).await;
         let call = spawn_local(client.send_request(request("GET", Fed(None))));
         let mut server =
-            h2::server::handshake(listener.accept().await.expect("a connection").0).await.expect("HTTP/2");
+            server::handshake(listener.accept().await.expect("a connection").0).await.expect("HTTP/2");
         let (_, mut answer) = server.accept().await.expect("a stream").expect("a request");
         answer.send_response(Response::new(()), true).expect("an open stream");
         let first = tokio::select! {
@@ -224,7 +227,7 @@ fn a_connection_that_died_unnoticed_costs_a_get_nothing() {
         let (_, _unanswered) = server.accept().await.expect("a stream").expect("a request");
         drop(server);
         let mut server =
-            h2::server::handshake(listener.accept().await.expect("a connection").0).await.expect("HTTP/2");
+            server::handshake(listener.accept().await.expect("a connection").0).await.expect("HTTP/2");
         let (_, mut answer) = server.accept().await.expect("a stream").expect("the same request");
         answer.send_response(Response::new(()), true).expect("an open stream");
         spawn_local(async move { while server.accept().await.is_some() {} });

@@ -13,18 +13,15 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::super::body::Body;
-use super::super::h1::{self, Terms};
 use super::super::interim::Interim;
+use super::super::{Terms, h1, h2};
 use super::Errand;
 use crate::proxy::Options;
 use crate::proxy::access::{AccessLog, Trace};
@@ -74,34 +71,21 @@ impl Front {
 
     async fn serve(self, io: TcpStream, client: SocketAddr, shared: Rc<(Pools, Upstream, Options)>) {
         let mut preface = [0; 3];
-        let h2 = io.peek(&mut preface).await.is_ok() && preface == *b"PRI";
+        let is_h2 = io.peek(&mut preface).await.is_ok() && preface == *b"PRI";
         let facts = Rc::new(facts(client));
-        if !h2 {
-            let conn = Conn { io: Stream::Clear(io), facts: Rc::clone(&facts), alpn: Alpn::Absent };
-            let terms = Terms { options: &shared.2, access: &AccessLog::off().lines() };
-            let (_drain, watcher) = drain::channel();
-            let exchange = async |request: Box<Request<Body>>, trace: &mut Trace, interim: &Interim| {
-                let response = Errand::new(&shared.0, &shared.1, *request, &facts).run(trace, interim).await;
-                self.said.borrow_mut().push(Said::of(trace));
-                response
-            };
-            let _ = h1::serve(terms, conn, watcher, exchange).await;
-            return;
-        }
-        let (said, shared) = (Rc::clone(&self.said), Rc::clone(&shared));
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (said, shared, facts) = (Rc::clone(&said), Rc::clone(&shared), Rc::clone(&facts));
-            async move {
-                let (mut trace, interim) = (Trace::default(), Interim::default());
-                let request = request.map(|body| Body::Client(body, None));
-                let errand = Errand::new(&shared.0, &shared.1, request, &facts);
-                let response = errand.run(&mut trace, &interim).await;
-                said.borrow_mut().push(Said::of(&trace));
-                Ok::<Response<Body>, std::convert::Infallible>(response)
-            }
-        });
-        let server = hyper::server::conn::http2::Builder::new(Local);
-        let _ = server.serve_connection(TokioIo::new(io), service).await;
+        let exchange = async |request: Box<Request<Body>>, trace: &mut Trace, interim: &Interim| {
+            let response = Errand::new(&shared.0, &shared.1, *request, &facts).run(trace, interim).await;
+            self.said.borrow_mut().push(Said::of(trace));
+            response
+        };
+        let alpn = if is_h2 { Alpn::H2 } else { Alpn::Absent };
+        let conn = Conn { io: Stream::Clear(io), facts: Rc::clone(&facts), alpn };
+        let terms = Terms { options: &shared.2, access: &AccessLog::off().lines() };
+        let (_drain, watcher) = drain::channel();
+        let _ = match alpn {
+            Alpn::H2 => h2::serve(terms, conn, watcher, exchange).await,
+            Alpn::Http11 | Alpn::Absent => h1::serve(terms, conn, watcher, exchange).await,
+        };
     }
 
     /// A raw connection to the front.
@@ -206,8 +190,13 @@ impl Wire {
 
     /// Everything until the other side ends, however it does.
     pub(in crate::proxy::http) async fn rest(&mut self) -> String {
+        text(self.rest_in_bytes().await)
+    }
+
+    /// The same, whatever it means.
+    pub(in crate::proxy::http) async fn rest_in_bytes(&mut self) -> Vec<u8> {
         while matches!(self.io.read_buf(&mut self.inbox).await, Ok(1..)) {}
-        text(std::mem::take(&mut self.inbox))
+        std::mem::take(&mut self.inbox)
     }
 
     /// Says that nothing more will come, and goes on reading.

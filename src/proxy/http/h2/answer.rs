@@ -1,0 +1,152 @@
+//! One exchange with a client, from the head of its request to the last byte of its response.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::header::{CONTENT_LENGTH, DATE, EXPECT};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
+
+use super::body::Upload;
+use super::send::{SendError, send};
+use super::stall::Stall;
+use super::{Line, RequestBody};
+use crate::proxy::access::{Record, Trace};
+use crate::proxy::http::body::Body;
+use crate::proxy::http::date;
+use crate::proxy::http::interim::Interim;
+use crate::proxy::http::reply::reply;
+use crate::proxy::http::shape::Shape;
+
+/// How an exchange has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    Answered,
+    /// The client reset it before there was an answer.
+    Aborted,
+}
+
+/// Exchanges one request. When this returns, the response has been handed to the connection, or the stream is over.
+pub(super) async fn answer<E>(
+    line: &Line<'_>,
+    exchange: &E,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) -> Ended
+where
+    E: AsyncFn(Box<Request<Body>>, &mut Trace, &Interim) -> Response<Body>,
+{
+    let options = line.terms.options;
+    let (request, upload, mut expects) = body(request);
+    let method = request.method().clone();
+    let mut record = Record::begin(line.terms.access, &request, line.facts);
+    let (mut trace, interim) = (Trace::default(), Interim::default());
+    let exchanged = {
+        let mut exchanging = pin!(exchange(request, &mut trace, &interim));
+        let mut stall = Stall::new(options.stall);
+        poll_fn(|cx| {
+            let polled = exchanging.as_mut().poll(cx);
+            let (starving, received) =
+                upload.as_ref().map_or((false, 0), |upload| (upload.starving.get(), upload.received.get()));
+            // Nobody asks before the upstream is ready for the body (RFC 9110 section 10.1.1).
+            if expects && starving {
+                expects = false;
+                tell(&mut respond, StatusCode::CONTINUE, HeaderMap::new());
+            }
+            for (status, headers) in interim.take() {
+                tell(&mut respond, status, headers);
+            }
+            match polled {
+                Poll::Ready(response) => Poll::Ready(Ok(response)),
+                Poll::Pending if respond.poll_reset(cx).is_ready() => Poll::Ready(Err(Lost::Client)),
+                Poll::Pending => stall.poll(cx, starving, received).map(|()| Err(Lost::Body)),
+            }
+        })
+        .await
+    };
+    let response = match exchanged {
+        Ok(response) => response,
+        Err(Lost::Body) => {
+            trace.reason = Some("body_timeout");
+            reply(StatusCode::REQUEST_TIMEOUT, "body_timeout")
+        }
+        // The record is dropped without an answer, which says what became of it.
+        Err(Lost::Client) => return Ended::Aborted,
+    };
+    if let Some(record) = &mut record {
+        record.answered(response.status(), &trace);
+    }
+    let shape = Shape::of(&response, &method, Version::HTTP_2);
+    let (head, body) = head(response, &shape);
+    let sent = match respond.send_response(head, shape.is_empty()) {
+        Err(_) => Err(SendError::Client),
+        Ok(_) if shape.is_empty() => Ok(()),
+        Ok(mut stream) => {
+            let count = |bytes| {
+                if let Some(record) = &mut record {
+                    record.sent(bytes);
+                }
+            };
+            send(&mut stream, body, options.stall, count).await
+        }
+    };
+    if let Some(record) = &mut record {
+        record.received(upload.map_or(0, |upload| upload.received.get()));
+        match sent {
+            Ok(()) => record.finish(),
+            Err(SendError::Client) => {}
+            Err(SendError::Stalled) => record.broken("client_stalled"),
+            Err(SendError::Body(error)) => {
+                tracing::debug!(%error, "a response broke off");
+                record.broken("response_broken");
+            }
+        }
+    }
+    Ended::Answered
+}
+
+/// Why nobody waits for a response any more.
+enum Lost {
+    /// The client has reset the stream.
+    Client,
+    /// It stopped sending the body that it announced.
+    Body,
+}
+
+/// The request as it is forwarded, what there is to know about its body if it has one, and whether the client waits to
+/// be told that it is wanted.
+fn body(request: Request<RecvStream>) -> (Box<Request<Body>>, Option<Rc<Upload>>, bool) {
+    let (parts, stream) = request.into_parts();
+    if stream.is_end_stream() {
+        return (Box::new(Request::from_parts(parts, Body::Empty)), None, false);
+    }
+    let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let expects =
+        parts.headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let upload = Rc::new(Upload::default());
+    let body = Body::Stream(RequestBody::new(stream, length, Rc::clone(&upload)));
+    (Box::new(Request::from_parts(parts, body)), Some(upload), expects)
+}
+
+/// Tells the client what is said before the answer. If it cannot be told, that shows where the answer is waited for.
+fn tell(respond: &mut SendResponse<Bytes>, status: StatusCode, headers: HeaderMap) {
+    let mut interim = Response::new(());
+    *interim.status_mut() = status;
+    *interim.headers_mut() = headers;
+    let _ = respond.send_informational(interim);
+}
+
+/// The head as an HTTP/2 client gets it, and what follows it.
+fn head(response: Response<Body>, shape: &Shape) -> (Response<()>, Body) {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = shape.length {
+        parts.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    // RFC 9110 section 6.6.1: whoever forwards a response adds what is missing.
+    parts.headers.entry(DATE).or_insert_with(date::value);
+    (Response::from_parts(parts, ()), body)
+}
