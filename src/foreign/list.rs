@@ -51,8 +51,10 @@ impl List {
     pub fn parse(path: &Path, text: &[u8]) -> Result<Self, Vec<LineFault>> {
         let mut faults = Vec::new();
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut index: HashMap<Name, Entry> = HashMap::new();
-        let mut places: HashMap<(&str, &str), u32> = HashMap::new();
+        // Growing a map is hashing all of it again.
+        let lines = text.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let mut index: HashMap<Name, Entry> = HashMap::with_capacity(lines);
+        let mut places: HashMap<(&str, &str), u32> = HashMap::with_capacity(lines);
         let mut files: Vec<((&str, &str), Vec<Name>)> = Vec::new();
         for (line, bytes) in (1..).zip(text.split(|byte| *byte == b'\n')) {
             let mut fault = |what| faults.push(LineFault { line: line as usize, what });

@@ -120,7 +120,9 @@ impl Source {
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, ForeignError> {
     let fault = |source| ForeignError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(fault)?;
-    let mut bytes = Zeroizing::new(Vec::new());
+    let size = file.metadata().map_err(fault)?.len().min(MAX_FILE) as usize;
+    // Room for all of it: a buffer that grows leaves copies of keys behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size + 1));
     file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(fault)?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(fault(io::Error::other("it is larger than 1 MiB")));

@@ -2,8 +2,11 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// How to log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +36,7 @@ impl Options {
         level.split(',').all(|part| {
             let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
             Self::LEVELS.contains(&level.trim().to_ascii_lowercase().as_str())
-        }) && EnvFilter::builder().parse(level).is_ok()
+        }) && level.parse::<Targets>().is_ok()
     }
 
     /// The libraries under us speak only of trouble, unless a directive names them.
@@ -51,17 +54,16 @@ impl Options {
 
 /// Sends this process's log to standard error from now on; only the first call has an effect.
 pub fn start(options: &Options) {
-    let filter = EnvFilter::builder().parse_lossy(options.filter());
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_span_events(FmtSpan::NONE)
-        .with_ansi(options.color && io::stderr().is_terminal());
+    // What was not understood was a fault of the configuration.
+    let filter: Targets = options.filter().parse().unwrap_or_default();
+    let color = options.color && io::stderr().is_terminal();
     // A second subscriber is refused; in tests many houses start in one process and the first one speaks.
     let outcome = if options.json {
-        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        let lines = layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
+        registry().with(filter).with(lines.with_writer(io::stderr).with_ansi(color)).try_init()
     } else {
-        builder.with_target(false).try_init()
+        let lines = layer().with_target(false).with_writer(io::stderr).with_ansi(color);
+        registry().with(filter).with(lines).try_init()
     };
     drop(outcome);
 }
