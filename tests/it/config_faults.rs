@@ -300,3 +300,83 @@ fn one_flag_cannot_speak_of_many_sites() {
         config::load(&Purpose::Serve { file: Some(file) }, &Flags::default(), &env).expect_err("which?");
     assert!(faults.to_string().starts_with("TLS_DOMAIN: the file has 2 sites"), "{faults}");
 }
+
+/// The faults of a configuration beside which these lists lie, without the names of folders.
+fn faults_with_lists(text: &str, lists: &[(&str, &str)]) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a directory");
+    for (name, lines) in lists {
+        std::fs::write(folder.path().join(name), lines).expect("written");
+    }
+    let file = folder.path().join("x.toml");
+    std::fs::write(&file, text).expect("written");
+    let faults = config::load(&Purpose::Serve { file: Some(file) }, &Flags::default(), &Env::default());
+    let here = format!("{}/", folder.path().display());
+    faults.err().map_or_else(Vec::new, |faults| {
+        faults.to_string().lines().map(|line| line.replace(&here, "")).collect()
+    })
+}
+
+#[test]
+fn a_name_stands_in_one_list_or_in_one_site() {
+    let site = |about: &str| format!("[[site]]\n{about}\nto = 1\n");
+    let text = [
+        "domains = [\"a.example\", \"e.example\"]",
+        "certificates = \"one\"",
+        "certificates = \"two\"",
+        "domains = [\"c.example\", \"d.example\"]",
+    ];
+    let lists =
+        [("one", "a.example x.pem\nb.example x.pem\n"), ("two", "c.example x.pem\nb.example x.pem\n")];
+    assert_eq!(
+        faults_with_lists(&text.map(site).concat(), &lists),
+        [
+            "one:1:1: a.example is given twice, first at x.toml:2:12. Accepted: each name once",
+            "two:2:1: b.example is given twice, first at one:2:1. Accepted: each name once",
+            "x.toml:11:12: site.domains: c.example is given twice, first at two:1:1. Accepted: each name once",
+        ]
+    );
+}
+
+#[test]
+fn a_list_names_the_domains_and_is_there() {
+    let also = |key: &str| format!("[[site]]\ncertificates = \"list\"\n{key}\nto = 1\n");
+    let list = [("list", "a.example x.pem\n*.b.example x.pem\n")];
+    for (key, place) in [
+        ("domains = [\"c.example\"]", "x.toml:3:11: site.domains: "),
+        ("cert = \"x.pem\"", "x.toml:3:8: site.cert: "),
+        ("issuer = \"acme\"", "x.toml:3:10: site.issuer: "),
+    ] {
+        let faults = faults_with_lists(&also(key), &list);
+        let what = "the list names the site's domains and their certificates. Accepted: certificates alone";
+        assert_eq!(faults, [format!("{place}{what}")]);
+    }
+    let redirect = |from: &str| also(&format!("redirect = {{ \"{from}\" = \"a.example\" }}"));
+    assert_eq!(faults_with_lists(&redirect("www.b.example"), &list), [""; 0]);
+    let faults = faults_with_lists(&redirect("b.example"), &list);
+    assert!(faults[0].contains("b.example is not one of the site's domains"), "{faults:?}");
+    let faults = faults_with_lists(&also(""), &[]);
+    assert!(
+        faults[0].starts_with("x.toml:2:16: site.certificates: list: there is no such file."),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_list_needs_no_file_of_sites() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let list = folder.path().join("list");
+    std::fs::write(&list, "a.example x.pem\n").expect("written");
+    let list = list.to_str().expect("text");
+    let flags = Flags { certificates: Some(list.into()), to: Some("3000".into()), ..Flags::default() };
+    let env = Env::of([("TLS_CERTIFICATES", list), ("TARGET", "3000")]);
+    for (flags, env) in [(&flags, &Env::default()), (&Flags::default(), &env)] {
+        let settings = config::load(&Purpose::Direct, flags, env).unwrap_or_else(|faults| panic!("{faults}"));
+        assert_eq!(settings.unnamed().expect("a name").to_string(), "a.example");
+    }
+    let wrong = Env::of([("TLS_CERTIFICATES", "/no/such/list"), ("TARGET", "3000")]);
+    let faults = config::load(&Purpose::Direct, &Flags::default(), &wrong).expect_err("no list");
+    assert!(
+        faults.to_string().starts_with("TLS_CERTIFICATES: /no/such/list: there is no such file."),
+        "{faults}"
+    );
+}
