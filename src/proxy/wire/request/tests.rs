@@ -1,3 +1,5 @@
+use http::StatusCode;
+
 use super::*;
 
 /// Parses input that arrives in pieces of `size` bytes, as a connection does it.
@@ -223,6 +225,22 @@ fn what_can_be_read_in_two_ways_is_not_read() {
             let found = arriving(text.as_bytes(), size);
             assert_eq!(found.err(), Some(refusal), "{text:?} in pieces of {size}");
         }
+    }
+}
+
+#[test]
+fn every_refusal_is_explained_to_operators() {
+    let manual = include_str!("../../../../docs/operations.md");
+    let (statuses, malformed) = manual.split_once("### Requests that are not read").expect("both tables");
+    let limits = [Refusal::TARGET_TOO_LONG, Refusal::TOO_MANY_FIELDS, Refusal::HEAD_TOO_LARGE];
+    for Refusal { status, reason } in REFUSED.iter().map(|&(_, refusal)| refusal).chain(limits) {
+        let (table, begin) = match status {
+            StatusCode::BAD_REQUEST => (malformed, "| ".to_owned()),
+            status => (statuses, format!("| {} | ", status.as_u16())),
+        };
+        let word = format!("`{reason}`");
+        let row = table.lines().find(|line| line.starts_with(&begin) && line.contains(&word));
+        assert!(row.is_some(), "{status}: {reason} is in no table");
     }
 }
 
