@@ -42,7 +42,7 @@ bench: compiler
 # On the stable toolchain: without a sanitizer, which a program that forbids unsafe code can do without.
 fuzz: compiler
 	command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
-	for target in request response chunked; do \
+	for target in request response chunked connection; do \
 		mkdir -p $(FUZZ_MEMORY)/$$target && \
 		$(CARGO) fuzz run --sanitizer none $$target $(FUZZ_MEMORY)/$$target fuzz/corpus/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \

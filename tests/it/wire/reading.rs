@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sidegate::proxy::wire::chunked::{Decoder, Step};
 use sidegate::proxy::wire::{Framing, Request, request};
 
@@ -14,7 +14,7 @@ pub(crate) struct Reading {
 }
 
 /// One message, as far as it was there.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Message {
     pub(crate) method: String,
     /// As it came, or as a URI is written that was made of it.
