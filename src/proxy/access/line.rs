@@ -23,12 +23,14 @@ pub(super) struct Fields<'a>(pub(super) &'a mut Vec<u8>);
 
 impl Fields<'_> {
     /// Text that comes from outside, or might.
+    #[inline]
     pub(super) fn text(&mut self, key: Key, value: &[u8]) {
         self.key(key);
         self.quoted(value);
     }
 
     /// Text that needs no escape: a word of our own, a name.
+    #[inline]
     pub(super) fn plain(&mut self, key: Key, value: &str) {
         self.key(key);
         self.0.push(b'"');
@@ -43,7 +45,7 @@ impl Fields<'_> {
                 self.key(key);
                 for (before, octet) in [b'"', b'.', b'.', b'.'].into_iter().zip(ip.octets()) {
                     self.0.push(before);
-                    self.decimal(octet);
+                    self.decimal(octet.into());
                 }
                 self.0.push(b'"');
             }
@@ -52,6 +54,7 @@ impl Fields<'_> {
     }
 
     /// A number.
+    #[inline]
     pub(super) fn number(&mut self, key: Key, value: u64) {
         self.key(key);
         self.decimal(value);
@@ -85,17 +88,22 @@ impl Fields<'_> {
 
     /// A number below 1000, in three digits.
     pub(super) fn thousandths(&mut self, value: u32) {
-        for place in [100, 10, 1] {
-            self.0.push(b'0' + (value / place % 10) as u8);
-        }
+        let digit = |value: u32| b'0' + (value % 10) as u8;
+        self.0.extend_from_slice(&[digit(value / 100), digit(value / 10), digit(value)]);
     }
 
+    /// Where a caller is inlined, the length is known and this is a few moves.
+    #[inline]
     fn key(&mut self, Key(key): Key) {
         self.0.extend_from_slice(key.as_bytes());
     }
 
-    fn decimal(&mut self, value: impl itoa::Integer) {
-        self.0.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    #[inline]
+    fn decimal(&mut self, value: u64) {
+        match u8::try_from(value) {
+            Ok(digit @ 0..10) => self.0.push(b'0' + digit),
+            _ => self.0.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+        }
     }
 
     fn quoted(&mut self, value: &[u8]) {
@@ -130,13 +138,24 @@ impl Fields<'_> {
 
 /// Whether a value can stand in quotes as it is. Most values can.
 fn is_clean(value: &[u8]) -> bool {
-    /// Looks at all of a piece whatever it finds: without a branch, the bytes are looked at together.
-    fn piece(piece: &[u8]) -> bool {
-        piece.iter().fold(true, |clean, b| clean & matches!(b, b' '..=b'~') & !matches!(b, b'"' | b'\\'))
-    }
-    let (pieces, _) = value.as_chunks::<16>();
-    // Where it does not come out even, the last piece overlaps the one before it.
-    value
-        .last_chunk::<16>()
-        .map_or_else(|| piece(value), |last| piece(last) && pieces.iter().all(|p| piece(p)))
+    let (pieces, rest) = value.as_chunks::<16>();
+    // Without a branch, the bytes of a piece are looked at together.
+    let is_clean = |piece: &[u8; 16]| piece.iter().fold(true, |clean, &byte| clean & is_plain(byte));
+    pieces.iter().all(is_clean) && rest.iter().all(|&byte| PLAIN[usize::from(byte)])
 }
+
+/// Whether a byte stands for itself: printable ASCII without the quote and the backslash.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') & !matches!(byte, b'"' | b'\\')
+}
+
+/// The same for each byte, for values too short to be looked at in pieces.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        plain[byte] = is_plain(byte as u8);
+        byte += 1;
+    }
+    plain
+};
