@@ -1,34 +1,28 @@
 //! From draft to item, and back from item to something that can be served, per engine.
 
+mod house;
+
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use sidegate::clock::Clock;
-use sidegate::ident::{ItemId, Lineage, Name, Names, Provider};
-use sidegate::pki::{Bundle, Chain, KeyType, Leaf, PrivateKey, SigningRequest};
+use sidegate::ident::{ItemId, Lineage, Names, Provider};
+use sidegate::pki::Bundle;
 use sidegate::store::engine::{Engine, Expect};
 use sidegate::store::fs::FsEngine;
 use sidegate::store::memory::MemoryEngine;
 use sidegate::store::{Family, Store, layout};
 use tokio::runtime::Builder;
 
+use house::name;
+
 const NAMES: u32 = 10_000;
 
 fn lineage(number: u64) -> Lineage {
-    let name = |text: String| Name::parse(&text).expect("a name");
-    let names = [name(format!("site{number}.example.com")), name(format!("www.site{number}.example.com"))];
+    let names = [name(&format!("site{number}.example.com")), name(&format!("www.site{number}.example.com"))];
     Lineage::new(Names::new(names).expect("names"), Provider::Selfsigned)
-}
-
-fn self_signed(lineage: &Lineage) -> Bundle {
-    let key = PrivateKey::generate(KeyType::P256);
-    let request = SigningRequest::new(&key, lineage.names()).expect("a request");
-    let now = SystemTime::now();
-    let der = request.self_sign(now, now + Duration::from_secs(86_400)).expect("signed");
-    let chain = Chain::self_signed(Leaf::from_der(der.into()).expect("a certificate"));
-    Bundle::join(key, chain, lineage.names()).expect("they fit")
 }
 
 /// A commit of two names: twelve files, one rename, four pointers.
@@ -53,7 +47,7 @@ fn benches(criterion: &mut Criterion) {
                 let prepared: Vec<_> = (number..number + rounds)
                     .map(|number| {
                         let lineage = lineage(number);
-                        let bundle = self_signed(&lineage);
+                        let bundle = house::bundle(lineage.names());
                         (lineage, bundle)
                     })
                     .collect();
@@ -67,7 +61,7 @@ fn benches(criterion: &mut Criterion) {
         });
 
         let lineage = lineage(u64::MAX);
-        let id = runtime.block_on(commit(&store, &lineage, &self_signed(&lineage)));
+        let id = runtime.block_on(commit(&store, &lineage, &house::bundle(lineage.names())));
         let database = store.database();
         criterion.bench_function(&format!("read an item/{name}"), |bencher| {
             bencher.iter(|| runtime.block_on(database.item(black_box(&id))).expect("a whole item"));
@@ -75,7 +69,7 @@ fn benches(criterion: &mut Criterion) {
 
         runtime.block_on(async {
             for number in 0..NAMES {
-                let name = Name::parse(&format!("n{number}.example.org")).expect("a name");
+                let name = house::name(&format!("n{number}.example.org"));
                 let pointer = layout::pointer(Family::Letsencrypt, &name);
                 engine.point(&pointer, &layout::item(&id), Expect::Any).await.expect("pointed");
             }

@@ -1,5 +1,7 @@
 //! What it costs to read the head of a request, and of a response.
 
+mod house;
+
 use std::hint::black_box;
 
 use bytes::Bytes;
@@ -7,31 +9,10 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use http::Method;
 use sidegate::proxy::wire::{self, is_worth_another_look};
 
+use house::BROWSER;
+
 const CURL: &str =
     "GET /index.html HTTP/1.1\r\nHost: example.com\r\nUser-Agent: curl/8.14.1\r\nAccept: */*\r\n\r\n";
-
-const BROWSER: &str = concat!(
-    "GET /articles/2026/ahead-of-every-proxy?ref=front&lang=en HTTP/1.1\r\n",
-    "Host: www.example.com\r\n",
-    "Connection: keep-alive\r\n",
-    "sec-ch-ua: \"Chromium\";v=\"142\", \"Google Chrome\";v=\"142\", \"Not_A Brand\";v=\"99\"\r\n",
-    "sec-ch-ua-mobile: ?0\r\n",
-    "sec-ch-ua-platform: \"Linux\"\r\n",
-    "Upgrade-Insecure-Requests: 1\r\n",
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 ",
-    "Safari/537.36\r\n",
-    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8\r\n",
-    "Sec-Fetch-Site: same-origin\r\n",
-    "Sec-Fetch-Mode: navigate\r\n",
-    "Sec-Fetch-User: ?1\r\n",
-    "Sec-Fetch-Dest: document\r\n",
-    "Referer: https://www.example.com/articles/\r\n",
-    "Accept-Encoding: gzip, deflate, br, zstd\r\n",
-    "Accept-Language: en-GB,en;q=0.9,de;q=0.8\r\n",
-    "Cookie: session=eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.c2lkZWdhdGU.q8vKXO0tqwm4c7BvCk1; theme=dark; seen=17\r\n",
-    "If-None-Match: \"5f3c-62a1b7c9e4d80\"\r\n",
-    "\r\n"
-);
 
 const RESPONSE: &str = concat!(
     "HTTP/1.1 200 OK\r\n",

@@ -1,32 +1,24 @@
 //! Swapping one certificate among many, and what readers notice of it.
 
+mod house;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use sidegate::catalog::{self, Certificate, Entry, Lookup, Publisher, Resolver};
-use sidegate::ident::{Name, Names};
-use sidegate::pki::{Bundle, Chain, KeyType, Leaf, PrivateKey, SigningRequest};
+use sidegate::ident::Name;
 
-fn certificate() -> Arc<Certificate> {
-    let names = Names::new([Name::parse("example.com").expect("a name")]).expect("names");
-    let key = PrivateKey::generate(KeyType::P256);
-    let request = SigningRequest::new(&key, &names).expect("a request");
-    let now = SystemTime::now();
-    let der = request.self_sign(now, now + Duration::from_secs(86_400)).expect("signed");
-    let chain = Chain::self_signed(Leaf::from_der(der.into()).expect("a certificate"));
-    Certificate::new(&Bundle::join(key, chain, &names).expect("they fit"))
-}
+use house::{certificate, name};
 
-fn name(number: u32) -> Name {
-    Name::parse(&format!("site{number}.example.com")).expect("a name")
+fn site(number: u32) -> Name {
+    name(&format!("site{number}.example.com"))
 }
 
 fn filled(count: u32, certificate: &Arc<Certificate>) -> (Publisher, Resolver) {
     let (mut publisher, _, resolver, _) = catalog::open();
-    publisher.publish((0..count).map(|number| (name(number), Some(Entry::Warm(Arc::clone(certificate))))));
+    publisher.publish((0..count).map(|number| (site(number), Some(Entry::Warm(Arc::clone(certificate))))));
     (publisher, resolver)
 }
 
@@ -40,7 +32,7 @@ fn swap(criterion: &mut Criterion) {
             bencher.iter(|| {
                 turn += 1;
                 let next = Arc::clone(&sides[turn % 2]);
-                publisher.publish([(name(black_box(count / 2)), Some(Entry::Warm(next)))]);
+                publisher.publish([(site(black_box(count / 2)), Some(Entry::Warm(next)))]);
             });
         });
     }
@@ -53,7 +45,7 @@ fn swap(criterion: &mut Criterion) {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                publisher.publish([(name(5000), Some(Entry::Warm(Arc::clone(&sides[turn % 2]))))]);
+                publisher.publish([(site(5000), Some(Entry::Warm(Arc::clone(&sides[turn % 2]))))]);
             }
         }
     });
