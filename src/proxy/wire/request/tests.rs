@@ -331,7 +331,8 @@ proptest::proptest! {
                 proptest::prop_assert_eq!(again.keep, whole.keep);
                 proptest::prop_assert_eq!(written(&again), written(&whole));
             }
-            (Ok(None), Ok(None)) | (Err(_), Err(_)) => {}
+            // Pieces are looked at line by line, so what is wrong with a line is not seen before its end.
+            (Ok(None), Ok(None)) | (Err(_), Err(_) | Ok(None)) => {}
             (whole, pieces) => proptest::prop_assert!(false, "{whole:?}, but in pieces {pieces:?}"),
         }
     }
