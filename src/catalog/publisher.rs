@@ -41,6 +41,17 @@ impl Publisher {
         });
     }
 
+    /// Says of those names that have no certificate on show that theirs exists and is read when somebody asks.
+    pub fn add_cold<'a>(&mut self, names: impl IntoIterator<Item = &'a Name>) {
+        self.swap(|next, _| {
+            for name in names {
+                if next.get(name).is_none() {
+                    next.set(name.clone(), Some(Slot::Cold(Cell::new(name.clone()))));
+                }
+            }
+        });
+    }
+
     /// Whether there is a certificate for this very name, in memory or not.
     #[must_use]
     pub fn shows(&self, name: &Name) -> bool {

@@ -82,7 +82,7 @@ impl List {
                 continue;
             }
             let source = *places.entry(pair).or_insert_with(|| {
-                files.push((pair, Vec::new()));
+                files.push((pair, Vec::with_capacity(1)));
                 files.len() as u32 - 1
             });
             files[source as usize].1.push(name.clone());

@@ -95,9 +95,11 @@ impl Shelf {
     }
 
     /// The same for those of the names that have nothing on show.
-    pub(super) fn show_cold_where_bare<'a>(&mut self, names: impl IntoIterator<Item = &'a Name>) {
-        let names: Vec<&Name> = names.into_iter().filter(|name| !self.publisher.shows(name)).collect();
-        self.show_cold(names);
+    pub(super) fn add_cold<'a>(&mut self, names: impl IntoIterator<Item = &'a Name>) {
+        let bare = &mut self.bare;
+        self.publisher.add_cold(names.into_iter().inspect(|name| {
+            bare.remove(*name);
+        }));
     }
 
     /// Whether one of the names shows a certificate that is in memory.

@@ -87,7 +87,7 @@ impl Elsewhere {
         }
         if changed {
             let later = self.files[at_once..].iter().chain(self.lists.iter().flat_map(|list| list.sources()));
-            shelf.show_cold_where_bare(later.flat_map(|source| source.names()));
+            shelf.add_cold(later.flat_map(|source| source.names()));
         }
         self.pass = (!self.kept.is_empty()).then_some(pass);
     }

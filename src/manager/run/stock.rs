@@ -33,7 +33,7 @@ impl Manager {
         for name in later.iter().flat_map(|wish| wish.names()) {
             self.inventory.set_unread(name, true);
         }
-        self.shelf.show_cold_where_bare(later.iter().flat_map(|wish| wish.names()));
+        self.shelf.add_cold(later.iter().flat_map(|wish| wish.names()));
         self.elsewhere.configure(&desired, &mut self.shelf, self.tools.clock.now());
         self.shelf.set_unnamed(desired.unnamed.clone());
         let files = desired.files.iter().flat_map(|source| source.names());
