@@ -6,6 +6,7 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock Makefile ./
+COPY .cargo .cargo
 COPY src src
 COPY benches benches
 RUN make static && mkdir /empty
