@@ -5,17 +5,18 @@
 //! coming back can help.
 
 mod acme;
+mod advice;
 mod error;
 mod selfsigned;
 pub mod solver;
 
 pub use acme::{AcmeIssuer, Options, OptionsError, Timeouts};
+pub use advice::{Advice, Window};
 pub use error::{BoxError, IssueError, Verdict};
 pub use selfsigned::SelfsignedIssuer;
 pub use solver::ChallengeKind;
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use thiserror::Error;
@@ -39,8 +40,12 @@ pub trait Issuer: Send + Sync {
     /// [`IssueError`], whose verdict says whether and when to come back.
     async fn issue(&self, job: IssueJob<'_>, progress: &dyn Progress) -> Result<Chain, IssueError>;
 
-    /// What the provider says about when to renew, if it says anything.
-    async fn advise(&self, leaf: &Leaf) -> Option<Window>;
+    /// What the provider says about when to renew; `None` if it says nothing about this certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`] if it could not be asked, or answered nonsense.
+    async fn advise(&self, leaf: &Leaf) -> Result<Option<Advice>, IssueError>;
 }
 
 /// What is to be issued.
@@ -50,6 +55,19 @@ pub struct IssueJob<'a> {
     pub request: &'a SigningRequest,
     /// Why, in the words of the plan; for the log.
     pub why: &'a str,
+    /// The certificate it takes the place of, if there is one.
+    pub predecessor: Option<&'a Predecessor>,
+}
+
+/// A certificate that is about to be replaced, and where it came from.
+#[derive(Debug, Clone)]
+pub struct Predecessor {
+    /// The certificate.
+    pub leaf: Leaf,
+    /// The directory of the CA that issued it, if that is known.
+    pub directory: Option<String>,
+    /// The URL of the account that ordered it, if that is known.
+    pub account: Option<String>,
 }
 
 /// What an issuer notes on the way, so that a later attempt can go on from there.
@@ -75,21 +93,26 @@ pub struct OrderNote {
     pub account: String,
     /// The order's URL.
     pub order: String,
+    /// Whether it names the certificate it replaces.
+    pub replacing: Replacing,
+}
+
+/// Whether an order names the certificate it replaces (RFC 9773 section 5).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Replacing {
+    /// There is none to replace.
+    #[default]
+    Nothing,
+    /// It does, by this identifier.
+    Named(String),
+    /// It does not although there is one, for this reason.
+    Unnamed(String),
 }
 
 /// A note could not be kept.
 #[derive(Debug, Error)]
 #[error("the order could not be noted: {0}")]
 pub struct NoteError(pub String);
-
-/// When a provider would like to be asked for a renewal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// From here.
-    pub start: SystemTime,
-    /// Up to here.
-    pub end: SystemTime,
-}
 
 /// The issuer of each provider.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{IssueError, IssueJob, Issuer, Progress, Window};
+use super::{Advice, IssueError, IssueJob, Issuer, Progress};
 use crate::clock::Clock;
 use crate::ident::Provider;
 use crate::pki::{Chain, Leaf};
@@ -40,8 +40,8 @@ impl Issuer for SelfsignedIssuer {
         Ok(Chain::self_signed(Leaf::from_der(der.into())?))
     }
 
-    async fn advise(&self, _leaf: &Leaf) -> Option<Window> {
-        None
+    async fn advise(&self, _leaf: &Leaf) -> Result<Option<Advice>, IssueError> {
+        Ok(None)
     }
 }
 
@@ -75,7 +75,8 @@ mod tests {
         let request = SigningRequest::new(&key, &names).expect("a request");
 
         let issuer = SelfsignedIssuer::new(clock);
-        let chain = issuer.issue(IssueJob { request: &request, why: "a test" }, &Unneeded).await;
+        let job = IssueJob { request: &request, why: "a test", predecessor: None };
+        let chain = issuer.issue(job, &Unneeded).await;
         let bundle = Bundle::join(key, chain.expect("it signs itself"), &names).expect("they fit");
         let leaf = bundle.leaf();
         assert_eq!(leaf.not_before(), now - DAY);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::SystemTime;
 
 use crate::ident::{ItemId, LineageId, Name, Names, Provider};
+use crate::store::Advised;
 
 /// What planning needs to know of an item.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub struct Memory {
     pub next: Option<SystemTime>,
     /// What the last failure said.
     pub last_error: Option<String>,
+    /// When that was.
+    pub last_failure: Option<SystemTime>,
     /// The CA they happened at.
     pub directory: Option<String>,
 }
@@ -53,6 +56,7 @@ pub struct Inventory {
     items: BTreeMap<ItemId, Held>,
     by_name: HashMap<Name, Vec<ItemId>>,
     memories: HashMap<LineageId, Memory>,
+    advised: HashMap<LineageId, Advised>,
     /// Lineages that are refused until the configuration changes, and why.
     refused: HashMap<LineageId, String>,
     /// Names that have an item which nobody has read yet.
@@ -137,6 +141,26 @@ impl Inventory {
     /// Remembers.
     pub(super) fn remember(&mut self, lineage: &LineageId, memory: Memory) {
         self.memories.insert(lineage.clone(), memory);
+    }
+
+    /// What a CA has said about renewing an item of the lineage.
+    #[must_use]
+    pub(super) fn advised(&self, lineage: &LineageId) -> Option<&Advised> {
+        self.advised.get(lineage)
+    }
+
+    /// What its CA has said about renewing this item.
+    #[must_use]
+    pub(super) fn advised_about(&self, held: &Held) -> Option<&Advised> {
+        self.advised(&held.lineage).filter(|advised| advised.item == held.id)
+    }
+
+    /// Keeps what the CA has said about a lineage's newest item; `None` forgets it.
+    pub(super) fn advise(&mut self, lineage: &LineageId, advised: Option<Advised>) {
+        match advised {
+            Some(advised) => self.advised.insert(lineage.clone(), advised),
+            None => self.advised.remove(lineage),
+        };
     }
 
     /// Why the lineage is not tried, if it is refused.

@@ -205,9 +205,11 @@ pub(super) async fn recall(
                 failures: state.failures,
                 next: state.next,
                 last_error: state.last_error,
+                last_failure: state.last_failure,
                 directory: state.directory,
             };
             inventory.remember(id, memory);
+            inventory.advise(id, state.advised);
         }
     }
     Ok(())

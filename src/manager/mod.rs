@@ -9,6 +9,7 @@
 //!   Manager::run       sweep, then: plan ► renew ► load, until the end                           (behind)
 //! ```
 
+mod advised;
 mod agenda;
 mod desired;
 mod elsewhere;

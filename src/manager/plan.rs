@@ -2,19 +2,22 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::advised::ask_at;
 use super::desired::Wish;
-use super::inventory::Inventory;
+use super::inventory::{Held, Inventory};
 use super::preference;
 use super::schedule::{Situation, renewal_of, situation};
 use crate::clock;
-use crate::ident::{LineageId, Provider};
+use crate::ident::{ItemId, LineageId, Provider};
 
 /// What to do for one wish, and when to plan for it again if nothing about it changes before.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// Due now, a stand-in first.
     pub steps: Vec<Step>,
-    /// When the next step will be due, if there will be one.
+    /// The CA is asked now when it would like this item to be renewed.
+    pub ask: Option<ItemId>,
+    /// When the next step or question will be due, if there will be one.
     pub next: Option<SystemTime>,
 }
 
@@ -25,6 +28,8 @@ pub struct Step {
     pub wish: Wish,
     /// Why now, for people.
     pub why: String,
+    /// The item whose place it takes.
+    pub replaces: Option<ItemId>,
 }
 
 /// Plans for a wish. Lineages that are `busy` are being issued and are left alone.
@@ -35,21 +40,28 @@ pub fn plan(wish: &Wish, inventory: &Inventory, busy: impl Fn(&LineageId) -> boo
     let mut plan = Plan::default();
     let stand_in = wish.stand_in();
     if let Some(why) = stand_in_due(wish, &stand_in, inventory, now, &mut plan.next) {
-        plan.steps.push(Step { wish: stand_in, why });
+        plan.steps.push(Step { wish: stand_in, why, replaces: None });
     }
     if wish.lineage.provider() != Provider::Selfsigned {
         plan.order(wish, inventory, now);
     }
     plan.steps.retain(|step| !busy(step.wish.lineage.id()));
+    plan.ask.take_if(|_| busy(wish.lineage.id()));
     plan
 }
 
 impl Plan {
     /// Adds what is due at the CA.
     fn order(&mut self, wish: &Wish, inventory: &Inventory, now: SystemTime) {
+        // Somebody's items are there and will be read; nothing is ordered on a guess.
+        if wish.names().iter().any(|name| inventory.is_unread(name)) {
+            return;
+        }
+        let newest = inventory.newest(wish.lineage.id(), wish.names(), wish.directory.as_deref());
+        if let Some(held) = newest.filter(|held| held.valid_at(now)) {
+            self.ask(held, inventory, now);
+        }
         let why = match situation(wish, inventory, now) {
-            // Somebody's items are there and will be read; nothing is ordered on a guess.
-            _ if wish.names().iter().any(|name| inventory.is_unread(name)) => return,
             Situation::Refused { .. } => return,
             Situation::Missing { try_at: at, .. } | Situation::Held { renew_at: at, .. } if at > now => {
                 return look(&mut self.next, at, now);
@@ -58,9 +70,18 @@ impl Plan {
             Situation::Missing { failures, .. } => {
                 format!("no valid certificate from the CA, attempt {}", failures + 1)
             }
-            Situation::Held { .. } => renewal_reason(wish, inventory, now),
+            Situation::Held { .. } => renewal_reason(newest, inventory, now),
         };
-        self.steps.push(Step { wish: wish.clone(), why });
+        let replaces = newest.map(|held| held.id.clone());
+        self.steps.push(Step { wish: wish.clone(), why, replaces });
+    }
+
+    /// Asks the CA about a valid certificate, or notes when to.
+    fn ask(&mut self, held: &Held, inventory: &Inventory, now: SystemTime) {
+        match inventory.advised_about(held).map(|advised| ask_at(advised, now)) {
+            Some(at) if at > now => look(&mut self.next, at, now),
+            _ => self.ask = Some(held.id.clone()),
+        }
     }
 }
 
@@ -107,11 +128,16 @@ fn stand_in_due(
     }
 }
 
-fn renewal_reason(wish: &Wish, inventory: &Inventory, now: SystemTime) -> String {
-    let held = inventory.newest(wish.lineage.id(), wish.names(), wish.directory.as_deref());
-    match held.and_then(|held| held.not_after.duration_since(now).ok()) {
-        Some(left) => format!("renewal, {} days of validity left", left.as_secs() / 86_400),
-        None => "renewal".to_owned(),
+fn renewal_reason(newest: Option<&Held>, inventory: &Inventory, now: SystemTime) -> String {
+    let Some(held) = newest else { return "renewal".to_owned() };
+    let left = held.not_after.duration_since(now).unwrap_or_default().as_secs() / 86_400;
+    let drawn = inventory.advised_about(held).and_then(|advised| advised.drawn.as_ref());
+    match drawn {
+        Some(drawn) => {
+            let (start, end) = (clock::rfc3339(drawn.start), clock::rfc3339(drawn.end));
+            format!("renewal, in the CA's window from {start} to {end}, {left} days of validity left")
+        }
+        None => format!("renewal, {left} days of validity left"),
     }
 }
 

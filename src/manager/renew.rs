@@ -7,9 +7,12 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use super::Tools;
+use super::desired::Wish;
 use super::plan::Step;
 use crate::ident::ItemId;
-use crate::issuer::{IssueError, IssueJob, NoteError, OrderNote, Progress, Verdict};
+use crate::issuer::{
+    Advice, IssueError, IssueJob, NoteError, OrderNote, Predecessor, Progress, Replacing, Verdict,
+};
 use crate::pki::{Bundle, PkiError};
 use crate::store::{Draft, Issuance, StoreError};
 
@@ -66,7 +69,9 @@ pub(super) async fn renew(tools: &Tools, step: &Step) -> Result<ItemId, RenewErr
     let mut draft = tools.store.spool().open(&wish.lineage).await?;
     let (key, request) = draft.request_or_generate(wish.key_type).await?;
     let notes = Notes::begin(&draft, tools, step).await?;
-    let issued = issuer.issue(IssueJob { request: &request, why: &step.why }, &notes).await;
+    let predecessor = predecessor(tools, step).await;
+    let job = IssueJob { request: &request, why: &step.why, predecessor: predecessor.as_ref() };
+    let issued = issuer.issue(job, &notes).await;
     let joined = issued
         .map_err(RenewError::from)
         .and_then(|chain| Bundle::join(key, chain, wish.names()).map_err(RenewError::from));
@@ -75,6 +80,30 @@ pub(super) async fn renew(tools: &Tools, step: &Step) -> Result<ItemId, RenewErr
         Err(error) => return Err(fail(draft, error).await),
     };
     Ok(draft.commit(&bundle).await?)
+}
+
+/// Asks whoever issues for a wish when it would like an item to be renewed.
+pub(super) async fn ask(tools: &Tools, wish: &Wish, id: &ItemId) -> Result<Option<Advice>, RenewError> {
+    let issuer = tools.issuers.of(wish.lineage.provider()).ok_or(RenewError::NoIssuer)?;
+    let item = tools.store.database().item(id).await?;
+    Ok(issuer.advise(item.bundle().leaf()).await?)
+}
+
+/// The certificate that is replaced. One that cannot be read is no reason not to replace it.
+async fn predecessor(tools: &Tools, step: &Step) -> Option<Predecessor> {
+    let item = match tools.store.database().item(step.replaces.as_ref()?).await {
+        Ok(item) => item,
+        Err(error) => {
+            warn!(%error, "the certificate to be replaced cannot be read");
+            return None;
+        }
+    };
+    let issuance = item.issuance();
+    Some(Predecessor {
+        leaf: item.bundle().leaf().clone(),
+        directory: issuance.and_then(|issuance| issuance.directory.clone()),
+        account: issuance.and_then(|issuance| issuance.account.clone()),
+    })
 }
 
 /// Leaves the draft behind as failed, without the parts that can never become a certificate.
@@ -92,7 +121,14 @@ async fn fail(draft: Draft, error: RenewError) -> RenewError {
 
 /// What `issuance.json` says of a step.
 pub(super) fn issuance(step: &Step, order: Option<&OrderNote>, now: SystemTime) -> Issuance {
+    let (replaces, not_replacing) = match order.map(|note| note.replacing.clone()).unwrap_or_default() {
+        Replacing::Nothing => (None, None),
+        Replacing::Named(id) => (Some(id), None),
+        Replacing::Unnamed(why) => (None, Some(why)),
+    };
     Issuance {
+        replaces,
+        not_replacing,
         directory: step.wish.directory.clone(),
         order: order.map(|note| note.order.clone()),
         account: order.map(|note| note.account.clone()),
@@ -116,7 +152,13 @@ impl<'a> Notes<'a> {
     /// Reads what an earlier attempt noted; an order at another CA is not ours to resume.
     async fn begin(draft: &'a Draft, tools: &'a Tools, step: &'a Step) -> Result<Self, StoreError> {
         let noted = draft.issuance().and_then(|noted| {
-            Some(OrderNote { directory: noted.directory?, account: noted.account?, order: noted.order? })
+            let replacing = match (noted.replaces, noted.not_replacing) {
+                (Some(id), _) => Replacing::Named(id),
+                (None, Some(why)) => Replacing::Unnamed(why),
+                (None, None) => Replacing::Nothing,
+            };
+            let (directory, account, order) = (noted.directory?, noted.account?, noted.order?);
+            Some(OrderNote { directory, account, order, replacing })
         });
         let order = noted.filter(|note| Some(&note.directory) == step.wish.directory.as_ref());
         draft.note_issuance(&issuance(step, order.as_ref(), tools.clock.now())).await?;

@@ -6,6 +6,7 @@ use super::desired::Wish;
 use super::inventory::{Held, Inventory, Memory};
 use crate::ident::ItemId;
 use crate::pki::crypto;
+use crate::store::Advised;
 
 /// Where a lineage stands. Each state carries its own next moment, so nothing can be due without saying when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +68,9 @@ impl Default for Ladder {
 /// Certificates that live shorter than this are renewed at half of their life.
 const SHORT_LIVED: Duration = Duration::from_secs(10 * 86_400);
 
+/// So long a new certificate is kept though the CA wants it replaced already: at most four renewals a day come of that.
+const REST: Duration = Duration::from_secs(6 * 60 * 60);
+
 /// When to renew a certificate: a third of its life before its end, half for a short-lived one, and up to a fiftieth of
 /// its life earlier, so that what was issued together is not renewed together.
 ///
@@ -74,10 +78,15 @@ const SHORT_LIVED: Duration = Duration::from_secs(10 * 86_400);
 #[must_use]
 pub fn renewal(id: &ItemId, not_before: SystemTime, not_after: SystemTime) -> SystemTime {
     let lifetime = not_after.duration_since(not_before).unwrap_or_default();
-    let left = if lifetime < SHORT_LIVED { lifetime / 2 } else { lifetime / 3 };
     let draw = crypto::sha256(id.as_str().as_bytes());
     let jitter = f64::from(u16::from_be_bytes([draw[0], draw[1]])) / 65_536.0;
-    not_after - left - lifetime.mul_f64(jitter / 50.0)
+    not_after - left_to(not_before, not_after) - lifetime.mul_f64(jitter / 50.0)
+}
+
+/// How much of its life a certificate has left at its renewal, at least.
+fn left_to(not_before: SystemTime, not_after: SystemTime) -> Duration {
+    let lifetime = not_after.duration_since(not_before).unwrap_or_default();
+    if lifetime < SHORT_LIVED { lifetime / 2 } else { lifetime / 3 }
 }
 
 /// Where the lineage of a wish stands.
@@ -92,13 +101,27 @@ pub fn situation(wish: &Wish, inventory: &Inventory, now: SystemTime) -> Situati
     let not_before = next.unwrap_or(SystemTime::UNIX_EPOCH);
     match inventory.newest(id, wish.names(), directory) {
         Some(held) if held.valid_at(now) => {
-            Situation::Held { renew_at: renewal_of(held).max(not_before), failures }
+            let due = due(held, inventory.advised_about(held));
+            Situation::Held { renew_at: due.max(not_before), failures }
         }
         _ => Situation::Missing { try_at: not_before, failures },
     }
 }
 
-/// When an item should be renewed.
+/// When an item should be renewed: when its CA says so, if it does.
+///
+/// A CA that is mistaken, or means harm, gets its way within bounds: half of what an unadvised renewal would have left
+/// is kept, and a window that was over before the item was made does not lead from one renewal straight to the next.
+#[must_use]
+fn due(held: &Held, advised: Option<&Advised>) -> SystemTime {
+    let Some(drawn) = advised.and_then(|advised| advised.drawn.as_ref()) else { return renewal_of(held) };
+    let made = held.id.time();
+    let earliest = if drawn.end <= made { made + REST } else { SystemTime::UNIX_EPOCH };
+    let latest = held.not_after - left_to(held.not_before, held.not_after) / 2;
+    drawn.renew_at.max(earliest).min(latest)
+}
+
+/// When an item should be renewed, its CA not being asked.
 #[must_use]
 pub(super) fn renewal_of(held: &Held) -> SystemTime {
     renewal(&held.id, held.not_before, held.not_after)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use rustls_pki_types::CertificateDer;
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::time::ASN1Time;
 
@@ -20,6 +20,7 @@ pub struct Leaf {
     not_before: SystemTime,
     not_after: SystemTime,
     serial: Vec<u8>,
+    authority_key_id: Option<Vec<u8>>,
     issuer: String,
     spki: Vec<u8>,
     self_issued: bool,
@@ -53,6 +54,7 @@ impl Leaf {
             not_before: moment(validity.not_before),
             not_after: moment(validity.not_after),
             serial: parsed.raw_serial().to_vec(),
+            authority_key_id: authority_key_id_of(&parsed),
             issuer,
             spki: parsed.public_key().raw.to_vec(),
             self_issued: parsed.issuer().as_raw() == parsed.subject().as_raw(),
@@ -101,6 +103,18 @@ impl Leaf {
     #[must_use]
     pub fn serial(&self) -> String {
         crypto::hex(&self.serial)
+    }
+
+    /// The serial number as it is encoded, without tag and length.
+    #[must_use]
+    pub fn raw_serial(&self) -> &[u8] {
+        &self.serial
+    }
+
+    /// Which of the issuer's keys has signed it (RFC 5280 section 4.2.1.1), if it says so.
+    #[must_use]
+    pub fn authority_key_id(&self) -> Option<&[u8]> {
+        self.authority_key_id.as_deref()
     }
 
     /// The issuer's common name, or its organisation; empty if it has neither.
@@ -157,6 +171,15 @@ fn names_of(certificate: &X509Certificate<'_>) -> Result<Vec<Name>, PkiError> {
         _ => None,
     };
     Ok(extension.value.general_names.iter().filter_map(name).collect())
+}
+
+fn authority_key_id_of(certificate: &X509Certificate<'_>) -> Option<Vec<u8>> {
+    certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(authority) => {
+            Some(authority.key_identifier.as_ref()?.0.to_vec())
+        }
+        _ => None,
+    })
 }
 
 /// The moment, or the nearest that the machine's time can hold.

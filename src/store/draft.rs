@@ -241,6 +241,8 @@ impl Draft {
             directory: None,
             order: None,
             account: None,
+            replaces: None,
+            not_replacing: None,
             profile: None,
             key_type: KeyType::default().as_str().to_owned(),
             why: String::new(),

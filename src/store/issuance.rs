@@ -16,6 +16,12 @@ pub struct Issuance {
     /// The URL of the account that placed the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// What the order said it replaces (RFC 9773 section 5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+    /// Why the order did not say so, where there was a certificate to replace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_replacing: Option<String>,
     /// The CA's profile, if one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,

@@ -8,7 +8,7 @@
 //! database/latest-by-fqdn/<name>           → ../items/<item id>
 //! database/latest-letsencrypt-by-fqdn/<name>
 //! database/latest-selfsigned-by-fqdn/<name>
-//! state/lineages/<lineage id>.json         failures, and when to try again
+//! state/lineages/<lineage id>.json         failures, when to try again, when the CA wants a renewal
 //! state/issuer/                            held by the process that issues
 //! state/aside/                             where the filesystem engine writes before it renames
 //! quarantine/                              what was damaged or foreign, moved out of the way

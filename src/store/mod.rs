@@ -41,7 +41,7 @@ pub use item::Item;
 pub use layout::{AccountId, Family};
 pub use place::{Key, Prefix};
 pub use spool::Spool;
-pub use state::{LineageState, States};
+pub use state::{Advised, Drawn, LineageState, States};
 
 /// The storage. Cloning shares it.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! How moments and names are written in the small JSON files.
+//! How moments, names and ids are written in the small JSON files.
 
 /// A moment as RFC 3339, in whole seconds.
 pub(super) mod at {
@@ -54,5 +54,20 @@ pub(super) mod names {
 
     pub(in crate::store) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Names, D::Error> {
         Names::new(Vec::<Name>::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+/// The id of an item as it stands on disk.
+pub(super) mod item {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::ident::ItemId;
+
+    pub(in crate::store) fn serialize<S: Serializer>(id: &ItemId, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(id.as_str())
+    }
+
+    pub(in crate::store) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<ItemId, D::Error> {
+        ItemId::parse(&String::deserialize(from)?).map_err(D::Error::custom)
     }
 }

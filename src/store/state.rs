@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::engine::{Engine, EngineError, Expect, Secrecy};
 use super::{StoreError, layout};
-use crate::ident::{LineageId, Names, Provider};
+use crate::ident::{ItemId, LineageId, Names, Provider};
 
 /// `state/lineages/<lineage id>.json`. Losing it costs an attempt too many, never a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,40 @@ pub struct LineageState {
     /// When.
     #[serde(default, with = "super::moment::maybe_at")]
     pub last_failure: Option<SystemTime>,
+    /// What the CA has said about renewing the newest item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advised: Option<Advised>,
+}
+
+/// What a CA has said about renewing one item (RFC 9773).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advised {
+    /// The item.
+    #[serde(with = "super::moment::item")]
+    pub item: ItemId,
+    /// When the CA is asked again.
+    #[serde(with = "super::moment::at")]
+    pub ask_at: SystemTime,
+    /// The window it named, and what was drawn from it. None while it has not named one.
+    #[serde(flatten)]
+    pub drawn: Option<Drawn>,
+}
+
+/// A window to renew in, and the one moment in it that was drawn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drawn {
+    /// The window's first moment.
+    #[serde(with = "super::moment::at")]
+    pub start: SystemTime,
+    /// The first moment after the window.
+    #[serde(with = "super::moment::at")]
+    pub end: SystemTime,
+    /// Drawn once, and kept as long as the window is the same.
+    #[serde(with = "super::moment::at")]
+    pub renew_at: SystemTime,
+    /// A page that tells people why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
 }
 
 /// Reads and writes [`LineageState`].

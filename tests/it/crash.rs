@@ -31,6 +31,8 @@ async fn issue(store: &Store, lineage: &Lineage, seen: &mut Option<Vec<u8>>) -> 
             directory: Some("https://ca.example/directory".into()),
             order: Some("https://ca.example/order/1".into()),
             account: None,
+            replaces: None,
+            not_replacing: None,
             profile: None,
             key_type: KeyType::P256.as_str().into(),
             why: "a test".into(),

@@ -71,6 +71,8 @@ fn noted(key_type: &str) -> Issuance {
         directory: Some("https://ca.example/directory".into()),
         order: Some("https://ca.example/order/7".into()),
         account: Some("https://ca.example/account/1".into()),
+        replaces: None,
+        not_replacing: None,
         profile: None,
         key_type: key_type.into(),
         why: "first certificate".into(),

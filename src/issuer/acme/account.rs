@@ -45,7 +45,7 @@ impl Membership {
     }
 
     async fn session(&self, http: &Http, doubt_url: bool) -> Result<Session, IssueError> {
-        let meta = insist!(http, http.directory()).map_err(|e| self.explain(e, http))?;
+        let meta = insist!(http, http.directory()).map_err(|e| self.explain(e, http))?.meta;
         let mut kept = self.kept.lock().await;
         let mut account = match kept.take() {
             Some(account) => account,

@@ -109,6 +109,17 @@ pub(super) struct Refusal {
     pub(super) retry_after: Option<SystemTime>,
 }
 
+/// What a directory says that `instant_acme` does not pass on.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Directory {
+    /// About itself.
+    #[serde(default)]
+    pub(super) meta: Meta,
+    /// Where it tells when to renew (RFC 9773 section 3), if it does.
+    pub(super) renewal_info: Option<String>,
+}
+
 /// What the directory says about itself (RFC 8555 section 7.1.1).
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -135,25 +146,27 @@ impl Http {
         self.seen().retry_after
     }
 
-    /// Fetches the directory, once: this client answers further requests for it from memory.
-    pub(super) async fn directory(&self) -> Result<Meta, Error> {
-        #[derive(Deserialize)]
-        struct Directory {
-            #[serde(default)]
-            meta: Meta,
-        }
-        let request = Request::builder()
-            .method(Method::GET)
-            .uri(&*self.connector.directory)
-            .body(BodyWrapper::default())?;
+    /// The directory, fetched once: this client answers further requests for it from memory.
+    pub(super) async fn directory(&self) -> Result<Directory, Error> {
+        let known = self.seen().directory.clone();
+        let body = match known {
+            Some(body) => body,
+            None => self.get(&self.connector.directory).await?,
+        };
+        let directory = serde_json::from_slice(&body)?;
+        self.seen().directory = Some(body);
+        Ok(directory)
+    }
+
+    /// Gets what stands at a URL, unsigned.
+    pub(super) async fn get(&self, url: &str) -> Result<Bytes, Error> {
+        let request = Request::builder().method(Method::GET).uri(url).body(BodyWrapper::default())?;
         let (parts, body) = self.clone().exchange(request).await?.into_parts();
         if !parts.status.is_success() {
             // `exchange` has made a problem document of every refusal; a redirect stays what it is.
             return Err(serde_json::from_slice::<Problem>(&body)?.into());
         }
-        let directory: Directory = serde_json::from_slice(&body)?;
-        self.seen().directory = Some(body);
-        Ok(directory.meta)
+        Ok(body)
     }
 
     /// Sends one request and reads the whole answer.

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use tracing::info;
 
 use super::account::Membership;
-
 use super::failure::{self, Nonsense};
 use super::http::Connector;
 use super::order::Desk;
+use super::renewal_info::RenewalInfo;
 use super::solvers::Solvers;
 use super::turns::Turns;
 use super::{Options, OptionsError, Timeouts};
@@ -15,7 +15,7 @@ use crate::catalog::Challenges;
 use crate::clock::Clock;
 use crate::ident::Provider;
 use crate::issuer::solver::{ChallengeKind, Http01, Solver, TlsAlpn01};
-use crate::issuer::{IssueError, IssueJob, Issuer, Progress, Window};
+use crate::issuer::{Advice, IssueError, IssueJob, Issuer, Progress};
 use crate::pki::{Chain, Leaf, Roots, pem};
 use crate::store::Accounts;
 
@@ -26,6 +26,7 @@ pub struct AcmeIssuer {
     directory: String,
     connector: Connector,
     membership: Membership,
+    renewal_info: RenewalInfo,
     solvers: Solvers,
     turns: Turns,
     roots: Roots,
@@ -70,6 +71,7 @@ impl AcmeIssuer {
         Ok(Self {
             connector: Connector::new(directory, trusted, options.timeouts, clock.clone()),
             membership: Membership::new(accounts, directory, options.email.as_deref(), clock.clone()),
+            renewal_info: RenewalInfo::new(directory, clock.clone()),
             solvers: Solvers::new(solvers.collect()),
             turns: Turns::default(),
             roots,
@@ -125,8 +127,8 @@ impl Issuer for AcmeIssuer {
         })
     }
 
-    async fn advise(&self, _leaf: &Leaf) -> Option<Window> {
-        None
+    async fn advise(&self, leaf: &Leaf) -> Result<Option<Advice>, IssueError> {
+        self.renewal_info.ask(&self.connector.http(), leaf).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! ACME (RFC 8555): the only files that name `instant_acme`.
 //!
-//! One issuance: find the account (`account`), go on with the order that was noted or place one (`order`), prove the
-//! names (`authorize`), finalize, fetch. What `instant_acme` does not do is done around it: `http` keeps what it
+//! One issuance: find the account (`account`), go on with the order that was noted (`order`) or place one (`placing`),
+//! prove the names (`authorize`), finalize, fetch. When the next one is due the CA is asked in `renewal_info`. What `instant_acme` does not do is done around it: `http` keeps what it
 //! drops, `nonce` calls again where it gives up, `failure` says whose fault an error is.
 
 mod account;
@@ -11,6 +11,8 @@ mod http;
 mod issuer;
 mod nonce;
 mod order;
+mod placing;
+mod renewal_info;
 mod retry_after;
 mod solvers;
 mod turns;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use instant_acme::{Account, Error, Identifier, NewOrder, Order, OrderStatus};
+use instant_acme::{Account, Error, Order, OrderStatus};
 use tokio::time::Instant;
 use tracing::info;
 
@@ -13,8 +13,8 @@ use super::nonce::insist;
 use super::solvers::Solvers;
 use super::turns::Turns;
 use crate::clock::Clock;
-use crate::ident::{Name, Names};
-use crate::issuer::{IssueError, IssueJob, OrderNote, Progress};
+use crate::ident::Names;
+use crate::issuer::{IssueError, IssueJob, Progress};
 use crate::pki::{Chain, PkiError, Roots, SigningRequest};
 
 /// All that dealing with one CA for one certificate takes.
@@ -95,23 +95,6 @@ impl Desk<'_> {
                 error => Err(error),
             },
         }
-    }
-
-    async fn place(&self, job: IssueJob<'_>, progress: &dyn Progress) -> Result<Order, IssueError> {
-        let names = job.request.names();
-        let identifiers: Vec<Identifier> = names.iter().map(identifier).collect();
-        let new = NewOrder::new(&identifiers);
-        let order = insist!(self.http, self.account.new_order(&new));
-        let order = order.map_err(|e| self.explain(e))?;
-        progress
-            .note_order(&OrderNote {
-                directory: self.directory.to_owned(),
-                account: self.account.id().to_owned(),
-                order: order.url().to_owned(),
-            })
-            .await?;
-        info!(%names, order = order.url(), why = job.why, "placed an order");
-        Ok(order)
     }
 
     /// Takes the order from the state it is in to its end.
@@ -259,12 +242,5 @@ impl Patience {
         tokio::time::sleep(step).await;
         self.step = self.step.mul_f32(1.6).min(LONGEST_STEP);
         Ok(())
-    }
-}
-
-fn identifier(name: &Name) -> Identifier {
-    match name {
-        Name::Dns(fqdn) => Identifier::Dns(fqdn.as_str().to_owned()),
-        Name::Ip(ip) => Identifier::Ip(*ip),
     }
 }

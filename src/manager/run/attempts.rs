@@ -1,6 +1,6 @@
 //! Attempts: begun, finished, and what is remembered of them.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::task::{AbortHandle, JoinError};
 use tracing::{error, info, warn};
@@ -8,7 +8,8 @@ use tracing::{error, info, warn};
 use super::{Finished, Manager, Role, follower};
 use crate::clock;
 use crate::ident::ItemId;
-use crate::issuer::Verdict;
+use crate::issuer::{Advice, Verdict};
+use crate::manager::advised::advised;
 use crate::manager::agenda::Agenda;
 use crate::manager::desired::Wish;
 use crate::manager::inventory::Memory;
@@ -17,7 +18,7 @@ use crate::manager::plan::Step;
 use crate::manager::renew::{self, RenewError};
 use crate::manager::stand_in::Fresh;
 use crate::store::sweep::sweep;
-use crate::store::{Changed, LineageState, StoreError};
+use crate::store::{Changed, Drawn, LineageState, StoreError};
 
 impl Manager {
     pub(super) fn attempt(&mut self, step: Step) {
@@ -27,6 +28,20 @@ impl Manager {
             Finished::Attempt(step, done)
         });
         self.busy.insert(id, Some(task));
+    }
+
+    /// Asks the CA about an item, unless it is being asked about the lineage already.
+    pub(super) fn ask(&mut self, wish: usize, id: ItemId) {
+        let (tools, wish) = (self.tools.clone(), self.desired.wishes[wish].clone());
+        let lineage = wish.lineage.id().clone();
+        if !self.asking.contains_key(&lineage) {
+            let begun = tools.clock.now();
+            let task = self.attempts.spawn(async move {
+                let said = renew::ask(&tools, &wish, &id).await;
+                Finished::Asked(wish, id, begun, said)
+            });
+            self.asking.insert(lineage, task);
+        }
     }
 
     pub(super) fn commit_behind(&mut self, fresh: Fresh) {
@@ -49,6 +64,11 @@ impl Manager {
                     Role::Sweeping(claim) => Role::Issuer(claim),
                     other => other,
                 };
+                // Another process may have had the role until now.
+                if let Err(error) = load::recall(&self.desired, &mut self.inventory, &self.tools.store).await
+                {
+                    warn!(%error, "what is remembered of attempts cannot be read");
+                }
                 self.follow(Changed::Something).await;
             }
             Finished::Attempt(step, done) => self.attempted(&step, done).await,
@@ -56,6 +76,37 @@ impl Manager {
                 self.committing.remove(step.wish.lineage.id());
                 self.attempted(&step, done).await;
             }
+            Finished::Asked(wish, item, begun, said) => self.asked(&wish, &item, begun, said).await,
+        }
+    }
+
+    async fn asked(
+        &mut self,
+        wish: &Wish,
+        item: &ItemId,
+        begun: SystemTime,
+        said: Result<Option<Advice>, RenewError>,
+    ) {
+        let id = wish.lineage.id();
+        self.asking.remove(id);
+        self.concern(wish);
+        if let Err(error) = &said {
+            let error = error.story();
+            info!(names = %wish.names(), error, "the CA could not be asked when to renew");
+        }
+        let before = self.inventory.advised(id).filter(|advised| advised.item == *item).cloned();
+        let after = advised(before.as_ref(), item, said, begun, clock::jitter());
+        let known = before.and_then(|before| before.drawn);
+        let news = after.drawn.as_ref().filter(|drawn| known.as_ref() != Some(drawn));
+        if let Some(Drawn { start, end, renew_at, explanation }) = news {
+            let [start, end, renew_at] = [*start, *end, *renew_at].map(clock::rfc3339);
+            info!(names = %wish.names(), start, end, renew_at, explanation, "the CA says when to renew");
+        }
+        let worth_keeping = known.is_some() || after.drawn.is_some();
+        self.inventory.advise(id, Some(after));
+        if worth_keeping {
+            let memory = self.inventory.memory(id, wish.directory.as_deref());
+            self.remember(wish, memory).await;
         }
     }
 
@@ -81,6 +132,7 @@ impl Manager {
 
     /// An attempt ended without a word: we aborted it, or it panicked, which trying again would only repeat.
     pub(super) fn mourn(&mut self, gone: &JoinError) {
+        self.asking.retain(|_, task| task.id() != gone.id());
         let whose = |task: &Option<AbortHandle>| task.as_ref().is_some_and(|task| task.id() == gone.id());
         let lineage = self.busy.iter().find(|(_, task)| whose(task)).map(|(id, _)| id.clone());
         if let Some(lineage) = lineage.filter(|_| gone.is_panic()) {
@@ -95,9 +147,10 @@ impl Manager {
 
     async fn issued(&mut self, step: &Step, item: &ItemId) {
         let id = step.wish.lineage.id();
-        if self.inventory.memory(id, step.wish.directory.as_deref()) != Memory::default() {
-            let memory = Memory { directory: step.wish.directory.clone(), ..Memory::default() };
-            self.remember(&step.wish, memory).await;
+        let advised = self.inventory.advised(id).is_some();
+        self.inventory.advise(id, None);
+        if advised || self.inventory.memory(id, step.wish.directory.as_deref()) != Memory::default() {
+            self.remember(&step.wish, Memory::default()).await;
         }
         let held = match self.tools.store.database().item(item).await {
             Ok(item) => load::held(&item),
@@ -113,8 +166,8 @@ impl Manager {
         let (wish, now) = (&step.wish, self.tools.clock.now());
         let story = error.story();
         let mut memory = self.inventory.memory(wish.lineage.id(), wish.directory.as_deref());
-        memory.directory.clone_from(&wish.directory);
         memory.last_error = Some(story.clone());
+        memory.last_failure = Some(now);
         match error.verdict() {
             Verdict::Now => memory.next = Some(now + Duration::from_secs(1)),
             Verdict::After(until) => {
@@ -134,7 +187,8 @@ impl Manager {
         self.remember(wish, memory).await;
     }
 
-    async fn remember(&mut self, wish: &Wish, memory: Memory) {
+    async fn remember(&mut self, wish: &Wish, mut memory: Memory) {
+        memory.directory.clone_from(&wish.directory);
         let state = LineageState {
             names: wish.names().clone(),
             provider: wish.lineage.provider(),
@@ -142,7 +196,8 @@ impl Manager {
             failures: memory.failures,
             next: memory.next,
             last_error: memory.last_error.clone(),
-            last_failure: memory.last_error.is_some().then(|| self.tools.clock.now()),
+            last_failure: memory.last_failure,
+            advised: self.inventory.advised(wish.lineage.id()).cloned(),
         };
         self.inventory.remember(wish.lineage.id(), memory);
         if let Err(error) = self.tools.store.states().save(wish.lineage.id(), &state).await {

@@ -17,6 +17,7 @@ use crate::catalog::{Misses, Publisher};
 use crate::clock::Clock;
 use crate::foreign::List;
 use crate::ident::{ItemId, LineageId, Provider};
+use crate::issuer::Advice;
 use crate::manager::agenda::Agenda;
 use crate::manager::desired::{Desired, Owners, Wish};
 use crate::manager::elsewhere::Elsewhere;
@@ -34,6 +35,8 @@ use crate::store::{Claim, Store, StoreError};
 const ABREAST: usize = 8;
 /// So many stand-ins are committed at the same time; they are served already, so there is no hurry.
 const BEHIND: usize = 4;
+/// The CA is asked about so many certificates at the same time.
+const ASKED: usize = 4;
 /// How often a follower asks whether the issuer role is free.
 const ROLE_AGAIN: Duration = Duration::from_secs(10);
 
@@ -73,6 +76,10 @@ pub struct Manager {
     agenda: Agenda,
     /// What is due and has not begun, stand-ins first.
     due: BTreeMap<(Rank, usize), Step>,
+    /// Items about which the CA is asked when it would like them to be renewed, by their wishes.
+    asks: BTreeMap<usize, ItemId>,
+    /// Lineages about which it is being asked.
+    asking: HashMap<LineageId, AbortHandle>,
     /// Served from memory, to be committed.
     fresh: VecDeque<Fresh>,
     /// Which of them are being committed.
@@ -110,6 +117,8 @@ enum Finished {
     Swept(Result<(), StoreError>),
     Attempt(Step, Result<ItemId, RenewError>),
     Behind(Step, Result<ItemId, RenewError>),
+    /// Begun at this moment.
+    Asked(Wish, ItemId, SystemTime, Result<Option<Advice>, RenewError>),
 }
 
 impl Manager {
@@ -138,6 +147,8 @@ impl Manager {
             unread: Vec::new(),
             index: Index::default(),
             due: BTreeMap::new(),
+            asks: BTreeMap::new(),
+            asking: HashMap::new(),
             fresh: VecDeque::new(),
             committing: HashSet::new(),
             busy: HashMap::new(),
@@ -212,7 +223,12 @@ impl Manager {
             {
                 self.commit_behind(fresh);
             }
-            while self.attempts.len() < ABREAST + self.committing.len()
+            while self.asking.len() < ASKED
+                && let Some((wish, item)) = self.asks.pop_first()
+            {
+                self.ask(wish, item);
+            }
+            while self.attempts.len() < ABREAST + self.committing.len() + self.asking.len()
                 && let Some(((_, wish), step)) = self.due.pop_first()
             {
                 self.attempt(step);
@@ -250,6 +266,10 @@ impl Manager {
         for rank in [Rank::StandIn, Rank::Order] {
             self.due.remove(&(rank, wish));
         }
+        match plan.ask {
+            Some(item) => self.asks.insert(wish, item),
+            None => self.asks.remove(&wish),
+        };
         self.due.extend(plan.steps.into_iter().map(|step| {
             let selfsigned = step.wish.lineage.provider() == Provider::Selfsigned;
             ((if selfsigned { Rank::StandIn } else { Rank::Order }, wish), step)
@@ -283,6 +303,7 @@ impl Manager {
         }
         self.agenda = Agenda::new(desired.wishes.len());
         self.due.clear();
+        self.asks.clear();
         self.rows = VectorSync::new_sync();
         let taken = match load::recall(&desired, &mut self.inventory, &self.tools.store).await {
             Ok(()) => self.take_in_all().await,

@@ -22,6 +22,8 @@ pub(crate) enum Fault {
     Pass,
     /// Nothing goes wrong, but the CA's answer gets one more header line.
     PassWith(String),
+    /// Nothing goes wrong, but in the body of the CA's answer the second text stands for the first one.
+    PassReplacing(String, String),
     /// The CA never sees it; this is the answer.
     Answer {
         status: u16,
@@ -104,6 +106,15 @@ struct Planned {
 struct Message {
     head: String,
     body: Vec<u8>,
+}
+
+impl Message {
+    /// The same answer with another body.
+    fn with_body(self, body: Vec<u8>) -> Self {
+        let old = format!("Content-Length: {}\r\n", self.body.len());
+        let new = format!("Content-Length: {}\r\n", body.len());
+        Self { head: self.head.replacen(&old, &new, 1), body }
+    }
 }
 
 impl FrontOfCa {
@@ -211,6 +222,10 @@ async fn serve(mut client: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared)
             Some(Fault::PassWith(line)) => shared.pass_on(&request).await.map(|answer| Message {
                 head: answer.head.replacen("\r\n", &format!("\r\n{line}\r\n"), 1),
                 ..answer
+            }),
+            Some(Fault::PassReplacing(from, to)) => shared.pass_on(&request).await.map(|answer| {
+                let body = String::from_utf8_lossy(&answer.body).replacen(&from, &to, 1);
+                answer.with_body(body.into_bytes())
             }),
             Some(Fault::Drop) => None,
             Some(Fault::LoseAnswer) => {

@@ -2,6 +2,7 @@
 //! slow, broken or hostile.
 
 mod account;
+mod advice;
 mod faults;
 mod issuance;
 mod resume;

@@ -8,7 +8,8 @@ use sidegate::catalog::{self, Challenges, Misses, Publisher, Resolver};
 use sidegate::clock::Clock;
 use sidegate::ident::Names;
 use sidegate::issuer::{
-    AcmeIssuer, ChallengeKind, IssueError, IssueJob, Issuer, NoteError, Options, OrderNote, Progress,
+    AcmeIssuer, ChallengeKind, IssueError, IssueJob, Issuer, NoteError, Options, OrderNote, Predecessor,
+    Progress, Replacing,
 };
 use sidegate::pki::{Bundle, Chain, KeyType, PrivateKey, SigningRequest};
 use sidegate::store::memory::MemoryEngine;
@@ -38,6 +39,8 @@ pub(super) struct Wish {
     pub(super) key: PrivateKey,
     pub(super) names: Names,
     pub(super) notes: Notes,
+    /// The certificate that is to be replaced.
+    pub(super) predecessor: Option<Predecessor>,
 }
 
 /// A progress that keeps its note in memory and tells who waits for it.
@@ -135,6 +138,7 @@ impl Wish {
                 noted: watch::Sender::new(0),
                 refuse: AtomicBool::new(false),
             },
+            predecessor: None,
         }
     }
 
@@ -147,7 +151,15 @@ impl Wish {
     /// Asks the issuer once.
     pub(super) async fn chain_from(&self, issuer: &dyn Issuer) -> Result<Chain, IssueError> {
         let request = SigningRequest::new(&self.key, &self.names).expect("a request");
-        issuer.issue(IssueJob { request: &request, why: "a test wants it" }, &self.notes).await
+        let predecessor = self.predecessor.as_ref();
+        issuer.issue(IssueJob { request: &request, why: "a test wants it", predecessor }, &self.notes).await
+    }
+}
+
+impl Wish {
+    /// What the order says about the certificate it replaces, as it was noted.
+    pub(super) fn replacing(&self) -> Replacing {
+        self.notes.order_now().expect("an order is noted").replacing
     }
 }
 

@@ -1,0 +1,5 @@
+//! The control plane against a scripted CA, a store in memory and a clock that is moved by hand.
+
+mod advice;
+mod course;
+mod world;

@@ -1,0 +1,252 @@
+//! A store, a clock that is moved by hand, and a CA that answers as it was told.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use sidegate::catalog::{self, Lookup, Resolver};
+use sidegate::clock::{Clock, Hand};
+use sidegate::ident::{Name, Names, Provider};
+use sidegate::issuer::{
+    Advice, IssueError, IssueJob, Issuer, Issuers, OrderNote, Progress, Replacing, SelfsignedIssuer,
+};
+use sidegate::manager::{Commands, Desired, Ladder, Manager, Options, Status, Wish};
+use sidegate::pki::{Chain, Leaf, Roots};
+use sidegate::store::memory::MemoryEngine;
+use sidegate::store::{Engine, Store};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub(super) const CA: &str = "https://ca.test/directory";
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
+
+pub(super) fn start() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+pub(super) fn names(list: &[&str]) -> Names {
+    Names::new(list.iter().map(|text| Name::parse(text).expect("a name"))).expect("names")
+}
+
+/// A CA that answers as it was told, and tells of each order.
+pub(super) struct Scripted {
+    root: CertifiedIssuer<'static, KeyPair>,
+    clock: Clock,
+    faults: Mutex<VecDeque<Fault>>,
+    /// What it says about renewals; `None` if it cannot be asked.
+    advice: Mutex<Option<Option<Advice>>>,
+    orders: mpsc::UnboundedSender<Order>,
+    /// The serial numbers it was asked about.
+    asked: mpsc::UnboundedSender<String>,
+}
+
+pub(super) enum Fault {
+    Unreachable,
+    LimitedUntil(SystemTime),
+    Refused,
+    Nonce,
+    /// Notes the order and never answers: the process dies meanwhile.
+    Hang,
+}
+
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) names: String,
+    pub(super) at: SystemTime,
+    pub(super) resumed: bool,
+    /// The serial number of the certificate it replaces.
+    pub(super) replaces: Option<String>,
+}
+
+#[async_trait]
+impl Issuer for Scripted {
+    fn provider(&self) -> Provider {
+        Provider::Letsencrypt
+    }
+
+    async fn issue(&self, job: IssueJob<'_>, progress: &dyn Progress) -> Result<Chain, IssueError> {
+        let names = job.request.names();
+        let order = Order {
+            names: names.to_string(),
+            at: self.clock.now(),
+            resumed: progress.order().is_some(),
+            replaces: job.predecessor.map(|predecessor| predecessor.leaf.serial()),
+        };
+        let note = OrderNote {
+            directory: CA.into(),
+            account: format!("{CA}/account"),
+            order: format!("{CA}/order"),
+            replacing: Replacing::Nothing,
+        };
+        progress.note_order(&note).await?;
+        self.orders.send(order).expect("the test listens");
+        let directory = CA.to_owned();
+        let fault = self.faults.lock().expect("no panic").pop_front();
+        match fault {
+            Some(Fault::Unreachable) => {
+                Err(IssueError::Unreachable { directory, source: "connection refused".into(), until: None })
+            }
+            Some(Fault::LimitedUntil(until)) => {
+                Err(IssueError::Limited { directory, detail: "too many".into(), until: Some(until) })
+            }
+            Some(Fault::Refused) => {
+                Err(IssueError::Refused { directory, detail: "rejectedIdentifier".into(), for_good: true })
+            }
+            Some(Fault::Nonce) => Err(IssueError::Nonce { directory }),
+            Some(Fault::Hang) => std::future::pending().await,
+            None => {
+                let csr = rcgen::CertificateSigningRequestParams::from_der(&job.request.csr_der().into());
+                let mut csr = csr.expect("a request");
+                csr.params.not_before = self.clock.now().into();
+                csr.params.not_after = (self.clock.now() + DAY * 90).into();
+                let leaf = csr.signed_by(&self.root).expect("a leaf");
+                Ok(Chain::from_pem(leaf.pem().as_bytes(), &roots(&self.root)).expect("a chain"))
+            }
+        }
+    }
+
+    async fn advise(&self, leaf: &Leaf) -> Result<Option<Advice>, IssueError> {
+        // What it says from the question on does not change any more.
+        let said = self.advice.lock().expect("no panic").clone();
+        self.asked.send(leaf.serial()).expect("the test listens");
+        let unreachable = || IssueError::Unreachable {
+            directory: CA.to_owned(),
+            source: "connection refused".into(),
+            until: None,
+        };
+        said.ok_or_else(unreachable)
+    }
+}
+
+fn roots(root: &CertifiedIssuer<'static, KeyPair>) -> Roots {
+    Roots::with_pem(root.pem().as_bytes()).expect("a root")
+}
+
+/// A store, a clock and a CA that outlive the managers running on them.
+pub(super) struct World {
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) clock: Clock,
+    pub(super) hand: Hand,
+    pub(super) ca: Arc<Scripted>,
+    pub(super) orders: mpsc::UnboundedReceiver<Order>,
+    pub(super) asked: mpsc::UnboundedReceiver<String>,
+}
+
+/// One run of the control plane.
+pub(super) struct Run {
+    pub(super) resolver: Resolver,
+    pub(super) status: Status,
+    pub(super) commands: Commands,
+    pub(super) end: CancellationToken,
+    pub(super) task: tokio::task::JoinHandle<()>,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let (clock, hand) = Clock::manual(start());
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "scripted root");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a root");
+        let (sender, orders) = mpsc::unbounded_channel();
+        let (ask, asked) = mpsc::unbounded_channel();
+        let ca = Scripted {
+            root,
+            clock: clock.clone(),
+            faults: Mutex::default(),
+            advice: Mutex::new(Some(None)),
+            orders: sender,
+            asked: ask,
+        };
+        Self { engine: Arc::new(MemoryEngine::new()), clock, hand, ca: Arc::new(ca), orders, asked }
+    }
+
+    pub(super) fn script(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.ca.faults.lock().expect("no panic").extend(faults);
+    }
+
+    /// From now on the CA says this; `None`: it cannot be asked.
+    pub(super) fn advise(&self, advice: Option<Option<Advice>>) {
+        *self.ca.advice.lock().expect("no panic") = advice;
+    }
+
+    pub(super) fn options(&self, desired: Desired) -> Options {
+        let letsencrypt: Arc<dyn Issuer> = Arc::clone(&self.ca) as _;
+        let selfsigned = Arc::new(SelfsignedIssuer::new(self.clock.clone()));
+        Options {
+            desired,
+            issuers: Issuers { selfsigned, letsencrypt: Some(letsencrypt) },
+            ladder: Ladder::default(),
+            warm: Options::WARM,
+        }
+    }
+
+    pub(super) fn store(&self) -> Store {
+        Store::new(Arc::clone(&self.engine), self.clock.clone())
+    }
+
+    pub(super) async fn run(&self, desired: Desired) -> Run {
+        let (publisher, _, resolver, misses) = catalog::open();
+        let (mut manager, commands, status) =
+            Manager::new(self.options(desired), self.store(), self.clock.clone(), publisher, misses);
+        manager.prepare().await.expect("prepared");
+        let end = CancellationToken::new();
+        let task = tokio::spawn(manager.run(end.clone()));
+        Run { resolver, status, commands, end, task }
+    }
+
+    pub(super) async fn order(&mut self) -> Order {
+        tokio::time::timeout(Duration::from_secs(20), self.orders.recv())
+            .await
+            .expect("in time")
+            .expect("an order")
+    }
+
+    /// Waits until the CA is asked when to renew, and says about which serial number.
+    pub(super) async fn asked(&mut self) -> String {
+        tokio::time::timeout(Duration::from_secs(20), self.asked.recv())
+            .await
+            .expect("in time")
+            .expect("a question")
+    }
+}
+
+impl Run {
+    /// Who signed what `host` is shown.
+    pub(super) fn shown(&self, host: &str) -> Option<Leaf> {
+        match self.resolver.lookup(Some(host)) {
+            Lookup::Warm(certificate) => {
+                let der = certificate.certified_key().cert[0].clone();
+                Some(Leaf::from_der(der).expect("a leaf"))
+            }
+            Lookup::Cold(_) | Lookup::Unknown => None,
+        }
+    }
+
+    /// Waits until the first certificate's picture is as wanted.
+    pub(super) async fn until(&mut self, wanted: impl Fn(&sidegate::manager::Row) -> bool) {
+        let look = async {
+            while !wanted(&self.status.rows()[0]) {
+                self.status.changed().await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(20), look).await.is_err() {
+            panic!("never became so; it is {:?}", self.status.rows());
+        }
+    }
+
+    pub(super) async fn stop(self) {
+        self.end.cancel();
+        self.task.await.expect("it ended");
+    }
+}
+
+pub(super) fn wish(list: &[&str]) -> Desired {
+    Desired { wishes: vec![Wish::acme(names(list), CA)], ..Desired::default() }
+}
+
+pub(super) fn issued(row: &sidegate::manager::Row) -> bool {
+    row.served.as_ref().is_some_and(|served| served.by == "letsencrypt")
+}
