@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests need beside a Rust toolchain, on Debian or Ubuntu: a C compiler, Pebble (the ACME
-# test CA), nginx, openssl and curl from the distribution, and a few Python packages in a virtual environment
-# of their own (target/test-env).
+# test CA), nginx, openssl and curl from the distribution, a few Python packages in a virtual environment
+# of their own (target/test-env), and beside the system a newer Pebble, which knows ARI (target/pebble).
 #
 # May be run again at any time; it looks before it installs, and when all is there it changes nothing and
 # touches no network.
@@ -9,6 +9,9 @@ set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 venv="$root/target/test-env"
+pebble="$root/target/pebble"
+pebble_version="2.10.0+ds1-2"
+pebble_sha256="b9a3a3920143f1a6fc568dfa88247be22cafa96c845fe62938c08982a15df315"
 pins="websockets==16.1 grpcio==1.80.0 httptools==0.9.0 h11==0.16.0"
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -67,5 +70,36 @@ if [ "$(cat "$venv/.pins" 2>/dev/null || true)" != "$pins" ] || ! "$venv/bin/pyt
     "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: $pins \
         || fail "pip could not install $pins (is there a network?)"
     printf '%s\n' "$pins" >"$venv/.pins"
+fi
+# The package of Debian's unstable suite, unpacked and not installed: it runs on the stable ones as well. apt checks the archive's signature as always; the sum says that it is the package we know.
+fetch_pebble() {
+    have apt-get && [ "$(dpkg --print-architecture)" = amd64 ] \
+        || fail "put a Pebble of 2.10 or later at $pebble/usr/bin/pebble, and an empty $pebble/.own"
+    work=$(mktemp -d)
+    mkdir -p "$work/lists/partial"
+    mirror=$(apt-cache policy | sed -n 's|^ *[0-9]* \(https\{0,1\}://[^ ]*/debian\) .*|\1|p' | head -n 1)
+    cat >"$work/unstable.sources" <<SOURCES
+Types: deb
+URIs: ${mirror:-http://deb.debian.org/debian}
+Suites: unstable
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+SOURCES
+    set -- -q -o "Dir::Etc::sourcelist=$work/unstable.sources" -o Dir::Etc::sourceparts=- \
+        -o "Dir::State::lists=$work/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+        -o Acquire::Languages=none -o APT::Sandbox::User=root
+    apt-get "$@" update || fail "Debian's unstable suite cannot be reached"
+    (cd "$work" && apt-get "$@" download "pebble=$pebble_version") \
+        || fail "Debian's unstable suite no longer has pebble $pebble_version: give $0 the version it has and its sum"
+    deb=$(find "$work" -name 'pebble_*.deb')
+    [ "$(sha256sum "$deb" | cut -d ' ' -f 1)" = "$pebble_sha256" ] || fail "pebble $pebble_version has another sum"
+    rm -rf "$pebble"
+    dpkg-deb -x "$deb" "$pebble"
+    rm -rf "$work"
+    printf '%s\n' "$pebble_sha256" >"$pebble/.sha256"
+}
+if [ "$(cat "$pebble/.sha256" 2>/dev/null || true)" != "$pebble_sha256" ] && [ ! -e "$pebble/.own" ]; then
+    say "fetching pebble $pebble_version"
+    fetch_pebble
 fi
 say "all there"

@@ -90,6 +90,42 @@ async fn whole_path(challenge: &str) {
     assert_eq!((pebble.orders(), pebble.issued()), (orders, issued), "the second start places no order");
 }
 
+#[tokio::test]
+async fn a_certificate_is_renewed_in_the_window_that_the_ca_names() {
+    let place = Place::new();
+    let mut settings = Settings::new(place.http, place.https);
+    settings.newer = true;
+    // Pebble's window is then the whole of a certificate's life.
+    settings.validity = Duration::from_secs(20);
+    let pebble = Pebble::start(settings).await;
+    let front = FrontOfCa::start(&pebble).await;
+    let config = configure(&place, &pebble, &front, "tls-alpn-01", 1);
+    let sidegate = Sidegate::serve(&config).await;
+    pebble.wait_for_line(&["ARI: order", "is a replacement of"]).await;
+    sidegate.logged(&["placed an order", "replaces=", "in the CA's window"]).await;
+    // An item is made before it is served, and one is selfsigned.
+    let items = place.storage().join("database/items");
+    let three = async {
+        while std::fs::read_dir(&items).expect("items").count() < 3 {
+            Client::offering(&["h2"]).hello(place.tls(), Some(NAMES[0])).await.expect("a handshake");
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), three).await.expect("in time");
+    sidegate.assert_story(&[
+        "serving",
+        "the CA says when to renew",
+        "placed an order",
+        "received the certificate",
+    ]);
+    sidegate.stop().await;
+
+    let mut records = std::fs::read_dir(&items).expect("items").map(|item| {
+        let path = item.expect("an item").path().join("issuance.json");
+        std::fs::read_to_string(path).expect("issuance.json")
+    });
+    assert!(records.any(|record| record.contains("\"replaces\": ")), "the decision is recorded");
+}
+
 fn configure(place: &Place, pebble: &Pebble, front: &FrontOfCa, challenge: &str, port: u16) -> PathBuf {
     let root = |name: &str, pem: &[u8]| {
         let path = place.path(name);

@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) blocklist: Vec<String>,
     /// How long a certificate is valid.
     pub(crate) validity: Duration,
+    /// Whether it is the newer Pebble, which has ARI, instead of Debian's.
+    pub(crate) newer: bool,
 }
 
 /// A running Pebble. Dropping it ends its processes.
@@ -58,6 +60,7 @@ impl Settings {
             authz_reuse: 0,
             blocklist: Vec::new(),
             validity: Duration::from_secs(157_766_400),
+            newer: false,
         }
     }
 }
@@ -183,7 +186,7 @@ async fn start_ca(
     for _ in 0..5 {
         let config = directory.join("pebble.json");
         write(&config, config_json(settings, directory, listen, management).as_bytes());
-        let mut command = program("pebble");
+        let mut command = if settings.newer { newer_pebble() } else { program("pebble") };
         command
             .arg("-strict")
             .arg("-config")
@@ -233,20 +236,35 @@ fn config_json(settings: &Settings, directory: &Path, listen: u16, management: u
         "ocspResponderURL": "",
         "externalAccountBindingRequired": false,
         "domainBlocklist": settings.blocklist,
+        // The one is read by the older Pebble, the other two by the newer one.
         "certificateValidityPeriod": settings.validity.as_secs(),
+        "profiles": { "default": { "description": "", "validityPeriod": settings.validity.as_secs() } },
+        "retryAfter": { "authz": 1, "order": 1 },
     }})
     .to_string()
 }
 
-/// The program, so started that it dies with this process whatever happens to it.
+/// The Pebble that `tests/setup.sh` has put beside the system.
+fn newer_pebble() -> Command {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pebble/usr/bin/pebble");
+    assert!(path.is_file(), "{} is missing; run `sh tests/setup.sh`, which fetches it", path.display());
+    mortal(&path)
+}
+
+/// An installed program.
 fn program(name: &str) -> Command {
     let found = std::env::var_os("PATH")
         .and_then(|path| std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file()));
     let Some(found): Option<PathBuf> = found else {
         panic!("{name} is not installed, and this test cannot do without it: run tests/setup.sh");
     };
+    mortal(&found)
+}
+
+/// The program, so started that it dies with this process whatever happens to it.
+fn mortal(path: &Path) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL"]).arg(found).stdin(Stdio::null());
+    command.args(["--pdeathsig", "KILL"]).arg(path).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -1,4 +1,4 @@
-//! ARI (RFC 9773) at a CA that has it only as far as the front in front of it says so.
+//! ARI (RFC 9773): at a CA that has it, and at one that has it only as far as the front in front of it says so.
 
 use sidegate::clock;
 use sidegate::issuer::{IssueError, Issuer, Options, Predecessor, Replacing};
@@ -121,4 +121,30 @@ async fn what_another_ca_or_another_account_issued_is_not_claimed() {
         let Replacing::Unnamed(told) = wish.replacing() else { panic!("{:?}", wish.replacing()) };
         assert!(told.contains(why), "{told}");
     }
+}
+
+#[tokio::test]
+async fn a_ca_that_has_it_is_asked_and_told() {
+    let rig = Rig::with(|settings| settings.newer = true).await;
+    let options = rig.options();
+    let predecessor = issued(&rig, &options).await;
+    let issuer = rig.issuer(&options);
+    let advice = issuer.advise(&predecessor.leaf).await.expect("an answer").expect("advice");
+    let (start, end) = (advice.window.start(), advice.window.end());
+    assert!(predecessor.leaf.not_before() < start && end <= predecessor.leaf.not_after());
+    assert!(advice.again.is_some(), "Pebble says when to ask again");
+
+    let mut wish = Wish::new("shop.example.com");
+    wish.predecessor = Some(predecessor.clone());
+    wish.ask(&issuer).await.expect("it is issued");
+    assert!(matches!(wish.replacing(), Replacing::Named(_)), "{:?}", wish.replacing());
+    assert_eq!(rig.pebble.count(&["ARI: order", "is a replacement of"]), 1);
+
+    // It takes one replacement for each certificate.
+    let mut wish = Wish::new("shop.example.com");
+    wish.predecessor = Some(predecessor);
+    wish.ask(&issuer).await.expect("it is issued all the same");
+    let Replacing::Unnamed(why) = wish.replacing() else { panic!("{:?}", wish.replacing()) };
+    assert!(why.contains("alreadyReplaced"), "{why}");
+    assert_eq!(rig.pebble.count(&["ARI: order", "is a replacement of"]), 1);
 }
