@@ -2,22 +2,69 @@
 //!
 //! Everything that is decided by the time of day takes a [`Clock`]; nothing else asks the machine. Deadlines of
 //! sockets are durations and stay with tokio's timers.
+//!
+//! A machine's clock may be wrong by days. Whoever hears the time from somebody who should know, such as a CA, tells the
+//! clock with [`Clock::agree`]; all that share it go by the corrected time from then on.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-/// Tells the time of day. Cloning shares the clock.
+/// Tells the time of day. Cloning shares the clock and its correction.
 #[derive(Clone)]
-pub struct Clock(Source);
+pub struct Clock {
+    source: Source,
+    correction: Arc<Correction>,
+}
 
 #[derive(Clone)]
 enum Source {
     System,
     Manual(watch::Receiver<SystemTime>),
+}
+
+/// By how much the source is behind.
+#[derive(Default)]
+struct Correction {
+    seconds: AtomicI64,
+    last: Mutex<Option<Last>>,
+    changed: Notify,
+}
+
+/// The last correction.
+#[derive(Clone, Copy)]
+struct Last {
+    /// By the source.
+    made: SystemTime,
+    skew: Skew,
+    epoch: Epoch,
+}
+
+/// The time between two corrections. What was decided in one has to be decided again in the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Epoch(u64);
+
+/// How far a clock is from the right time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skew {
+    /// It shows so much too late a time.
+    Ahead(Duration),
+    /// It shows so much too early a time.
+    Behind(Duration),
+}
+
+impl fmt::Display for Skew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ahead(by) => write!(f, "{} seconds ahead", by.as_secs()),
+            Self::Behind(by) => write!(f, "{} seconds behind", by.as_secs()),
+        }
+    }
 }
 
 /// Moves a manual [`Clock`].
@@ -28,50 +75,131 @@ pub struct Hand(Arc<watch::Sender<SystemTime>>);
 /// not show on a monotonic timer.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
+/// A difference that is not worth a correction: answers take their time.
+const TOLERATED: Duration = Duration::from_secs(5 * 60);
+
+/// Nobody is believed more often than this: two who contradict each other would else keep everything being replanned.
+const SETTLED: Duration = Duration::from_secs(10 * 60);
+
 impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self(Source::System)
+        Self::from(Source::System)
     }
 
     /// A clock that stands at `start` until its [`Hand`] moves it.
     #[must_use]
     pub fn manual(start: SystemTime) -> (Self, Hand) {
         let (sender, receiver) = watch::channel(start);
-        (Self(Source::Manual(receiver)), Hand(Arc::new(sender)))
+        (Self::from(Source::Manual(receiver)), Hand(Arc::new(sender)))
+    }
+
+    fn from(source: Source) -> Self {
+        Self { source, correction: Arc::default() }
     }
 
     /// The time of day.
     #[must_use]
     pub fn now(&self) -> SystemTime {
-        match &self.0 {
-            Source::System => SystemTime::now(),
-            Source::Manual(time) => *time.borrow(),
+        self.correction.corrected(self.source.now())
+    }
+
+    /// The present epoch.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.correction.last().map_or_else(Epoch::default, |last| last.epoch)
+    }
+
+    /// Takes over what somebody who should know says it is now, if the difference matters.
+    ///
+    /// Returns how wrong the clock was if what was decided in the epoch `since` has to be decided again: because of this
+    /// word, or because of somebody else's.
+    pub fn agree(&self, told: SystemTime, since: Epoch) -> Option<Skew> {
+        let source = self.source.now();
+        let now = self.correction.corrected(source);
+        let skew = match now.duration_since(told) {
+            Ok(ahead) => Skew::Ahead(ahead),
+            Err(behind) => Skew::Behind(behind.duration()),
+        };
+        let (Skew::Ahead(by) | Skew::Behind(by)) = skew;
+        let mut last = self.correction.last();
+        let settled = last.is_none_or(|last| distance(last.made, source) >= SETTLED);
+        if by > TOLERATED && settled {
+            let Epoch(number) = last.map_or_else(Epoch::default, |last| last.epoch);
+            *last = Some(Last { made: source, skew, epoch: Epoch(number + 1) });
+            let seconds = i64::try_from(distance(told, source).as_secs()).unwrap_or(i64::MAX);
+            let seconds = if told < source { -seconds } else { seconds };
+            self.correction.seconds.store(seconds, Ordering::Relaxed);
+            self.correction.changed.notify_one();
         }
+        last.filter(|last| last.epoch != since).map(|last| last.skew)
+    }
+
+    /// Returns when the clock was corrected since the last call. For one waiter.
+    pub async fn corrected(&self) {
+        self.correction.changed.notified().await;
     }
 
     /// Returns when the wall clock shows `moment` or later, also after a suspend or a step of the clock, then
-    /// within a minute.
+    /// within a minute; and when the clock has been set back, since what `moment` was for may be due at another one now.
     pub async fn sleep_until(&self, moment: SystemTime) {
-        match &self.0 {
+        match &self.source {
             Source::System => {
+                let mut before = self.source.now();
                 while let Ok(left) = moment.duration_since(self.now()) {
                     if left.is_zero() {
                         return;
                     }
                     tokio::time::sleep(left.min(LOOK_AGAIN)).await;
+                    let after = self.source.now();
+                    if after < before {
+                        return;
+                    }
+                    before = after;
                 }
             }
             Source::Manual(time) => {
                 let mut time = time.clone();
-                if time.wait_for(|now| *now >= moment).await.is_err() {
+                let mut before = *time.borrow();
+                let due = |now: &SystemTime| {
+                    let back = *now < before;
+                    before = *now;
+                    back || self.correction.corrected(*now) >= moment
+                };
+                if time.wait_for(due).await.is_err() {
                     // The hand is gone: this clock never moves again.
                     std::future::pending::<()>().await;
                 }
             }
         }
     }
+}
+
+impl Source {
+    fn now(&self) -> SystemTime {
+        match self {
+            Self::System => SystemTime::now(),
+            Self::Manual(time) => *time.borrow(),
+        }
+    }
+}
+
+impl Correction {
+    fn last(&self) -> MutexGuard<'_, Option<Last>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn corrected(&self, source: SystemTime) -> SystemTime {
+        let seconds = self.seconds.load(Ordering::Relaxed);
+        let by = Duration::from_secs(seconds.unsigned_abs());
+        let moved = if seconds < 0 { source.checked_sub(by) } else { source.checked_add(by) };
+        moved.unwrap_or(source)
+    }
+}
+
+fn distance(a: SystemTime, b: SystemTime) -> Duration {
+    a.duration_since(b).unwrap_or_else(|error| error.duration())
 }
 
 impl Hand {
@@ -125,6 +253,48 @@ mod tests {
         sleeper.await.expect("the sleeper woke");
         assert_eq!(rfc3339(clock.now()), "1970-01-12T13:48:10Z");
         assert_eq!(parse_rfc3339("1970-01-12T13:48:10Z"), Some(clock.now()));
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_the_clock_is_set_back() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let (clock, hand) = Clock::manual(start);
+        let sleep = clock.sleep_until(start + Duration::from_secs(90));
+        tokio::pin!(sleep);
+        tokio::select! {
+            biased;
+            () = &mut sleep => panic!("too early"),
+            () = tokio::task::yield_now() => {}
+        }
+        hand.set(start - Duration::from_secs(5));
+        sleep.await;
+    }
+
+    #[tokio::test]
+    async fn a_clock_goes_by_who_should_know_and_not_by_everybody_at_once() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let (clock, hand) = Clock::manual(start);
+        let day = Duration::from_secs(86_400);
+        let first = clock.epoch();
+        assert_eq!(clock.agree(start + TOLERATED, first), None, "an answer takes its time");
+        assert_eq!(clock.agree(start - day, first), Some(Skew::Ahead(day)));
+        assert_eq!(clock.clone().now(), start - day);
+        clock.corrected().await;
+        assert_eq!(
+            clock.agree(start - day, first),
+            Some(Skew::Ahead(day)),
+            "what was decided before is stale"
+        );
+        let second = clock.epoch();
+        assert_eq!(clock.agree(start + day, second), None, "two who contradict each other");
+        hand.advance(SETTLED);
+        assert_eq!(clock.agree(start + day, second), Some(Skew::Behind(day * 2 - SETTLED)));
+        // Somebody has set the machine right.
+        hand.set(start + day * 3);
+        let told = clock.agree(start + day * 3, clock.epoch()).map(|skew| skew.to_string());
+        assert_eq!(told.as_deref(), Some("85800 seconds ahead"));
+        assert_eq!(clock.now(), start + day * 3);
+        clock.sleep_until(start + day * 3).await;
     }
 
     #[test]

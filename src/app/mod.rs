@@ -91,7 +91,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let view = View::new(status);
 
     let proxy_options = build::proxy(settings, files.connections(), addrs.https.port(), &kit.roots);
-    let (access, scribe) = access_log(settings, &kit.clock)?;
+    let (access, scribe) = access_log(settings)?;
     let proxy = Proxy::new(proxy_options, resolver, build::routes(settings, &kit.roots), access)
         .map_err(AppError::setup("TLS cannot be set up"))?;
     let (drain, watcher) = drain::channel();
@@ -168,16 +168,13 @@ impl Sockets {
 }
 
 /// The access log, and the thread at its far end if there is one.
-fn access_log(
-    settings: &Settings,
-    clock: &Clock,
-) -> Result<(AccessLog, Option<thread::JoinHandle<()>>), AppError> {
+fn access_log(settings: &Settings) -> Result<(AccessLog, Option<thread::JoinHandle<()>>), AppError> {
     /// Short enough for somebody who watches, and ten wake-ups a second when there is much to write.
     const DELAY: Duration = Duration::from_millis(100);
     if !settings.access {
         return Ok((AccessLog::off(), None));
     }
-    let (log, batches) = AccessLog::channel(DELAY, clock.clone());
+    let (log, batches) = AccessLog::channel(DELAY, Clock::system());
     // The thread ends by itself once the last worker is gone and the last line is out.
     let scribe = host::access::write(batches, log.dropped())
         .map_err(AppError::setup("the access log has no thread"))?;

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::NoteError;
 use super::solver::{ChallengeKind, SolveError};
+use crate::clock::Skew;
 use crate::ident::Name;
 use crate::pki::PkiError;
 
@@ -18,6 +19,8 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 pub enum Verdict {
     /// Try again at once; nothing went wrong that counts.
     Now,
+    /// Decide again whether it is due at all: it is another time than we thought.
+    Replan,
     /// Try again later: one step up the ladder, and not before the moment the CA named, if it named one.
     After(Option<SystemTime>),
     /// Trying again cannot help until the configuration changes.
@@ -67,6 +70,14 @@ pub enum IssueError {
         /// Whether the same request may be granted another day.
         for_good: bool,
     },
+    /// Our clock was wrong by so much that what is due has to be decided again. It goes by the CA's now.
+    #[error("our clock was {by} of {directory}")]
+    Clock {
+        /// The directory's URL.
+        directory: String,
+        /// By how much.
+        by: Skew,
+    },
     /// The CA threw our nonces away too often in a row.
     #[error("{directory} rejected our nonces")]
     Nonce {
@@ -101,6 +112,7 @@ impl IssueError {
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Nonce { .. } => Verdict::Now,
+            Self::Clock { .. } => Verdict::Replan,
             Self::Unreachable { until, .. } | Self::Limited { until, .. } => Verdict::After(*until),
             Self::Refused { for_good: true, .. } | Self::Unprovable { .. } => Verdict::Never,
             Self::Refused { .. }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use thiserror::Error;
 
+use crate::clock::Epoch;
 use crate::ident::Provider;
 use crate::pki::{Chain, Leaf, SigningRequest};
 
@@ -55,6 +56,8 @@ pub struct IssueJob<'a> {
     pub request: &'a SigningRequest,
     /// Why, in the words of the plan; for the log.
     pub why: &'a str,
+    /// When it was decided that it is due: in another epoch it may not be.
+    pub epoch: Epoch,
     /// The certificate it takes the place of, if there is one.
     pub predecessor: Option<&'a Predecessor>,
 }

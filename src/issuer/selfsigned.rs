@@ -74,8 +74,8 @@ mod tests {
         let key = PrivateKey::generate(KeyType::P256);
         let request = SigningRequest::new(&key, &names).expect("a request");
 
-        let issuer = SelfsignedIssuer::new(clock);
-        let job = IssueJob { request: &request, why: "a test", predecessor: None };
+        let issuer = SelfsignedIssuer::new(clock.clone());
+        let job = IssueJob { request: &request, why: "a test", epoch: clock.epoch(), predecessor: None };
         let chain = issuer.issue(job, &Unneeded).await;
         let bundle = Bundle::join(key, chain.expect("it signs itself"), &names).expect("they fit");
         let leaf = bundle.leaf();

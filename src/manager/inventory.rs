@@ -50,6 +50,15 @@ pub struct Memory {
     pub directory: Option<String>,
 }
 
+impl Memory {
+    /// Until when nothing is tried. A failure that lies ahead was noted by a clock that has been set back: what it says
+    /// about moments means nothing.
+    #[must_use]
+    pub(super) fn not_before(&self, now: SystemTime) -> Option<SystemTime> {
+        self.next.filter(|_| self.last_failure.is_none_or(|failure| failure <= now))
+    }
+}
+
 /// Items and memories, as far as they are known.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {

@@ -119,7 +119,7 @@ fn stand_in_due(
         }
     })?;
     // Making one cannot fail for long but for a full disk, and a full disk is not asked in a loop.
-    match inventory.memory(stand_in.lineage.id(), None).next {
+    match inventory.memory(stand_in.lineage.id(), None).not_before(now) {
         Some(at) if at > now => {
             look(next, at, now);
             None

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use super::Tools;
 use super::desired::Wish;
 use super::plan::Step;
+use crate::clock::Epoch;
 use crate::ident::ItemId;
 use crate::issuer::{
     Advice, IssueError, IssueJob, NoteError, OrderNote, Predecessor, Progress, Replacing, Verdict,
@@ -58,11 +59,11 @@ impl RenewError {
     }
 }
 
-/// Takes one lineage from «due» to «committed» and returns the item.
+/// Takes one lineage from «due», as it was found to be in that epoch of the clock, to «committed» and returns the item.
 ///
 /// Every line either succeeds or leaves the draft in the spool, where the next attempt finds it; so does dropping the
 /// future anywhere.
-pub(super) async fn renew(tools: &Tools, step: &Step) -> Result<ItemId, RenewError> {
+pub(super) async fn renew(tools: &Tools, step: &Step, epoch: Epoch) -> Result<ItemId, RenewError> {
     let wish = &step.wish;
     let issuer = tools.issuers.of(wish.lineage.provider()).ok_or(RenewError::NoIssuer)?;
     info!(names = %wish.names(), provider = %wish.lineage.provider(), why = step.why, "issuing");
@@ -70,7 +71,8 @@ pub(super) async fn renew(tools: &Tools, step: &Step) -> Result<ItemId, RenewErr
     let (key, request) = draft.request_or_generate(wish.key_type).await?;
     let notes = Notes::begin(&draft, tools, step).await?;
     let predecessor = predecessor(tools, step).await;
-    let job = IssueJob { request: &request, why: &step.why, predecessor: predecessor.as_ref() };
+    let predecessor = predecessor.as_ref();
+    let job = IssueJob { request: &request, why: &step.why, epoch, predecessor };
     let issued = issuer.issue(job, &notes).await;
     let joined = issued
         .map_err(RenewError::from)
@@ -109,6 +111,8 @@ async fn predecessor(tools: &Tools, step: &Step) -> Option<Predecessor> {
 /// Leaves the draft behind as failed, without the parts that can never become a certificate.
 async fn fail(draft: Draft, error: RenewError) -> RenewError {
     let left = match &error {
+        // Nothing has been tried.
+        RenewError::Issue(IssueError::Clock { .. }) => Ok(()),
         // The order was finalized with another key: resuming it would give the same useless answer for ever.
         RenewError::Unusable(_) => draft.give_up().await,
         _ => draft.mark_failed().await,

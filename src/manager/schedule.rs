@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::desired::Wish;
-use super::inventory::{Held, Inventory, Memory};
+use super::inventory::{Held, Inventory};
 use crate::ident::ItemId;
 use crate::pki::crypto;
 use crate::store::Advised;
@@ -97,8 +97,9 @@ pub fn situation(wish: &Wish, inventory: &Inventory, now: SystemTime) -> Situati
     if let Some(reason) = inventory.refusal(id) {
         return Situation::Refused { reason: reason.to_owned() };
     }
-    let Memory { failures, next, .. } = inventory.memory(id, directory);
-    let not_before = next.unwrap_or(SystemTime::UNIX_EPOCH);
+    let memory = inventory.memory(id, directory);
+    let failures = memory.failures;
+    let not_before = memory.not_before(now).unwrap_or(SystemTime::UNIX_EPOCH);
     match inventory.newest(id, wish.names(), directory) {
         Some(held) if held.valid_at(now) => {
             let due = due(held, inventory.advised_about(held));
@@ -126,3 +127,7 @@ fn due(held: &Held, advised: Option<&Advised>) -> SystemTime {
 pub(super) fn renewal_of(held: &Held) -> SystemTime {
     renewal(&held.id, held.not_before, held.not_after)
 }
+
+#[cfg(test)]
+#[path = "tests/schedule.rs"]
+mod tests;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http::header::{AGE, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::HttpsConnector;
@@ -22,9 +22,11 @@ use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient, Problem};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
+use tracing::warn;
 
 use super::{Timeouts, retry_after};
-use crate::clock::Clock;
+use crate::clock::{Clock, Epoch};
+use crate::issuer::IssueError;
 use crate::pki::crypto;
 
 /// Tells the CA's operators who is asking, as RFC 8555 section 6.1 wants.
@@ -98,6 +100,8 @@ struct Seen {
     refusal: Option<Refusal>,
     /// Of the last answer, whatever its status.
     retry_after: Option<SystemTime>,
+    /// When the last answer was given, by the CA's clock.
+    date: Option<SystemTime>,
     /// Served instead of asking again: `instant_acme` wants the directory for every account it opens.
     directory: Option<Bytes>,
 }
@@ -146,6 +150,23 @@ impl Http {
         self.seen().retry_after
     }
 
+    /// Compares our clock with the CA's, as far as it has answered.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Clock`] if it was corrected, now or otherwise since that epoch.
+    pub(super) fn check_clock(&self, since: Epoch) -> Result<(), IssueError> {
+        let clock = &self.connector.clock;
+        let (date, before) = (self.seen().date.take(), clock.epoch());
+        let told = date.unwrap_or_else(|| clock.now());
+        let Some(by) = clock.agree(told, since) else { return Ok(()) };
+        let directory = self.connector.directory.to_string();
+        if clock.epoch() != before {
+            warn!(directory, "the machine's clock is {by} of the CA's; going by the CA's");
+        }
+        Err(IssueError::Clock { directory, by })
+    }
+
     /// The directory, fetched once: this client answers further requests for it from memory.
     pub(super) async fn directory(&self) -> Result<Directory, Error> {
         let known = self.seen().directory.clone();
@@ -183,9 +204,15 @@ impl Http {
         // Taken out, not only read: `instant_acme` adds what it finds here to the time of day, and a number
         // that is large enough makes that panic.
         let wait = parts.headers.remove(RETRY_AFTER).and_then(|v| retry_after::header(&v, clock.now()));
+        let refused = parts.status.is_client_error() || parts.status.is_server_error();
+        // Also in a page that is no problem document.
+        let wait = wait.or_else(|| {
+            retry_after::in_text(&String::from_utf8_lossy(&body), clock.now()).filter(|_| refused)
+        });
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.retry_after = wait;
-        if parts.status.is_client_error() || parts.status.is_server_error() {
+        seen.date = date_of(&parts.headers);
+        if refused {
             seen.refusal = Some(Refusal { status: parts.status, retry_after: wait });
             if let Some(problem) = problem_instead(parts.status, &parts.headers, &body) {
                 body = problem;
@@ -215,6 +242,12 @@ impl HttpClient for Http {
             Ok(BytesResponse::from(response.map(Full::new)))
         })
     }
+}
+
+/// When an answer was given; `None` if it comes from somebody's memory (RFC 9110 section 6.6.1, RFC 9111 section 5.1).
+fn date_of(headers: &HeaderMap) -> Option<SystemTime> {
+    let date = headers.get(DATE).filter(|_| !headers.contains_key(AGE))?;
+    httpdate::parse_http_date(date.to_str().ok()?).ok()
 }
 
 /// An answer did not end in time.

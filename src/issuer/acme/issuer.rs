@@ -6,6 +6,7 @@ use tracing::info;
 use super::account::Membership;
 use super::failure::{self, Nonsense};
 use super::http::Connector;
+use super::nonce::insist;
 use super::order::Desk;
 use super::renewal_info::RenewalInfo;
 use super::solvers::Solvers;
@@ -83,6 +84,9 @@ impl AcmeIssuer {
 
     async fn obtain(&self, job: IssueJob<'_>, progress: &dyn Progress) -> Result<Chain, IssueError> {
         let http = self.connector.http();
+        insist!(http, http.directory())
+            .map_err(|e| failure::explain(e, &self.directory, &http, self.clock.now()))?;
+        http.check_clock(job.epoch)?;
         let account = self.membership.open(&http).await?;
         let mut desk = Desk {
             directory: &self.directory,
@@ -128,7 +132,10 @@ impl Issuer for AcmeIssuer {
     }
 
     async fn advise(&self, leaf: &Leaf) -> Result<Option<Advice>, IssueError> {
-        self.renewal_info.ask(&self.connector.http(), leaf).await
+        let (http, epoch) = (self.connector.http(), self.clock.epoch());
+        let said = self.renewal_info.ask(&http, leaf).await;
+        http.check_clock(epoch)?;
+        said
     }
 }
 

@@ -22,9 +22,9 @@ use crate::store::{Changed, Drawn, LineageState, StoreError};
 
 impl Manager {
     pub(super) fn attempt(&mut self, step: Step) {
-        let (tools, id) = (self.tools.clone(), step.wish.lineage.id().clone());
+        let (tools, id, epoch) = (self.tools.clone(), step.wish.lineage.id().clone(), self.epoch);
         let task = self.attempts.spawn(async move {
-            let done = renew::renew(&tools, &step).await;
+            let done = renew::renew(&tools, &step, epoch).await;
             Finished::Attempt(step, done)
         });
         self.busy.insert(id, Some(task));
@@ -165,11 +165,14 @@ impl Manager {
     async fn failed(&mut self, step: &Step, error: &RenewError) {
         let (wish, now) = (&step.wish, self.tools.clock.now());
         let story = error.story();
+        if error.verdict() == Verdict::Replan {
+            return info!(names = %wish.names(), why = story, "planned anew");
+        }
         let mut memory = self.inventory.memory(wish.lineage.id(), wish.directory.as_deref());
         memory.last_error = Some(story.clone());
         memory.last_failure = Some(now);
         match error.verdict() {
-            Verdict::Now => memory.next = Some(now + Duration::from_secs(1)),
+            Verdict::Now | Verdict::Replan => memory.next = Some(now + Duration::from_secs(1)),
             Verdict::After(until) => {
                 memory.failures += 1;
                 let next = now + self.ladder.wait(memory.failures, clock::jitter());

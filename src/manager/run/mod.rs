@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::catalog::{Misses, Publisher};
-use crate::clock::Clock;
+use crate::clock::{self, Clock, Epoch};
 use crate::foreign::List;
 use crate::ident::{ItemId, LineageId, Provider};
 use crate::issuer::Advice;
@@ -22,7 +22,7 @@ use crate::manager::agenda::Agenda;
 use crate::manager::desired::{Desired, Owners, Wish};
 use crate::manager::elsewhere::Elsewhere;
 use crate::manager::inventory::Inventory;
-use crate::manager::load::{self, Index};
+use crate::manager::load::{self, Index, Wanted};
 use crate::manager::plan::{self, Step};
 use crate::manager::renew::RenewError;
 use crate::manager::shelf::Shelf;
@@ -74,6 +74,9 @@ pub struct Manager {
     index: Index,
     /// When each wish is planned for again.
     agenda: Agenda,
+    /// When the loop last looked at the clock, and its epoch then.
+    looked: SystemTime,
+    epoch: Epoch,
     /// What is due and has not begun, stand-ins first.
     due: BTreeMap<(Rank, usize), Step>,
     /// Items about which the CA is asked when it would like them to be renewed, by their wishes.
@@ -136,10 +139,12 @@ impl Manager {
         let manager = Self {
             shelf: Shelf::new(publisher, options.warm),
             elsewhere: Elsewhere::default(),
+            epoch: clock.epoch(),
             tools: Tools { store, issuers: Arc::new(options.issuers), clock },
             owners: options.desired.owners(),
             agenda: Agenda::new(options.desired.wishes.len()),
             desired: Arc::new(options.desired),
+            looked: SystemTime::UNIX_EPOCH,
             ladder: options.ladder,
             inventory: Inventory::default(),
             misses,
@@ -201,6 +206,8 @@ impl Manager {
                 },
                 () = yield_now(), if self.may_read() => self.read_a_turn().await,
                 () = self.elsewhere.turn_is_due() => self.elsewhere.turn(&mut self.shelf, clock.now()),
+                // What it means is seen to at the top.
+                () = clock.corrected() => {}
                 () = sleep(&clock, wake) => {}
             }
         }
@@ -210,6 +217,13 @@ impl Manager {
     /// Plans where something has changed, and starts what is due; returns when to look again.
     async fn work(&mut self) -> Option<SystemTime> {
         let now = self.tools.clock.now();
+        let epoch = self.tools.clock.epoch();
+        if now < self.looked || epoch != self.epoch {
+            info!(now = clock::rfc3339(now), "it is another time than it was; planning anew");
+            (self.looked, self.epoch) = (now, epoch);
+            self.look_again().await;
+        }
+        self.looked = now;
         let role = self.see_to_role(now).await;
         for name in self.inventory.take_changed() {
             self.owners.concerned(&name).for_each(|wish| self.agenda.put_now(wish));
@@ -279,6 +293,13 @@ impl Manager {
 
     fn planned(&self, wish: usize, now: SystemTime) -> plan::Plan {
         plan::plan(&self.desired.wishes[wish], &self.inventory, |id| self.busy.contains_key(id), now)
+    }
+
+    /// It is another time than we thought: what is valid and what is due are looked at again.
+    async fn look_again(&mut self) {
+        self.agenda = Agenda::new(self.desired.wishes.len());
+        let desired = Arc::clone(&self.desired);
+        self.serve(desired.wishes.iter().flat_map(Wish::names).cloned().collect(), Wanted::Changed).await;
     }
 
     /// Something has changed about the lineages of a wish.

@@ -1,7 +1,6 @@
 use super::*;
 use crate::ident::{ItemId, Name, Names};
 use crate::manager::inventory::{Held, Memory};
-use crate::manager::schedule::Ladder;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const CA: &str = "https://ca.example/directory";
@@ -50,20 +49,6 @@ fn an_empty_store_gets_a_stand_in_first_and_then_the_real_one() {
     let left = (start() + DAY * 90).duration_since(next).expect("before the end");
     assert!(left >= DAY * 30 && left <= DAY * 32, "{left:?}");
     assert_eq!(planned(&wish, &inventory, next).0, [Provider::Letsencrypt]);
-}
-
-#[test]
-fn renewal_follows_the_real_lifetime() {
-    for (hours, least, most) in [(160, 0.5, 0.52), (45 * 24, 0.333, 0.354), (200 * 24, 0.333, 0.354)] {
-        let lifetime = Duration::from_secs(hours * 3600);
-        for _ in 0..50 {
-            let id = ItemId::next(start(), None);
-            let at = crate::manager::schedule::renewal(&id, start(), start() + lifetime);
-            let left = (start() + lifetime).duration_since(at).expect("before the end");
-            let share = left.as_secs_f64() / lifetime.as_secs_f64();
-            assert!((least..=most).contains(&share), "{hours} h: {share}");
-        }
-    }
 }
 
 #[test]
@@ -170,12 +155,4 @@ fn preference_is_valid_then_issued_then_configured_then_exact_then_newest() {
 
 fn wish_of() -> Wish {
     Wish::acme(names(&["a.example.com"]), CA)
-}
-
-#[test]
-fn the_ladder_ends_in_its_last_step() {
-    let ladder = Ladder::default();
-    let minutes: Vec<u64> = (1..=5).map(|n| ladder.wait(n, 0.0).as_secs() / 60).collect();
-    assert_eq!(minutes, [1, 10, 100, 1440, 1440]);
-    assert!(ladder.wait(1, 1.0) <= Duration::from_secs(66));
 }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use sidegate::clock::{Clock, rfc3339};
 use sidegate::issuer::{IssueError, Options, Verdict};
+use time::OffsetDateTime;
 
 use super::rig::{Rig, Wish};
 use crate::house::front_of_ca::{Fault, FrontOfCa};
@@ -91,6 +93,47 @@ async fn a_limit_is_obeyed_to_the_moment_it_names() {
     front.heal();
     front.plan("/order-plz", 1, limit);
     assert_eq!(error_of(&rig, &rig.options_through(&front)).await.verdict(), Verdict::After(None));
+}
+
+#[tokio::test]
+async fn a_moment_in_a_page_that_is_no_problem_document_is_obeyed_too() {
+    let rig = Rig::exact().await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    let until = OffsetDateTime::now_utc() + HOUR;
+    let (date, time) = (until.date(), until.time().replace_nanosecond(0).expect("a time"));
+    let body = format!("<html>service busy, retry after {date} {} UTC</html>", &time.to_string()[..8]);
+    for status in [429, 503] {
+        front.heal();
+        front.plan("/order-plz", 1, Fault::Answer { status, headers: Vec::new(), body: body.clone() });
+        let error = error_of(&rig, &rig.options_through(&front)).await;
+        let Verdict::After(Some(until)) = error.verdict() else { panic!("{status}: {error}") };
+        assert!(
+            until.duration_since(SystemTime::now()).expect("it lies ahead") > HOUR - Duration::from_secs(60)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_orders_nothing_before_it_is_planned_anew() {
+    let rig = Rig::exact().await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    let clock = Clock::system();
+    let options = rig.options_through(&front);
+    let issuer = rig.issuer_by_clock(&options, clock.clone());
+    front.plan("/dir", 1, Fault::PassWith("Date: Sun, 22 Nov 2020 10:00:00 GMT".to_owned()));
+    let error = Wish::new("shop.example.com").ask(&issuer).await.expect_err("it is another time");
+    assert_eq!(error.verdict(), Verdict::Replan, "{error}");
+    assert_eq!(front.seen(), ["GET /dir"]);
+    let now = rfc3339(clock.now());
+    assert!(now.starts_with("2020-11-22T10:0"), "{now}");
+    let error = Wish::new("shop.example.com").ask(&issuer).await.expect_err("it was decided before");
+    assert_eq!(error.verdict(), Verdict::Replan, "{error}");
+    assert_eq!(front.count("/order-plz"), 0);
+
+    let clock = Clock::system();
+    let issuer = rig.issuer_by_clock(&options, clock.clone());
+    front.plan("/dir", 1, Fault::PassWith("Date: Sun, 22 Nov 2020 10:00:00 GMT\r\nAge: 60".to_owned()));
+    Wish::new("www.example.com").ask(&issuer).await.expect("an answer from a cache tells no time");
 }
 
 #[tokio::test]

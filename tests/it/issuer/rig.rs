@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use sidegate::catalog::{self, Challenges, Misses, Publisher, Resolver};
-use sidegate::clock::Clock;
+use sidegate::clock::{Clock, Epoch};
 use sidegate::ident::Names;
 use sidegate::issuer::{
     AcmeIssuer, ChallengeKind, IssueError, IssueJob, Issuer, NoteError, Options, OrderNote, Predecessor,
@@ -115,8 +115,12 @@ impl Rig {
 
     /// An issuer as a newly started process has it: nothing in memory, the accounts as they are in the store.
     pub(super) fn issuer(&self, options: &Options) -> AcmeIssuer {
-        AcmeIssuer::new(options, self.accounts.clone(), &self.challenges, Clock::system())
-            .expect("valid options")
+        self.issuer_by_clock(options, Clock::system())
+    }
+
+    /// The same by a clock of one's own.
+    pub(super) fn issuer_by_clock(&self, options: &Options, clock: Clock) -> AcmeIssuer {
+        AcmeIssuer::new(options, self.accounts.clone(), &self.challenges, clock).expect("valid options")
     }
 
     /// An issuer that may use this kind of challenge only.
@@ -152,7 +156,12 @@ impl Wish {
     pub(super) async fn chain_from(&self, issuer: &dyn Issuer) -> Result<Chain, IssueError> {
         let request = SigningRequest::new(&self.key, &self.names).expect("a request");
         let predecessor = self.predecessor.as_ref();
-        issuer.issue(IssueJob { request: &request, why: "a test wants it", predecessor }, &self.notes).await
+        issuer
+            .issue(
+                IssueJob { request: &request, why: "a test wants it", epoch: Epoch::default(), predecessor },
+                &self.notes,
+            )
+            .await
     }
 }
 

@@ -1,5 +1,6 @@
 //! The control plane against a scripted CA, a store in memory and a clock that is moved by hand.
 
 mod advice;
+mod clock;
 mod course;
 mod world;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use sidegate::catalog::{self, Lookup, Resolver};
-use sidegate::clock::{Clock, Hand};
+use sidegate::clock::{Clock, Epoch, Hand};
 use sidegate::ident::{Name, Names, Provider};
 use sidegate::issuer::{
     Advice, IssueError, IssueJob, Issuer, Issuers, OrderNote, Progress, Replacing, SelfsignedIssuer,
@@ -35,6 +35,8 @@ pub(super) struct Scripted {
     root: CertifiedIssuer<'static, KeyPair>,
     clock: Clock,
     faults: Mutex<VecDeque<Fault>>,
+    /// What time it is there, where that is not our time.
+    time: Mutex<Option<SystemTime>>,
     /// What it says about renewals; `None` if it cannot be asked.
     advice: Mutex<Option<Option<Advice>>>,
     orders: mpsc::UnboundedSender<Order>,
@@ -67,6 +69,7 @@ impl Issuer for Scripted {
     }
 
     async fn issue(&self, job: IssueJob<'_>, progress: &dyn Progress) -> Result<Chain, IssueError> {
+        self.check_clock(job.epoch)?;
         let names = job.request.names();
         let order = Order {
             names: names.to_string(),
@@ -111,12 +114,23 @@ impl Issuer for Scripted {
         // What it says from the question on does not change any more.
         let said = self.advice.lock().expect("no panic").clone();
         self.asked.send(leaf.serial()).expect("the test listens");
+        self.check_clock(self.clock.epoch())?;
         let unreachable = || IssueError::Unreachable {
             directory: CA.to_owned(),
             source: "connection refused".into(),
             until: None,
         };
         said.ok_or_else(unreachable)
+    }
+}
+
+impl Scripted {
+    fn check_clock(&self, since: Epoch) -> Result<(), IssueError> {
+        let told = *self.time.lock().expect("no panic");
+        match told.and_then(|told| self.clock.agree(told, since)) {
+            Some(by) => Err(IssueError::Clock { directory: CA.to_owned(), by }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -156,6 +170,7 @@ impl World {
             root,
             clock: clock.clone(),
             faults: Mutex::default(),
+            time: Mutex::default(),
             advice: Mutex::new(Some(None)),
             orders: sender,
             asked: ask,
@@ -165,6 +180,11 @@ impl World {
 
     pub(super) fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.ca.faults.lock().expect("no panic").extend(faults);
+    }
+
+    /// From now on it is this time at the CA, whatever our clock says.
+    pub(super) fn ca_time(&self, time: SystemTime) {
+        *self.ca.time.lock().expect("no panic") = Some(time);
     }
 
     /// From now on the CA says this; `None`: it cannot be asked.
@@ -227,8 +247,17 @@ impl Run {
 
     /// Waits until the first certificate's picture is as wanted.
     pub(super) async fn until(&mut self, wanted: impl Fn(&sidegate::manager::Row) -> bool) {
+        self.until_some(1, wanted).await;
+    }
+
+    /// Waits until the pictures of all certificates are as wanted.
+    pub(super) async fn until_all(&mut self, wanted: impl Fn(&sidegate::manager::Row) -> bool) {
+        self.until_some(usize::MAX, wanted).await;
+    }
+
+    async fn until_some(&mut self, first: usize, wanted: impl Fn(&sidegate::manager::Row) -> bool) {
         let look = async {
-            while !wanted(&self.status.rows()[0]) {
+            while !self.status.rows().iter().take(first).all(&wanted) {
                 self.status.changed().await;
             }
         };
