@@ -26,8 +26,8 @@ pub(in crate::proxy) struct Conn {
 /// What every exchange on a connection may know about it. All but the last never changes once the handshake is over.
 #[derive(Clone)]
 pub(in crate::proxy) struct ConnFacts {
-    /// Who is at the other end.
-    pub(in crate::proxy) client: SocketAddr,
+    /// The address at the other end, as [`address`] writes it.
+    pub(in crate::proxy) client: Box<str>,
     /// Whether the client's bytes came through TLS.
     pub(in crate::proxy) secure: bool,
     /// The name the client asked for in its hello.
@@ -47,6 +47,12 @@ pub(in crate::proxy) enum Alpn {
     Absent,
     Http11,
     H2,
+}
+
+/// A client's address as apps and logs are told it, written once for all requests of a connection. An IPv4 client of a
+/// dual-stack listener is an IPv4 client.
+pub(in crate::proxy) fn address(client: SocketAddr) -> Box<str> {
+    client.ip().to_canonical().to_string().into()
 }
 
 impl ConnFacts {

@@ -4,15 +4,14 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use ::http::Request;
 use tokio::net::TcpStream;
 
 use super::Worker;
 use super::access::Trace;
-use super::conn::{Alpn, Conn, ConnError, ConnFacts, Stream};
+use super::conn::{Alpn, Conn, ConnError, ConnFacts, Stream, address};
 use super::drain::Watcher;
-use super::http::body::Body;
 use super::http::interim::Interim;
+use super::http::message::Request;
 use super::http::{self, Terms};
 use super::listener::Door;
 use super::tls::Accepted;
@@ -41,8 +40,8 @@ pub(in crate::proxy) async fn serve(
     };
     let facts = Rc::clone(&conn.facts);
     let terms = Terms { options: &worker.proxy.options, access: &worker.access };
-    let exchange = async |request: Box<Request<Body>>, trace: &mut Trace, interim: &Interim| {
-        http::exchange(worker, *request, &facts, trace).run(trace, interim).await
+    let exchange = async |request: Request, trace: &mut Trace, interim: &Interim| {
+        http::exchange(worker, request, &facts, trace).run(trace, interim).await
     };
     match conn.alpn {
         // Boxed: it is the larger one, and there is one of either for each connection.
@@ -53,7 +52,7 @@ pub(in crate::proxy) async fn serve(
 
 fn clear(tcp: TcpStream, client: SocketAddr) -> Conn {
     let facts = ConnFacts {
-        client,
+        client: address(client),
         secure: false,
         server_name: None,
         certificate: None,

@@ -3,7 +3,6 @@
 //! Every request pays for its line, so nothing here goes through the formatting machinery that could be copied, and
 //! punctuation is put together when this is compiled.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// A key and the punctuation around it; [`key!`](super::key) makes one.
@@ -36,21 +35,6 @@ impl Fields<'_> {
         self.0.push(b'"');
         self.0.extend_from_slice(value.as_bytes());
         self.0.push(b'"');
-    }
-
-    /// An address, IPv4 as such also where it came by IPv6.
-    pub(super) fn address(&mut self, key: Key, value: IpAddr) {
-        match value.to_canonical() {
-            IpAddr::V4(ip) => {
-                self.key(key);
-                for (before, octet) in [b'"', b'.', b'.', b'.'].into_iter().zip(ip.octets()) {
-                    self.0.push(before);
-                    self.decimal(octet.into());
-                }
-                self.0.push(b'"');
-            }
-            IpAddr::V6(ip) => self.plain(key, &ip.to_string()),
-        }
     }
 
     /// A number.

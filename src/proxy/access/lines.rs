@@ -93,7 +93,7 @@ impl Lines {
     pub(in crate::proxy) fn refused(&self, facts: &ConnFacts, status: StatusCode, reason: &'static str) {
         let Some(appender) = &self.0 else { return };
         appender.write(|line| {
-            line.address(key!("client_ip"), facts.client.ip());
+            line.plain(key!("client_ip"), &facts.client);
             line.number(key!("status"), u64::from(status.as_u16()));
             line.plain(key!("reason"), reason);
             record::connection(line, facts);

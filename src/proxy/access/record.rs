@@ -4,13 +4,13 @@ use std::mem;
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::header::{HOST, USER_AGENT};
-use http::{HeaderName, HeaderValue, Request, StatusCode, Version};
+use http::{StatusCode, Version};
 
 use super::Trace;
 use super::line::{Fields, key};
 use super::lines::{Appender, Lines};
 use crate::proxy::conn::ConnFacts;
+use crate::proxy::wire::{Head, Kind};
 
 /// Longer values are cut: a line is for reading.
 const LONGEST: usize = 1024;
@@ -44,16 +44,12 @@ struct Known {
 
 impl Record {
     /// Begins with a request whose head has just been read; `None` if there is no log.
-    pub(in crate::proxy) fn begin<B>(
-        lines: &Lines,
-        request: &Request<B>,
-        facts: &Rc<ConnFacts>,
-    ) -> Option<Self> {
+    pub(in crate::proxy) fn begin(lines: &Lines, head: &Head, facts: &Rc<ConnFacts>) -> Option<Self> {
         let appender = lines.appender()?;
         Some(Self {
             facts: Rc::clone(facts),
             began: Instant::now(),
-            known: Known::of(request, facts, appender.scratch()),
+            known: Known::of(head, facts, appender.scratch()),
             appender: Rc::clone(appender),
             received: 0,
             sent: 0,
@@ -129,20 +125,20 @@ impl Drop for Record {
 
 impl Known {
     /// What is known before there is an answer.
-    fn of<B>(request: &Request<B>, facts: &ConnFacts, mut text: Vec<u8>) -> Self {
-        const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-        let (method, uri, headers) = (request.method().as_str(), request.uri(), request.headers());
+    fn of(head: &Head, facts: &ConnFacts, mut text: Vec<u8>) -> Self {
+        let Head { method, uri, version, fields } = head;
+        let method = method.as_str();
         let host = match uri.authority() {
             Some(authority) => Some(authority.as_str().as_bytes()),
-            None => headers.get(HOST).map(HeaderValue::as_bytes),
+            None => fields.get(Kind::Host),
         };
-        let proto = match request.version() {
+        let proto = match *version {
             Version::HTTP_2 => "HTTP/2",
             Version::HTTP_10 => "HTTP/1.0",
             _ => "HTTP/1.1",
         };
         let mut line = Fields(&mut text);
-        line.address(key!("client_ip"), facts.client.ip());
+        line.plain(key!("client_ip"), &facts.client);
         // A token, in which nothing needs an escape (RFC 9110 section 9.1).
         line.plain(key!("method"), &method[..method.len().min(LONGEST)]);
         if let Some(host) = host {
@@ -152,11 +148,11 @@ impl Known {
         line.plain(key!("proto"), proto);
         let asked = line.0.len();
         connection(&mut line, facts);
-        if let Some(agent) = headers.get(USER_AGENT) {
-            line.text(key!("user_agent"), cut(agent.as_bytes()));
+        if let Some(agent) = fields.get(Kind::UserAgent) {
+            line.text(key!("user_agent"), cut(agent));
         }
-        if let Some(id) = headers.get(REQUEST_ID) {
-            line.text(key!("request_id"), cut(id.as_bytes()));
+        if let Some(id) = fields.get(Kind::RequestId) {
+            line.text(key!("request_id"), cut(id));
         }
         let said = line.0.len();
         Self { text, asked, said }

@@ -1,20 +1,21 @@
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use http::{HeaderValue, Request, StatusCode};
+use http::StatusCode;
 use serde_json::Value;
 use tokio::time::sleep;
 
 use super::lines::{FULL, ON_THE_WAY};
 use super::*;
 use crate::ident::Fqdn;
-use crate::proxy::conn::ConnFacts;
+use crate::proxy::conn::{ConnFacts, address};
+use crate::proxy::wire::Head;
 
 const DELAY: Duration = Duration::from_millis(100);
 
 fn facts() -> Rc<ConnFacts> {
     Rc::new(ConnFacts {
-        client: "[::ffff:192.0.2.7]:40000".parse().expect("an address"),
+        client: address("[::ffff:192.0.2.7]:40000".parse().expect("an address")),
         secure: true,
         server_name: Some(Fqdn::parse("example.com").expect("a name")),
         certificate: None,
@@ -29,13 +30,13 @@ fn log() -> (AccessLog, Receiver<Batch>) {
 }
 
 /// A record of a request that nobody has answered.
-fn begun(lines: &Lines, request: &Request<()>) -> Record {
-    Record::begin(lines, request, &facts()).expect("there is a log")
+fn begun(lines: &Lines, head: &Head) -> Record {
+    Record::begin(lines, head, &facts()).expect("there is a log")
 }
 
 /// Writes the shortest of lines.
 fn write(lines: &Lines) {
-    drop(begun(lines, &Request::get("/").body(()).expect("a request")));
+    drop(begun(lines, &Head::get("/", &[])));
 }
 
 fn parsed(batch: &Batch) -> Vec<Value> {
@@ -55,12 +56,8 @@ fn only_line(lines: Lines, batches: &Receiver<Batch>) -> (String, Value) {
 fn a_line_says_what_happened_and_keeps_the_query_to_itself() {
     let (log, batches) = log();
     let lines = log.lines();
-    let request = Request::get("https://example.com/a?secret=1")
-        .header("user-agent", "curl/8")
-        .header("authorization", "secret")
-        .body(())
-        .expect("a request");
-    let mut record = begun(&lines, &request);
+    let fields = [("user-agent", "curl/8"), ("authorization", "secret")];
+    let mut record = begun(&lines, &Head::get("https://example.com/a?secret=1", &fields));
     record.received(3);
     let mut tried = Tried::default();
     tried.note(&"127.0.0.1:1".into());
@@ -96,11 +93,9 @@ fn a_line_says_what_happened_and_keeps_the_query_to_itself() {
 fn nothing_a_client_sends_breaks_a_line() {
     let (log, batches) = log();
     let lines = log.lines();
-    let mut request = Request::get("/\"\\").body(()).expect("a request");
-    let agent = HeaderValue::from_bytes(b"a\"b\\c\xff\td\xc2\x85\xc3\xa9").expect("a value");
-    request.headers_mut().insert("user-agent", agent);
-    request.headers_mut().insert("x-request-id", HeaderValue::from_str(&"x".repeat(5000)).expect("a value"));
-    let mut record = begun(&lines, &request);
+    let mut head = Head::get("/\"\\", &[("x-request-id", &"x".repeat(5000))]);
+    head.fields.add("user-agent", b"a\"b\\c\xff\td\xc2\x85\xc3\xa9");
+    let mut record = begun(&lines, &head);
     record.answered(StatusCode::NOT_FOUND, &Trace { reason: Some("no_site"), ..Trace::default() });
     record.finish();
     drop(record);
@@ -122,7 +117,7 @@ fn a_client_that_goes_away_leaves_a_line_behind() {
     assert_eq!((value["status"].as_u64(), value["reason"].as_str()), (Some(499), Some("client_abort")));
 
     let lines = log.lines();
-    let mut record = begun(&lines, &Request::get("/").body(()).expect("a request"));
+    let mut record = begun(&lines, &Head::get("/", &[]));
     record.answered(StatusCode::OK, &Trace::default());
     drop(record);
     let (_, value) = only_line(lines, &batches);
@@ -196,6 +191,5 @@ fn a_slow_far_end_costs_lines_and_counts_them() {
 
 #[test]
 fn without_a_log_nothing_is_put_together() {
-    let request = Request::get("/").body(()).expect("a request");
-    assert!(Record::begin(&AccessLog::off().lines(), &request, &facts()).is_none());
+    assert!(Record::begin(&AccessLog::off().lines(), &Head::get("/", &[]), &facts()).is_none());
 }

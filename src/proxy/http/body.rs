@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Request;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use thiserror::Error;
 
@@ -41,10 +40,9 @@ pub(in crate::proxy) enum Body {
 /// A request whose head announces more than its site allows.
 pub(super) struct TooLarge;
 
-/// Sees to it that no more than `most` bytes of the request's body are passed on. One that says that it is larger is
+/// Sees to it that no more than `most` bytes of a request's body are passed on. One that says that it is larger is
 /// refused at once.
-pub(super) fn limit(request: &mut Request<Body>, most: u64) -> Result<(), TooLarge> {
-    let body = request.body_mut();
+pub(super) fn limit(body: &mut Body, most: u64) -> Result<(), TooLarge> {
     if body.size_hint().lower() > most {
         return Err(TooLarge);
     }

@@ -12,6 +12,7 @@ pub(in crate::proxy) mod h2;
 pub(in crate::proxy) mod headers;
 mod host;
 pub(in crate::proxy) mod interim;
+pub(in crate::proxy) mod message;
 pub(in crate::proxy) mod outgoing;
 mod patience;
 mod plain;
@@ -22,16 +23,17 @@ pub(in crate::proxy) mod upgrade;
 
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::StatusCode;
 
 use super::access::{Lines, Trace};
 use super::conn::ConnFacts;
 use super::route::NoRoute;
 use super::wire::{MAX_FIELDS, Refusal};
 use super::{Options, Worker};
-use body::{Body, TooLarge};
+use body::TooLarge;
 use forward::Errand;
 use interim::Interim;
+use message::{Request, Response};
 use reply::reply;
 
 /// How long the first request of a connection that was accepted at the last moment may take to come.
@@ -46,14 +48,14 @@ pub(in crate::proxy) struct Terms<'a> {
 /// What becomes of a request.
 pub(in crate::proxy) enum Exchange {
     /// We have answered it ourselves.
-    Answered(Response<Body>),
+    Answered(Response),
     /// Its upstream is to answer.
     Forwarded(Errand),
 }
 
 impl Exchange {
     /// The response. Dropping the future drops the exchange with the upstream.
-    pub(in crate::proxy) async fn run(self, trace: &mut Trace, interim: &Interim) -> Response<Body> {
+    pub(in crate::proxy) async fn run(self, trace: &mut Trace, interim: &Interim) -> Response {
         match self {
             Self::Answered(response) => response,
             Self::Forwarded(errand) => errand.run(trace, interim).await,
@@ -61,8 +63,8 @@ impl Exchange {
     }
 }
 
-impl From<Response<Body>> for Exchange {
-    fn from(response: Response<Body>) -> Self {
+impl From<Response> for Exchange {
+    fn from(response: Response) -> Self {
         Self::Answered(response)
     }
 }
@@ -72,7 +74,7 @@ impl From<Response<Body>> for Exchange {
 /// Nothing waits here: of the request, only what the upstream needs of it is left when this returns.
 pub(in crate::proxy) fn exchange(
     worker: &Worker,
-    mut request: Request<Body>,
+    mut request: Request,
     facts: &ConnFacts,
     trace: &mut Trace,
 ) -> Exchange {
@@ -81,20 +83,20 @@ pub(in crate::proxy) fn exchange(
         Exchange::Answered(reply(status, reason))
     };
     // Cookies that HTTP/2 sends crumb by crumb are counted one by one.
-    if request.headers().len() > MAX_FIELDS {
+    if request.head.fields.len() > MAX_FIELDS {
         return refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too_many_fields");
     }
-    if let Some(Refusal { status, reason }) = Refusal::of_method(request.method()) {
+    if let Some(Refusal { status, reason }) = Refusal::of_method(&request.head.method) {
         return refuse(status, reason);
     }
-    let host = match host::of(&request, facts.server_name.as_ref()) {
+    let host = match host::of(&request.head, facts.server_name.as_ref()) {
         Ok(host) => host,
         Err(reason) => return refuse(StatusCode::BAD_REQUEST, reason),
     };
     let routes = worker.routes.current(&worker.proxy.routes);
     let Some(site) = routes.site(&host) else {
         if !facts.secure {
-            return plain::stranger(worker, &request, trace).into();
+            return plain::stranger(worker, &request.head, trace).into();
         }
         return refuse(StatusCode::NOT_FOUND, "no_site");
     };
@@ -108,14 +110,14 @@ pub(in crate::proxy) fn exchange(
     }
     if let Some(name) = site.redirect(&host) {
         trace.reason = Some("redirect");
-        return redirect::to(&request, name, worker.proxy.options.https_port).into();
+        return redirect::to(&request.head, name, worker.proxy.options.https_port).into();
     }
     if let Some(most) = site.max_body()
-        && let Err(TooLarge) = body::limit(&mut request, most)
+        && let Err(TooLarge) = body::limit(&mut request.body, most)
     {
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large");
     }
-    match site.upstream(request.uri().path()) {
+    match site.upstream(request.head.uri.path()) {
         Ok(upstream) => Exchange::Forwarded(Errand::new(&worker.pools, upstream, request, facts)),
         Err(NoRoute::Unknown) => refuse(StatusCode::NOT_FOUND, "no_route"),
         Err(NoRoute::Ambiguous) => refuse(StatusCode::BAD_REQUEST, "ambiguous_path"),

@@ -3,12 +3,12 @@
 //! Nothing below `/.well-known/acme-challenge/` is ever sent on. A token we posted is answered whatever the host: CAs
 //! follow redirects of other servers to us, and the token is answer enough (RFC 8555 section 8.3).
 
-use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{Method, StatusCode};
 
 use super::Exchange;
 use super::body::Body;
 use super::forward::Errand;
+use super::message::{Request, Response};
 use super::redirect;
 use super::reply::reply;
 use crate::ident::Name;
@@ -16,25 +16,26 @@ use crate::proxy::Worker;
 use crate::proxy::access::Trace;
 use crate::proxy::conn::ConnFacts;
 use crate::proxy::route::{NoRoute, SiteEntry};
+use crate::proxy::wire::{Fields, Head};
 
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
 
 /// Answers a request for one of our sites.
 pub(super) fn answer(
     worker: &Worker,
-    request: Request<Body>,
+    request: Request,
     host: &Name,
     site: &SiteEntry,
     facts: &ConnFacts,
     trace: &mut Trace,
 ) -> Exchange {
-    if let Some(answer) = challenge(worker, &request, trace) {
+    if let Some(answer) = challenge(worker, &request.head, trace) {
         return answer.into();
     }
-    let path = request.uri().path();
+    let path = request.head.uri.path();
     if let Some(token) = path.strip_prefix(CHALLENGES) {
         // Where we do not validate by http-01, the app may. It is reached in clear for that alone.
-        if site.http01() || !is_token(token) || !is_read(request.method()) {
+        if site.http01() || !is_token(token) || !is_read(&request.head.method) {
             return refuse(trace, StatusCode::NOT_FOUND, "unknown_token").into();
         }
         return match site.upstream(path) {
@@ -46,33 +47,32 @@ pub(super) fn answer(
     trace.reason = Some("https");
     let port = worker.proxy.options.https_port;
     match host {
-        Name::Ip(std::net::IpAddr::V6(ip)) => redirect::to(&request, format_args!("[{ip}]"), port),
-        _ => redirect::to(&request, host, port),
+        Name::Ip(std::net::IpAddr::V6(ip)) => redirect::to(&request.head, format_args!("[{ip}]"), port),
+        _ => redirect::to(&request.head, host, port),
     }
     .into()
 }
 
 /// Answers a request for a host we do not know: there is nowhere to send it.
-pub(super) fn stranger(worker: &Worker, request: &Request<Body>, trace: &mut Trace) -> Response<Body> {
-    match challenge(worker, request, trace) {
+pub(super) fn stranger(worker: &Worker, head: &Head, trace: &mut Trace) -> Response {
+    match challenge(worker, head, trace) {
         Some(answer) => answer,
         None => refuse(trace, StatusCode::NOT_FOUND, "no_site"),
     }
 }
 
-fn challenge(worker: &Worker, request: &Request<Body>, trace: &mut Trace) -> Option<Response<Body>> {
-    let token = request.uri().path().strip_prefix(CHALLENGES)?;
+fn challenge(worker: &Worker, head: &Head, trace: &mut Trace) -> Option<Response> {
+    let token = head.uri.path().strip_prefix(CHALLENGES)?;
     let answer = worker.proxy.resolver.http01(token)?;
     trace.reason = Some("challenge");
-    if !is_read(request.method()) {
+    if !is_read(&head.method) {
         let mut response = refuse(trace, StatusCode::METHOD_NOT_ALLOWED, "challenge_method");
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        response.fields.add("allow", b"GET, HEAD");
         return Some(response);
     }
-    let mut response = Response::new(Body::from(answer.to_string()));
     // RFC 8555 section 8.3.
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    Some(response)
+    let fields = Fields::from_iter([("content-type", "application/octet-stream")]);
+    Some(Response { status: StatusCode::OK, fields, body: Body::from(answer.to_string()) })
 }
 
 /// RFC 8555 section 8.3: only characters of base64url.
@@ -84,7 +84,7 @@ fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-fn refuse(trace: &mut Trace, status: StatusCode, reason: &'static str) -> Response<Body> {
+fn refuse(trace: &mut Trace, status: StatusCode, reason: &'static str) -> Response {
     trace.reason = Some(reason);
     reply(status, reason)
 }

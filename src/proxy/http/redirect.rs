@@ -1,21 +1,21 @@
 //! Sending a client on to where it should be.
 
-use http::header::{CACHE_CONTROL, LOCATION};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{Method, StatusCode};
 
-use super::body::Body;
-use super::reply::reply;
+use super::message::Response;
+use super::reply::{reply, text};
+use crate::proxy::wire::Head;
 
 /// The same path and query under https at another name.
 ///
 /// 301 for requests that every client repeats as they are, 308 for the others, which would lose their method and
 /// body to a 301 (RFC 9110 sections 15.4.2 and 15.4.9).
-pub(super) fn to<B>(request: &Request<B>, name: impl std::fmt::Display, port: u16) -> Response<Body> {
-    let status = match *request.method() {
+pub(super) fn to(head: &Head, name: impl std::fmt::Display, port: u16) -> Response {
+    let status = match head.method {
         Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
         _ => StatusCode::PERMANENT_REDIRECT,
     };
-    let path = match request.uri().path_and_query() {
+    let path = match head.uri.path_and_query() {
         Some(path) if path.as_str() != "*" => path.as_str(),
         _ => "/",
     };
@@ -23,16 +23,13 @@ pub(super) fn to<B>(request: &Request<B>, name: impl std::fmt::Display, port: u1
         443 => format!("https://{name}{path}"),
         _ => format!("https://{name}:{port}{path}"),
     };
-    let mut response = reply(status, "redirect");
-    match HeaderValue::try_from(location) {
-        Ok(location) => {
-            response.headers_mut().insert(LOCATION, location);
-            response.headers_mut().remove(CACHE_CONTROL);
-            response
-        }
-        // A path that is fit for a request line is fit for a field; should they ever differ, nothing is sent on.
-        Err(_) => reply(StatusCode::BAD_REQUEST, "path_invalid"),
+    // A path that is fit for a request line is fit for a field; should they ever differ, nothing is sent on.
+    if location.bytes().any(|b| b.is_ascii_control()) {
+        return reply(StatusCode::BAD_REQUEST, "path_invalid");
     }
+    let mut response = text(status, "redirect");
+    response.fields.add("location", location.as_bytes());
+    response
 }
 
 #[cfg(test)]
@@ -50,10 +47,11 @@ mod tests {
             (Method::OPTIONS, "*", 443, 308, "https://a.example/"),
             (Method::GET, "//b.example/..", 443, 301, "https://a.example//b.example/.."),
         ] {
-            let request = Request::builder().method(method).uri(uri).body(()).expect("a request");
-            let response = to(&request, "a.example", port);
-            assert_eq!(response.status().as_u16(), status, "{uri}");
-            assert_eq!(response.headers()[LOCATION], location, "{uri}");
+            let head = Head { method, ..Head::get(uri, &[]) };
+            let response = to(&head, "a.example", port);
+            assert_eq!(response.status.as_u16(), status, "{uri}");
+            let last = response.fields.iter().last().expect("a field");
+            assert_eq!((last.name, last.value), (&b"location"[..], location.as_bytes()), "{uri}");
         }
     }
 }

@@ -1,11 +1,10 @@
 //! How a response is framed for its client.
 
-use http::header::CONTENT_LENGTH;
-use http::{Method, Response, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use hyper::body::Body as _;
 
-use super::body::Body;
-use crate::proxy::wire::ResponseFraming as Framing;
+use super::message::Response;
+use crate::proxy::wire::{self, Kind, ResponseFraming as Framing};
 
 /// How a response is framed for its client, by the request's method and version (RFC 9112 section 6.3).
 #[derive(Debug, PartialEq, Eq)]
@@ -16,10 +15,10 @@ pub(in crate::proxy::http) struct Shape {
 }
 
 impl Shape {
-    pub(in crate::proxy::http) fn of(response: &Response<Body>, method: &Method, version: Version) -> Self {
-        let status = response.status();
-        let said = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let exact = response.body().size_hint().exact();
+    pub(in crate::proxy::http) fn of(response: &Response, method: &Method, version: Version) -> Self {
+        let status = response.status;
+        let said = response.fields.get(Kind::ContentLength).and_then(wire::length);
+        let exact = response.body.size_hint().exact();
         if status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             return Self { framing: Framing::Empty, length: None };
         }
@@ -35,6 +34,7 @@ impl Shape {
             (None, None) => Self { framing: Framing::Close, length: None },
         }
     }
+
     /// Whether nothing follows the head.
     pub(in crate::proxy::http) fn is_empty(&self) -> bool {
         matches!(self.framing, Framing::Empty | Framing::Length(0))
@@ -43,32 +43,22 @@ impl Shape {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
-
-    fn response(status: u16, length: Option<u64>, body: &'static str) -> Response<Body> {
-        let mut response = Response::builder().status(status);
-        if let Some(length) = length {
-            response = response.header(CONTENT_LENGTH, length);
-        }
-        response.body(Body::from(Bytes::from_static(body.as_bytes()))).expect("a response")
-    }
 
     #[test]
     fn a_body_ends_where_the_client_can_see_it() {
         for (method, status, said, body, framing, length) in [
-            (Method::GET, 200, Some(5), "hello", Framing::Length(5), None),
+            (Method::GET, 200, Some("5"), "hello", Framing::Length(5), None),
             (Method::GET, 200, None, "hello", Framing::Length(5), Some(5)),
             (Method::GET, 200, None, "", Framing::Length(0), Some(0)),
-            (Method::HEAD, 200, Some(5), "", Framing::Empty, None),
+            (Method::HEAD, 200, Some("5"), "", Framing::Empty, None),
             (Method::HEAD, 404, None, "hello", Framing::Empty, Some(5)),
             (Method::HEAD, 200, None, "", Framing::Empty, None),
             (Method::GET, 204, None, "", Framing::Empty, None),
-            (Method::GET, 304, Some(5), "", Framing::Empty, None),
+            (Method::GET, 304, Some("5"), "", Framing::Empty, None),
             (Method::GET, 101, None, "", Framing::Empty, None),
         ] {
-            let response = response(status, said, body);
+            let response = Response::sample(status, said, body);
             assert_eq!(
                 Shape::of(&response, &method, Version::HTTP_11),
                 Shape { framing, length },

@@ -30,7 +30,7 @@ mod scratch;
 mod session;
 mod stream;
 
-use super::conn::{Alpn, Conn, ConnError, ConnFacts, Stream};
+use super::conn::{Alpn, Conn, ConnError, ConnFacts, Stream, address};
 use crate::catalog::Resolver;
 use crate::ident::Fqdn;
 use crate::pki::crypto;
@@ -121,7 +121,7 @@ impl Tls {
         stream.shake_hands().await.map_err(ConnError::Handshake)?;
         let (alpn, tls_version) = agreed(stream.session());
         let facts = ConnFacts {
-            client,
+            client: address(client),
             secure: true,
             server_name: server_name.and_then(|name| Fqdn::parse(&name).ok()),
             certificate: Some(certificate),

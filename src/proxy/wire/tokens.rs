@@ -1,6 +1,7 @@
 //! Which fields end with the connection they came on (RFC 9110, 7.6.1).
 
-use http::{HeaderName, HeaderValue};
+use super::fields::Fields;
+use super::kind::Kind;
 
 /// The tokens of all `Connection` fields of a message.
 #[derive(Debug, Default)]
@@ -13,13 +14,23 @@ pub struct Tokens {
     pub upgrade: bool,
     /// Something was no token.
     pub malformed: bool,
-    /// Other fields that end with the connection, in lower case.
+    /// Other fields that end with the connection.
     nominated: Vec<Box<[u8]>>,
 }
 
 impl Tokens {
+    /// Those of all `Connection` fields among these.
+    #[must_use]
+    pub fn of(fields: &Fields) -> Self {
+        let mut tokens = Self::default();
+        for value in fields.all(Kind::Connection) {
+            tokens.add(value);
+        }
+        tokens
+    }
+
     /// Reads one more field.
-    pub fn add(&mut self, value: &[u8]) {
+    fn add(&mut self, value: &[u8]) {
         // Empty elements are to be passed over (RFC 9110, 5.6.1.2).
         for token in value.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|t| !t.is_empty()) {
             if token.eq_ignore_ascii_case(b"close") {
@@ -28,48 +39,33 @@ impl Tokens {
                 self.keep_alive = true;
             } else if token.eq_ignore_ascii_case(b"upgrade") {
                 self.upgrade = true;
-            } else if token.iter().all(|&b| is_token(b)) {
-                self.nominated.push(token.to_ascii_lowercase().into());
-            } else {
+            } else if !token.iter().all(|&b| is_token(b)) {
                 self.malformed = true;
+            } else if !is_end_to_end(token) {
+                self.nominated.push(token.into());
             }
         }
     }
 
-    /// Whether this field ends with the connection because the message says so.
+    /// Whether the field with this name ends with the connection because the message says so.
     #[must_use]
-    pub fn nominates(&self, name: &HeaderName) -> bool {
-        let name = name.as_str();
-        self.nominated.iter().any(|nominated| **nominated == *name.as_bytes()) && !is_end_to_end(name)
-    }
-
-    /// The comma-separated words of one value, in lower case.
-    pub fn of(value: &HeaderValue) -> impl Iterator<Item = String> + '_ {
-        let words = value.to_str().unwrap_or_default().split(',');
-        words.map(|word| word.trim().to_ascii_lowercase()).filter(|word| !word.is_empty())
+    pub fn nominates(&self, name: &[u8]) -> bool {
+        self.nominated.iter().any(|nominated| nominated.eq_ignore_ascii_case(name))
     }
 }
 
-/// Fields about one connection, in either direction; the name in lower case.
-#[must_use]
-pub fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "proxy-authorization"
-            | "te"
-            | "transfer-encoding"
-            | "upgrade"
-    )
+/// The comma-separated words of one value, in lower case.
+pub fn words(value: &[u8]) -> impl Iterator<Item = String> + '_ {
+    let words = str::from_utf8(value).unwrap_or_default().split(',');
+    words.map(|word| word.trim().to_ascii_lowercase()).filter(|word| !word.is_empty())
 }
 
 /// Fields that say what a message is, for whom and from whom. A `Connection` that names one of them was written to
 /// make a proxy lose it.
-fn is_end_to_end(name: &str) -> bool {
+fn is_end_to_end(name: &[u8]) -> bool {
+    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
     matches!(
-        name,
+        &*name,
         "host"
             | "authorization"
             | "cookie"
@@ -112,15 +108,15 @@ mod tests {
     fn fields_are_named_over_several_lines_and_in_any_case() {
         let tokens = tokens(&["Keep-Alive, ,\tX-Hop", "UPGRADE"]);
         assert!(tokens.keep_alive && tokens.upgrade && !tokens.close && !tokens.malformed);
-        assert!(tokens.nominates(&HeaderName::from_static("x-hop")));
-        assert!(!tokens.nominates(&HeaderName::from_static("x-other")));
+        assert!(tokens.nominates(b"x-hop"));
+        assert!(!tokens.nominates(b"x-other"));
     }
 
     #[test]
     fn what_makes_a_message_cannot_be_taken_out_of_it() {
         for name in ["host", "content-length", "authorization", "cookie", "forwarded", "x-forwarded-for"] {
             let tokens = tokens(&[name]);
-            assert!(!tokens.nominates(&HeaderName::from_static(name)), "{name}");
+            assert!(!tokens.nominates(name.as_bytes()), "{name}");
         }
     }
 

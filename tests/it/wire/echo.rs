@@ -73,15 +73,15 @@ fn message(input: &[u8]) -> Result<Option<(Message, usize)>, String> {
     let words: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
     let [method, target, "HTTP/1.1"] = words[..] else { return Err("the request line".into()) };
     let fields: Vec<(String, String)> = lines
-        .map(|line| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())))
+        .map(|line| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())))
         .collect::<Option<_>>()
         .ok_or("a field")?;
     let all = |name: &str| -> Vec<&str> {
         fields.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str()).collect()
     };
     for (name, value) in &fields {
-        let lower = name.bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase());
-        if name.is_empty() || !lower || value.trim_matches([' ', '\t']) != value {
+        let graphic = name.bytes().all(|b| b.is_ascii_graphic());
+        if name.is_empty() || !graphic || value.trim_matches([' ', '\t']) != value {
             return Err("how a field is written".into());
         }
         let hop = matches!(name.as_str(), "te" | "keep-alive" | "proxy-connection" | "proxy-authorization");
@@ -154,6 +154,9 @@ fn line(input: &[u8]) -> Option<&[u8]> {
 
 /// Whether a head is there, and expects to be answered before the body comes.
 fn asks(input: &[u8]) -> bool {
-    let head = input.windows(4).position(|four| four == b"\r\n\r\n").map(|end| text(&input[..end]));
+    let head = input
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .map(|end| text(&input[..end]).to_ascii_lowercase());
     head.is_some_and(|head| head.contains("\r\nexpect: "))
 }

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use sidegate::proxy::wire::Fields;
 use tokio::runtime::Runtime;
 
 use super::reading::{End, Message, Reading, fields, text};
@@ -91,7 +92,7 @@ async fn answer(
         method: head.method.to_string(),
         target: head.uri.to_string(),
         minor: u8::from(head.version == Version::HTTP_11),
-        fields: fields(&head.headers),
+        fields: fields(&Fields::from(&head.headers)),
         ..Message::default()
     };
     let mut end = End::Waits;

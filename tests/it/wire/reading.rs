@@ -1,10 +1,9 @@
 //! What a reader makes of the bytes of a connection.
 
 use bytes::Bytes;
-use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use sidegate::proxy::wire::chunked::{Decoder, Step};
-use sidegate::proxy::wire::{Framing, Request, request};
+use sidegate::proxy::wire::{Fields, Framing, Head, request};
 
 /// The messages of one connection, and why there are no more.
 #[derive(Debug, Default, Deserialize)]
@@ -49,6 +48,7 @@ pub(crate) fn ours(input: &[u8]) -> Reading {
     let mut reading = Reading::default();
     let mut rest = Bytes::copy_from_slice(input);
     loop {
+        let before = rest.clone();
         let head = match request(&mut rest) {
             Ok(Some(head)) => head,
             Ok(None) => return reading,
@@ -57,7 +57,7 @@ pub(crate) fn ours(input: &[u8]) -> Reading {
                 return reading;
             }
         };
-        let mut message = Message::of(&head);
+        let mut message = Message::of(&head.head, &before);
         let read = body(head.framing, &mut rest, &mut message.body);
         message.whole = read == Some(true);
         reading.messages.push(message);
@@ -96,20 +96,21 @@ fn body(framing: Framing, rest: &mut Bytes, body: &mut String) -> Option<bool> {
 }
 
 impl Message {
-    fn of(head: &Request) -> Self {
+    /// `raw` begins with the head as it came.
+    fn of(head: &Head, raw: &[u8]) -> Self {
         Self {
             method: head.method.to_string(),
-            target: text(head.raw.split(|&b| b == b' ').nth(1).unwrap_or_default()),
+            target: text(raw.split(|&b| b == b' ').nth(1).unwrap_or_default()),
             minor: u8::from(head.version == http::Version::HTTP_11),
-            fields: fields(&head.headers),
+            fields: fields(&head.fields),
             ..Self::default()
         }
     }
 }
 
 /// Fields as [`Message::fields`] has them.
-pub(crate) fn fields(headers: &HeaderMap) -> Vec<(String, String)> {
-    headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect()
+pub(crate) fn fields(fields: &Fields) -> Vec<(String, String)> {
+    fields.iter().map(|field| (text(field.name).to_ascii_lowercase(), text(field.value))).collect()
 }
 
 /// One character a byte.

@@ -7,14 +7,13 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::header::{EXPECT, HeaderMap, HeaderName};
-use http::request::Parts;
-use http::{Method, Request, Response, Uri};
+use http::{Method, Uri};
 use hyper::body::Body as _;
 
 use super::body::Body;
 use super::headers;
 use super::interim::Interim;
+use super::message::{Request, Response};
 use super::reply::reply;
 use super::upgrade::{self, Tunnel};
 use crate::proxy::access::Trace;
@@ -24,7 +23,7 @@ use crate::proxy::scratch;
 use crate::proxy::upstream::h1::{Answer, Conn, ExchangeError, Failure, Sending, exchange};
 use crate::proxy::upstream::h2::{self, Came};
 use crate::proxy::upstream::{Pool, Pools, Scheme, Upstream};
-use crate::proxy::wire::{Framing, is_hop_by_hop};
+use crate::proxy::wire::{Fields, Framing, Head, Kind};
 
 /// A request that is ready to go to its upstream. Of what the client sent, only its body is still needed.
 pub(in crate::proxy) struct Errand {
@@ -38,7 +37,7 @@ pub(in crate::proxy) struct Errand {
 #[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
 enum Message {
     H1 { sending: Sending, method: Method, websocket: bool },
-    H2(Box<Request<Body>>),
+    H2(Box<http::Request<Body>>),
 }
 
 impl Errand {
@@ -46,14 +45,14 @@ impl Errand {
     pub(in crate::proxy) fn new(
         pools: &Pools,
         upstream: &Upstream,
-        request: Request<Body>,
+        request: Request,
         facts: &ConnFacts,
     ) -> Self {
         let pool = pools.of(upstream.target());
-        let (parts, body) = request.into_parts();
+        let Request { head, body } = request;
         let message = match upstream.target().scheme() {
-            Scheme::H2c => Message::H2(Box::new(for_h2(parts, body, facts, &pool))),
-            Scheme::Http | Scheme::Https => for_h1(parts, body, facts),
+            Scheme::H2c => Message::H2(Box::new(for_h2(*head, body, facts, &pool))),
+            Scheme::Http | Scheme::Https => for_h1(*head, body, facts),
         };
         Self { pool, message, tunnel_idle: pools.tunnel_idle() }
     }
@@ -62,7 +61,7 @@ impl Errand {
     ///
     /// The response is for the client as it is; if it is a 101, the upstream's half of the connection is left in
     /// `trace.tunnel`. Dropping the future, or the response's body, drops the exchange.
-    pub(in crate::proxy) async fn run(self, trace: &mut Trace, interim: &Interim) -> Response<Body> {
+    pub(in crate::proxy) async fn run(self, trace: &mut Trace, interim: &Interim) -> Response {
         let began = Instant::now();
         let pool = self.pool;
         let answer = match self.message {
@@ -77,7 +76,7 @@ impl Errand {
 }
 
 /// What the client is told when its request came to nothing.
-fn own_up(pool: &Pool, error: &ForwardError, trace: &mut Trace) -> Response<Body> {
+fn own_up(pool: &Pool, error: &ForwardError, trace: &mut Trace) -> Response {
     let (status, reason) = (error.status(), error.reason());
     trace.reason = Some(reason);
     if !error.is_clients_fault()
@@ -89,13 +88,13 @@ fn own_up(pool: &Pool, error: &ForwardError, trace: &mut Trace) -> Response<Body
     reply(status, reason)
 }
 
-fn for_h1(parts: Parts, body: Body, facts: &ConnFacts) -> Message {
-    let websocket = upgrade::is_wanted(&parts);
-    let framing = framing(&parts, &body);
-    let mut head = scratch::buffer();
-    headers::write_h1(&parts, facts, framing, websocket, &mut head);
-    let sending = Sending::new(head, body, framing, expects_continue(&parts));
-    Message::H1 { sending, method: parts.method, websocket }
+fn for_h1(head: Head, body: Body, facts: &ConnFacts) -> Message {
+    let websocket = upgrade::is_wanted(&head);
+    let framing = framing(&head, &body);
+    let mut out = scratch::buffer();
+    headers::write_h1(&head, facts, framing, websocket, &mut out);
+    let sending = Sending::new(out, body, framing, expects_continue(&head));
+    Message::H1 { sending, method: head.method, websocket }
 }
 
 async fn over_h1(
@@ -106,7 +105,7 @@ async fn over_h1(
     tunnel_idle: Duration,
     trace: &mut Trace,
     interim: &Interim,
-) -> Result<Response<Body>, ForwardError> {
+) -> Result<Response, ForwardError> {
     let mut idle = pool.take();
     loop {
         let reused = idle.is_some();
@@ -140,22 +139,20 @@ async fn over_h1(
     }
 }
 
-fn for_h2(parts: Parts, body: Body, facts: &ConnFacts, pool: &Pool) -> Request<Body> {
+fn for_h2(head: Head, body: Body, facts: &ConnFacts, pool: &Pool) -> http::Request<Body> {
     let body = if body.is_end_stream() { Body::Empty } else { body };
-    let mut request = Request::new(body);
-    *request.headers_mut() = headers::for_h2(&parts, facts);
-    // The client's side says 100 when the body is asked for, which is at once here.
-    request.headers_mut().remove(EXPECT);
-    *request.uri_mut() = uri(&parts, pool);
-    *request.method_mut() = parts.method;
+    let mut request = http::Request::new(body);
+    *request.headers_mut() = headers::for_h2(&head, facts);
+    *request.uri_mut() = uri(&head, pool);
+    *request.method_mut() = head.method;
     request
 }
 
 async fn over_h2(
     pool: &Pool,
-    request: Request<Body>,
+    request: http::Request<Body>,
     trace: &mut Trace,
-) -> Result<Response<Body>, ForwardError> {
+) -> Result<Response, ForwardError> {
     let (response, seat, came) = h2::exchange(pool, request, &mut trace.tried).await?;
     trace.upstream_conn = Some(match came {
         Came::New => "new",
@@ -163,46 +160,34 @@ async fn over_h2(
         Came::Retried => "retried",
     });
     let (parts, body) = response.into_parts();
-    let mut response = Response::new(Body::H2(body, seat));
-    *response.status_mut() = parts.status;
-    *response.headers_mut() = parts.headers;
-    strip(response.headers_mut());
-    Ok(response)
+    let mut fields = Fields::from(&parts.headers);
+    // What HTTP/2 does not know, should an upstream send it.
+    fields.retain(|field| !field.kind.is_hop_by_hop());
+    Ok(Response { status: parts.status, fields, body: Body::H2(body, seat) })
 }
 
 /// How the request is framed upstream: as what it is, whatever its head says about it.
-fn framing(parts: &Parts, body: &Body) -> Framing {
+fn framing(head: &Head, body: &Body) -> Framing {
     if !body.is_end_stream() {
         return body.size_hint().exact().map_or(Framing::Chunked, Framing::Length);
     }
     // A method that is expected to have a body says that it has none (RFC 9110, 8.6).
-    let expected = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
+    let expected = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method);
     if expected { Framing::Length(0) } else { Framing::Empty }
 }
 
-fn expects_continue(parts: &Parts) -> bool {
-    parts.headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+fn expects_continue(head: &Head) -> bool {
+    head.fields.get(Kind::Expect).is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// The request's target with everything that HTTP/2 wants to know.
-fn uri(parts: &Parts, pool: &Pool) -> Uri {
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+fn uri(head: &Head, pool: &Pool) -> Uri {
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let address = pool.target().authority();
-    let host = headers::host(parts).unwrap_or(&address);
+    let host = headers::host(head).unwrap_or(&address);
     let uri = Uri::builder().scheme("http").authority(host).path_and_query(path).build();
     // Each part has been parsed before.
-    uri.unwrap_or_else(|_| parts.uri.clone())
-}
-
-/// Takes out what HTTP/2 does not know, should an upstream send it.
-fn strip(headers: &mut HeaderMap) {
-    if headers.keys().any(|name| is_hop_by_hop(name.as_str())) {
-        let hop: Vec<HeaderName> =
-            headers.keys().filter(|name| is_hop_by_hop(name.as_str())).cloned().collect();
-        for name in hop {
-            headers.remove(name);
-        }
-    }
+    uri.unwrap_or_else(|_| head.uri.clone())
 }
 
 #[cfg(test)]

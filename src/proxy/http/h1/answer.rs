@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, StatusCode, Version};
+use http::{StatusCode, Version};
 
 use super::client::Client;
 use super::head;
@@ -14,6 +14,7 @@ use crate::proxy::access::{Record, Trace};
 use crate::proxy::conn::ConnError;
 use crate::proxy::http::body::Body;
 use crate::proxy::http::interim::Interim;
+use crate::proxy::http::message::{Request, Response};
 use crate::proxy::http::outgoing::Outgoing;
 use crate::proxy::http::patience::Patience;
 use crate::proxy::http::reply::reply;
@@ -59,20 +60,24 @@ impl Switched {
 pub(super) async fn answer<E>(
     line: &Line<'_>,
     exchange: &E,
-    head: wire::Request,
+    request: wire::Request,
     patience: &mut Patience,
 ) -> Result<After, ConnError>
 where
-    E: AsyncFn(Box<Request<Body>>, &mut Trace, &Interim) -> Response<Body>,
+    E: AsyncFn(Request, &mut Trace, &Interim) -> Response,
 {
     let client = &line.client;
-    client.begin_body(head.framing, head.expects_continue);
-    let (method, version, persists) = (head.method.clone(), head.version, head.keep);
-    let request = request(head, client);
-    let mut record = Record::begin(line.terms.access, &request, line.facts);
+    let wire::Request { head, framing, keep: persists, expects_continue } = request;
+    client.begin_body(framing, expects_continue);
+    let (method, version) = (head.method.clone(), head.version);
+    let body = match framing {
+        wire::Framing::Empty => Body::Empty,
+        wire::Framing::Length(_) | wire::Framing::Chunked => Body::Request(RequestBody::of(client)),
+    };
+    let mut record = Record::begin(line.terms.access, &head, line.facts);
     let (mut trace, interim) = (Trace::default(), Interim::default());
     let exchanged = {
-        let mut exchanging = pin!(exchange(request, &mut trace, &interim));
+        let mut exchanging = pin!(exchange(Request { head, body }, &mut trace, &interim));
         let mut waiting = Waiting::new(line, patience);
         poll_fn(|cx| {
             let polled = exchanging.as_mut().poll(cx);
@@ -97,17 +102,19 @@ where
     };
     let tunnel = trace.tunnel.take();
     if let Some(record) = &mut record {
-        record.answered(response.status(), &trace);
+        record.answered(response.status, &trace);
     }
 
     let shape = Shape::of(&response, &method, version);
-    let (parts, body) = response.into_parts();
+    let Response { status, fields, body } = response;
     // Nobody reads the rest of a request whose answer is here as a whole.
     let unread = !client.is_body_over() && matches!(body, Body::Empty | Body::Full(_));
     let keep = persists && !unread && shape.framing != Framing::Close && !line.leaving.get();
     let mut out = scratch::buffer();
     client.unsaid(&mut out);
-    head::write(&mut out, parts.status, &parts.headers, &shape, version, keep);
+    head::write(&mut out, status, &fields, &shape, version, keep);
+    // The buffer that the head came in is wanted for the next one.
+    drop(fields);
     let mut outgoing = Outgoing::new(out, body, shape.framing);
     let sent = send(line, &mut outgoing, patience, |bytes| {
         if let Some(record) = &mut record {
@@ -141,25 +148,11 @@ where
     })
 }
 
-/// The request that this is the head of. Boxed: whoever answers it needs most of it only for a moment.
-fn request(head: wire::Request, client: &Client) -> Box<Request<Body>> {
-    let body = match head.framing {
-        wire::Framing::Empty => Body::Empty,
-        wire::Framing::Length(_) | wire::Framing::Chunked => Body::Request(RequestBody::of(client)),
-    };
-    let mut request = Box::new(Request::new(body));
-    *request.method_mut() = head.method;
-    *request.uri_mut() = head.uri;
-    *request.version_mut() = head.version;
-    *request.headers_mut() = head.headers;
-    request
-}
-
 /// Puts what the upstream has said so far where the client is told.
 fn tell(client: &Client, interim: &Interim) {
-    for (status, headers) in interim.take() {
+    for (status, fields) in interim.take() {
         let mut out = scratch::buffer();
-        head::write_interim(&mut out, status, &headers);
+        head::write_interim(&mut out, status, &fields);
         client.say(&out);
         scratch::keep(out);
     }

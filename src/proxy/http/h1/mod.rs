@@ -19,15 +19,14 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use http::header::ALLOW;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 
 use self::answer::{After, answer};
 use self::client::Client;
 use self::linger::{farewell, linger};
 use self::send::{SendError, send};
-use super::body::Body;
 use super::interim::Interim;
+use super::message::{Request, Response};
 use super::outgoing::Outgoing;
 use super::patience::Patience;
 use super::reply::reply;
@@ -49,7 +48,7 @@ pub(in crate::proxy) async fn serve<E>(
     exchange: E,
 ) -> Result<(), ConnError>
 where
-    E: AsyncFn(Box<Request<Body>>, &mut Trace, &Interim) -> Response<Body>,
+    E: AsyncFn(Request, &mut Trace, &Interim) -> Response,
 {
     let facts = Rc::clone(&conn.facts);
     let leaving = Cell::new(false);
@@ -85,7 +84,7 @@ struct Line<'a> {
 
 /// What a client came up with.
 enum Next {
-    Request(Box<wire::Request>),
+    Request(wire::Request),
     /// No request, and what is to be said about that.
     Refused(wire::Refusal),
     /// It has nothing more to say.
@@ -95,14 +94,14 @@ enum Next {
 impl Line<'_> {
     async fn serve<E>(self, exchange: E) -> Result<(), ConnError>
     where
-        E: AsyncFn(Box<Request<Body>>, &mut Trace, &Interim) -> Response<Body>,
+        E: AsyncFn(Request, &mut Trace, &Interim) -> Response,
     {
         let mut patience = Patience::new(self.terms.options.idle);
         let mut first = true;
         loop {
             let after = match self.next(&mut patience, first).await? {
                 // Boxed: what an exchange needs is not carried along by a connection that waits.
-                Next::Request(head) => Box::pin(answer(&self, &exchange, *head, &mut patience)).await?,
+                Next::Request(head) => Box::pin(answer(&self, &exchange, head, &mut patience)).await?,
                 Next::Refused(refusal) => Box::pin(self.refuse(refusal, &mut patience)).await?,
                 Next::Over => After::Close,
             };
@@ -128,7 +127,7 @@ impl Line<'_> {
         poll_fn(|cx| {
             loop {
                 match self.client.head() {
-                    Ok(Some(head)) => return Poll::Ready(Ok(Next::Request(Box::new(head)))),
+                    Ok(Some(head)) => return Poll::Ready(Ok(Next::Request(head))),
                     Err(refusal) => return Poll::Ready(Ok(Next::Refused(refusal))),
                     Ok(None) => {}
                 }
@@ -167,8 +166,8 @@ impl Line<'_> {
         let shape = Shape::of(&response, &Method::GET, Version::HTTP_11);
         let mut out = scratch::buffer();
         self.client.unsaid(&mut out);
-        head::write(&mut out, status, response.headers(), &shape, Version::HTTP_11, false);
-        let mut outgoing = Outgoing::new(out, response.into_body(), shape.framing);
+        head::write(&mut out, status, &response.fields, &shape, Version::HTTP_11, false);
+        let mut outgoing = Outgoing::new(out, response.body, shape.framing);
         match send(self, &mut outgoing, patience, |_| ()).await {
             Ok(()) => Ok(After::Linger),
             Err(SendError::Client(error)) => Err(error),
@@ -180,12 +179,11 @@ impl Line<'_> {
 /// A head that did not come to its end in time.
 const TOO_SLOW: wire::Refusal = wire::Refusal { status: StatusCode::REQUEST_TIMEOUT, reason: "head_timeout" };
 
-fn refusal_reply(status: StatusCode, reason: &'static str) -> Response<Body> {
+fn refusal_reply(status: StatusCode, reason: &'static str) -> Response {
     let mut response = reply(status, reason);
     if status == StatusCode::METHOD_NOT_ALLOWED {
         // RFC 9110 section 15.5.6. Which of them a resource knows is for the app to say.
-        let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-        response.headers_mut().insert(ALLOW, methods);
+        response.fields.add("allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     }
     response
 }

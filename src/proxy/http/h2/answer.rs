@@ -8,8 +8,8 @@ use std::task::Poll;
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
-use http::header::{CONTENT_LENGTH, DATE, EXPECT};
-use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http::header::{CONTENT_LENGTH, DATE};
+use http::{StatusCode, Version};
 
 use super::body::Upload;
 use super::send::{SendError, send};
@@ -19,8 +19,10 @@ use crate::proxy::access::{Record, Trace};
 use crate::proxy::http::body::Body;
 use crate::proxy::http::date;
 use crate::proxy::http::interim::Interim;
+use crate::proxy::http::message::{Request, Response};
 use crate::proxy::http::reply::reply;
 use crate::proxy::http::shape::Shape;
+use crate::proxy::wire::{self, Fields, Head, Kind};
 
 /// How an exchange has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +36,16 @@ pub(super) enum Ended {
 pub(super) async fn answer<E>(
     line: &Line<'_>,
     exchange: &E,
-    request: Request<RecvStream>,
+    request: http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
 ) -> Ended
 where
-    E: AsyncFn(Box<Request<Body>>, &mut Trace, &Interim) -> Response<Body>,
+    E: AsyncFn(Request, &mut Trace, &Interim) -> Response,
 {
     let options = line.terms.options;
-    let (request, upload, mut expects) = body(request);
-    let method = request.method().clone();
-    let mut record = Record::begin(line.terms.access, &request, line.facts);
+    let (request, upload, mut expects) = read(request);
+    let method = request.head.method.clone();
+    let mut record = Record::begin(line.terms.access, &request.head, line.facts);
     let (mut trace, interim) = (Trace::default(), Interim::default());
     let exchanged = {
         let mut exchanging = pin!(exchange(request, &mut trace, &interim));
@@ -55,10 +57,10 @@ where
             // Nobody asks before the upstream is ready for the body (RFC 9110 section 10.1.1).
             if expects && starving {
                 expects = false;
-                tell(&mut respond, StatusCode::CONTINUE, HeaderMap::new());
+                tell(&mut respond, StatusCode::CONTINUE, &Fields::default());
             }
-            for (status, headers) in interim.take() {
-                tell(&mut respond, status, headers);
+            for (status, fields) in interim.take() {
+                tell(&mut respond, status, &fields);
             }
             match polled {
                 Poll::Ready(response) => Poll::Ready(Ok(response)),
@@ -78,7 +80,7 @@ where
         Err(Lost::Client) => return Ended::Aborted,
     };
     if let Some(record) = &mut record {
-        record.answered(response.status(), &trace);
+        record.answered(response.status, &trace);
     }
     let shape = Shape::of(&response, &method, Version::HTTP_2);
     let (head, body) = head(response, &shape);
@@ -119,34 +121,37 @@ enum Lost {
 
 /// The request as it is forwarded, what there is to know about its body if it has one, and whether the client waits to
 /// be told that it is wanted.
-fn body(request: Request<RecvStream>) -> (Box<Request<Body>>, Option<Rc<Upload>>, bool) {
+fn read(request: http::Request<RecvStream>) -> (Request, Option<Rc<Upload>>, bool) {
     let (parts, stream) = request.into_parts();
+    let fields = Fields::from(&parts.headers);
+    let head = Head { method: parts.method, uri: parts.uri, version: parts.version, fields };
     if stream.is_end_stream() {
-        return (Box::new(Request::from_parts(parts, Body::Empty)), None, false);
+        return (Request { head: Box::new(head), body: Body::Empty }, None, false);
     }
-    let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let expects =
-        parts.headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let length = head.fields.get(Kind::ContentLength).and_then(wire::length);
+    let expects = head.fields.get(Kind::Expect).is_some_and(|e| e.eq_ignore_ascii_case(b"100-continue"));
     let upload = Rc::new(Upload::default());
     let body = Body::Stream(RequestBody::new(stream, length, Rc::clone(&upload)));
-    (Box::new(Request::from_parts(parts, body)), Some(upload), expects)
+    (Request { head: Box::new(head), body }, Some(upload), expects)
 }
 
 /// Tells the client what is said before the answer. If it cannot be told, that shows where the answer is waited for.
-fn tell(respond: &mut SendResponse<Bytes>, status: StatusCode, headers: HeaderMap) {
-    let mut interim = Response::new(());
+fn tell(respond: &mut SendResponse<Bytes>, status: StatusCode, fields: &Fields) {
+    let mut interim = http::Response::new(());
     *interim.status_mut() = status;
-    *interim.headers_mut() = headers;
+    *interim.headers_mut() = fields.to_map();
     let _ = respond.send_informational(interim);
 }
 
 /// The head as an HTTP/2 client gets it, and what follows it.
-fn head(response: Response<Body>, shape: &Shape) -> (Response<()>, Body) {
-    let (mut parts, body) = response.into_parts();
+fn head(response: Response, shape: &Shape) -> (http::Response<()>, Body) {
+    let mut head = http::Response::new(());
+    *head.status_mut() = response.status;
+    *head.headers_mut() = response.fields.to_map();
     if let Some(length) = shape.length {
-        parts.headers.insert(CONTENT_LENGTH, length.into());
+        head.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
     // RFC 9110 section 6.6.1: whoever forwards a response adds what is missing.
-    parts.headers.entry(DATE).or_insert_with(date::value);
-    (Response::from_parts(parts, ()), body)
+    head.headers_mut().entry(DATE).or_insert_with(date::value);
+    (head, response.body)
 }

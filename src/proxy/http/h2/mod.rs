@@ -25,15 +25,14 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use h2::Reason;
 use h2::server::{Builder, Connection};
-use http::{Request, Response};
 
 use self::answer::{Ended, answer};
 use self::gather::Gathering;
 use self::pulse::Pulse;
 use self::watch::{Doing, Verdict, Watch};
 use super::Terms;
-use super::body::Body;
 use super::interim::Interim;
+use super::message::{Request, Response};
 use crate::proxy::access::Trace;
 use crate::proxy::conn::{Conn, ConnError, ConnFacts};
 use crate::proxy::drain::Watcher;
@@ -59,7 +58,7 @@ pub(in crate::proxy) async fn serve<E>(
     exchange: E,
 ) -> Result<(), ConnError>
 where
-    E: AsyncFn(Box<Request<Body>>, &mut Trace, &Interim) -> Response<Body>,
+    E: AsyncFn(Request, &mut Trace, &Interim) -> Response,
 {
     let facts = conn.facts;
     let leaving = Cell::new(false);
@@ -95,7 +94,7 @@ struct Line<'a> {
 impl Line<'_> {
     async fn serve<E>(&self, io: Gathering, exchange: &E) -> Result<(), ConnError>
     where
-        E: AsyncFn(Box<Request<Body>>, &mut Trace, &Interim) -> Response<Body>,
+        E: AsyncFn(Request, &mut Trace, &Interim) -> Response,
     {
         let mut watch = Watch::new(self.terms.options);
         let mut connection = self.begin(&io, &mut watch).await?;

@@ -4,156 +4,115 @@
 //! is, how it came, which host it asked for - is our word alone: whatever a client sends under those names, or
 //! under names that a framework cannot tell from them, is left out.
 
-use std::io::Write;
+use std::borrow::Cow;
 
-use http::header::{CONNECTION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE};
-use http::request::Parts;
+use http::HeaderMap;
 
 use crate::proxy::conn::ConnFacts;
-use crate::proxy::wire::{Framing, Tokens, is_hop_by_hop};
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+use crate::proxy::wire::{self, Field, Fields, Framing, Head, Kind, Tokens};
 
 /// Writes the head of an HTTP/1.1 request to `out`, from the request line to the empty line.
 ///
 /// With `websocket` the upstream is asked to switch; otherwise no upgrade is asked for, whatever the client sent.
 pub(in crate::proxy) fn write_h1(
-    parts: &Parts,
+    head: &Head,
     facts: &ConnFacts,
     framing: Framing,
     websocket: bool,
     out: &mut Vec<u8>,
 ) {
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    for piece in [parts.method.as_str(), " ", path, " HTTP/1.1\r\n"] {
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    for piece in [head.method.as_str(), " ", path, " HTTP/1.1\r\n"] {
         out.extend_from_slice(piece.as_bytes());
     }
-    let mut field = |name: &str, value: &[u8]| {
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value);
-        out.extend_from_slice(b"\r\n");
-    };
     // First, since that is where people look for it, and some servers too (RFC 9110, 7.2).
-    let host = host(parts).unwrap_or_default();
-    field("host", host.as_bytes());
-    for_each_kept(parts, |name, value| field(name.as_str(), value.as_bytes()));
+    let host = host(head).unwrap_or_default();
+    line(out, "host: ", host);
+    let connection = Tokens::of(&head.fields);
+    head.fields.write(out, |field| is_passed_on(field, &connection) && field.kind != Kind::Cookie);
+    if let Some(cookies) = cookies(&head.fields) {
+        out.extend_from_slice(b"cookie: ");
+        out.extend_from_slice(&cookies);
+        out.extend_from_slice(b"\r\n");
+    }
     match framing {
         Framing::Empty => {}
-        Framing::Length(length) => field("content-length", Digits::new(length).as_bytes()),
-        Framing::Chunked => field("transfer-encoding", b"chunked"),
+        Framing::Length(length) => line(out, "content-length: ", itoa::Buffer::new().format(length)),
+        Framing::Chunked => line(out, "transfer-encoding: ", "chunked"),
     }
     if websocket {
-        field("connection", b"Upgrade");
-        field("upgrade", b"websocket");
+        line(out, "connection: ", "Upgrade");
+        line(out, "upgrade: ", "websocket");
     }
-    let mut address = [0; 46];
-    let address = written(&mut address, facts);
-    field("x-forwarded-for", address);
-    field("x-forwarded-host", host.as_bytes());
-    field("x-forwarded-port", port(host, facts).as_bytes());
-    field("x-forwarded-proto", proto(facts).as_bytes());
-    field("x-real-ip", address);
+    line(out, "x-forwarded-for: ", &facts.client);
+    line(out, "x-forwarded-host: ", host);
+    line(out, "x-forwarded-port: ", port(host, facts));
+    line(out, "x-forwarded-proto: ", proto(facts));
+    line(out, "x-real-ip: ", &facts.client);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// One field; where a caller names it, its length is known and writing it is a few moves.
+#[inline]
+fn line(out: &mut Vec<u8>, name: &'static str, value: &str) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(value.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
 /// The fields of an HTTP/2 request; the host stands in its `:authority`.
-pub(in crate::proxy) fn for_h2(parts: &Parts, facts: &ConnFacts) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(parts.headers.len() + 6);
-    for_each_kept(parts, |name, value| {
-        headers.append(name, value.clone());
-    });
-    // The one field about the connection that HTTP/2 knows (RFC 9113, 8.2.2); gRPC servers insist on it.
-    if parts.headers.get_all(TE).iter().any(|te| Tokens::of(te).any(|t| t == "trailers")) {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
+pub(in crate::proxy) fn for_h2(head: &Head, facts: &ConnFacts) -> HeaderMap {
+    let connection = Tokens::of(&head.fields);
+    let mut fields = head.fields.clone();
+    // The client's side says 100 when the body is asked for, which is at once here.
+    let is_kept = |field: &Field<'_>| !matches!(field.kind, Kind::Cookie | Kind::Expect);
+    fields.retain(|field| is_passed_on(field, &connection) && is_kept(&field));
+    if let Some(cookies) = cookies(&head.fields) {
+        fields.add("cookie", &cookies);
     }
-    let host = host(parts).unwrap_or_default();
-    let mut address = [0; 46];
-    let value =
-        |bytes: &[u8]| HeaderValue::from_bytes(bytes).unwrap_or_else(|_| HeaderValue::from_static(""));
-    let address = value(written(&mut address, facts));
-    headers.insert(X_FORWARDED_FOR, address.clone());
-    headers.insert(X_FORWARDED_HOST, value(host.as_bytes()));
-    headers.insert(X_FORWARDED_PORT, value(port(host, facts).as_bytes()));
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto(facts)));
-    headers.insert(X_REAL_IP, address);
-    headers
+    // The one field about the connection that HTTP/2 knows (RFC 9113, 8.2.2); gRPC servers insist on it.
+    if head.fields.all(Kind::Te).flat_map(wire::words).any(|word| word == "trailers") {
+        fields.add("te", b"trailers");
+    }
+    let host = host(head).unwrap_or_default();
+    fields.add("x-forwarded-for", facts.client.as_bytes());
+    fields.add("x-forwarded-host", host.as_bytes());
+    fields.add("x-forwarded-port", port(host, facts).as_bytes());
+    fields.add("x-forwarded-proto", proto(facts).as_bytes());
+    fields.add("x-real-ip", facts.client.as_bytes());
+    fields.to_map()
 }
 
 /// The host a request is for: what stands in its target if that names one, else its `Host`.
 ///
 /// The two agree by the time a request gets here; a client over HTTP/2 sends only the first (RFC 9112, 3.2.2).
-pub(in crate::proxy) fn host(parts: &Parts) -> Option<&str> {
-    match parts.uri.authority() {
+pub(in crate::proxy) fn host(head: &Head) -> Option<&str> {
+    match head.uri.authority() {
         Some(authority) => Some(authority.as_str()),
-        None => parts.headers.get(HOST)?.to_str().ok(),
+        None => str::from_utf8(head.fields.get(Kind::Host)?).ok(),
     }
 }
 
-/// Hands on what the client sent and the upstream shall see, cookies as one field.
-fn for_each_kept(parts: &Parts, mut keep: impl FnMut(HeaderName, &HeaderValue)) {
-    let mut connection = Tokens::default();
-    for value in parts.headers.get_all(CONNECTION) {
-        connection.add(value.as_bytes());
+/// Whether the upstream sees a field of the client's. Those that we write ourselves, or that would contradict what we
+/// write, it does not.
+fn is_passed_on(field: Field<'_>, connection: &Tokens) -> bool {
+    if field.kind == Kind::Lookalike {
+        let name = String::from_utf8_lossy(field.name);
+        tracing::debug!(field = %name, "dropped: some apps would take it for a field of ours");
     }
-    for (name, value) in &parts.headers {
-        if *name == COOKIE || is_dropped(name) || connection.nominates(name) {
-            continue;
-        }
-        keep(name.clone(), value);
-    }
-    // HTTP/2 clients may send cookies in crumbs; apps behind HTTP/1.1 look at one field (RFC 9113, 8.2.3).
-    let mut cookies = parts.headers.get_all(COOKIE).iter();
-    if let Some(first) = cookies.next() {
-        let mut joined = None;
-        for crumb in cookies {
-            let joined = joined.get_or_insert_with(|| first.as_bytes().to_vec());
-            joined.extend_from_slice(b"; ");
-            joined.extend_from_slice(crumb.as_bytes());
-        }
-        match joined.map(HeaderValue::try_from) {
-            Some(Ok(joined)) => keep(COOKIE, &joined),
-            // Parts that are valid are valid together; this is for one that stands alone.
-            Some(Err(_)) | None => keep(COOKIE, first),
-        }
-    }
+    !field.kind.is_ours() && !field.kind.is_hop_by_hop() && !connection.nominates(field.name)
 }
 
-/// Fields of a request that never go on as they are.
-fn is_dropped(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    if is_ours(name) || is_hop_by_hop(name) {
-        return true;
-    }
-    // `X_Forwarded_For` reaches a CGI-like interface as the same variable as `X-Forwarded-For` does.
-    let spoofed = name.contains('_') && {
-        let dashed = name.replace('_', "-");
-        is_ours(&dashed) || is_hop_by_hop(&dashed)
-    };
-    if spoofed {
-        tracing::debug!(field = name, "dropped: some apps would take it for a field of ours");
-    }
-    spoofed
-}
-
-/// Fields that we write, or that would contradict what we write. All of `X-Forwarded-*` is: frameworks know many,
-/// and each is believed.
-fn is_ours(name: &str) -> bool {
-    matches!(
-        name,
-        "host"
-            | "content-length"
-            | "forwarded"
-            | "x-real-ip"
-            // httpoxy: becomes HTTP_PROXY in a CGI environment.
-            | "proxy"
-            // Offers h2c, which would tunnel past us.
-            | "http2-settings"
-    ) || name.starts_with("x-forwarded-")
+/// All cookies in one value: HTTP/2 clients may send them in crumbs, and apps behind HTTP/1.1 look at one field
+/// (RFC 9113, 8.2.3).
+fn cookies(fields: &Fields) -> Option<Cow<'_, [u8]>> {
+    let mut crumbs = fields.all(Kind::Cookie);
+    let first = crumbs.next()?;
+    Some(crumbs.fold(Cow::Borrowed(first), |mut joined, crumb| {
+        joined.to_mut().extend_from_slice(b"; ");
+        joined.to_mut().extend_from_slice(crumb);
+        joined
+    }))
 }
 
 fn proto(facts: &ConnFacts) -> &'static str {
@@ -167,37 +126,6 @@ fn port<'a>(host: &'a str, facts: &ConnFacts) -> &'a str {
         Some((_, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => port,
         _ if facts.secure => "443",
         _ => "80",
-    }
-}
-
-/// The client's address; an IPv4 client of a dual-stack listener is an IPv4 client.
-fn written<'a>(room: &'a mut [u8; 46], facts: &ConnFacts) -> &'a [u8] {
-    let mut rest = &mut room[..];
-    // The longest address has 45 bytes.
-    let _ = write!(rest, "{}", facts.client.ip().to_canonical());
-    let left = rest.len();
-    let length = room.len() - left;
-    &room[..length]
-}
-
-/// A number in decimal, without a heap.
-struct Digits {
-    room: [u8; 20],
-    length: usize,
-}
-
-impl Digits {
-    fn new(number: u64) -> Self {
-        let mut room = [0; 20];
-        let mut rest = &mut room[..];
-        // The longest number has 20 digits.
-        let _ = write!(rest, "{number}");
-        let left = rest.len();
-        Self { room, length: 20 - left }
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.room[..self.length]
     }
 }
 

@@ -11,43 +11,38 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
-use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode, Version};
+use http::{Method, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::body::Body;
+use super::message::Response;
 use crate::proxy::scratch;
 use crate::proxy::upstream::Stream;
-use crate::proxy::wire::{self, Tokens};
+use crate::proxy::wire::{self, Head, Kind, Tokens};
 
 /// Whether the client asks to switch to WebSocket, in the way one asks in HTTP/1.1 (RFC 6455, 4.1).
-pub(in crate::proxy) fn is_wanted(parts: &Parts) -> bool {
-    if parts.version != Version::HTTP_11 || parts.method != Method::GET {
+pub(in crate::proxy) fn is_wanted(head: &Head) -> bool {
+    let fields = &head.fields;
+    if head.version != Version::HTTP_11 || head.method != Method::GET || !fields.has(Kind::Upgrade) {
         return false;
     }
     // A handshake has no body; some servers would take one for what follows the switch.
-    let length = parts.headers.get(CONTENT_LENGTH);
-    if length.is_some_and(|length| length != "0") || parts.headers.contains_key(TRANSFER_ENCODING) {
+    let length = fields.get(Kind::ContentLength);
+    if length.is_some_and(|length| length != b"0") || fields.has(Kind::TransferEncoding) {
         return false;
     }
-    let mut wanted = parts.headers.get_all(UPGRADE).iter().flat_map(Tokens::of);
-    let mut connection = Tokens::default();
-    for value in parts.headers.get_all(CONNECTION) {
-        connection.add(value.as_bytes());
-    }
+    let mut wanted = fields.all(Kind::Upgrade).flat_map(wire::words);
+    let connection = Tokens::of(fields);
     wanted.next().is_some_and(|w| w == "websocket") && wanted.next().is_none() && connection.upgrade
 }
 
 /// The upstream's 101, as the client shall see it.
-pub(in crate::proxy) fn switching(head: wire::Response) -> Response<Body> {
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    *response.headers_mut() = head.headers;
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
-    response
+pub(in crate::proxy) fn switching(head: wire::Response) -> Response {
+    let wire::Response { status, mut fields, .. } = head;
+    fields.add("connection", b"Upgrade");
+    fields.add("upgrade", b"websocket");
+    Response { status, fields, body: Body::Empty }
 }
 
 /// The upstream's half of an upgraded connection, switched already.

@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{Method, StatusCode};
 use thiserror::Error;
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -24,8 +24,9 @@ pub(in crate::proxy) use self::response::{ReadError, ResponseBody};
 pub(in crate::proxy) use self::sending::Sending;
 use super::connect::Stream;
 use super::pool::Pool;
-use crate::proxy::http::body::{Body, BodyError};
+use crate::proxy::http::body::BodyError;
 use crate::proxy::http::interim::Interim;
+use crate::proxy::http::message::Response;
 use crate::proxy::http::outgoing::OutgoingError;
 use crate::proxy::{scratch, wire};
 
@@ -80,7 +81,7 @@ impl Conn {
 /// What an upstream answered.
 pub(in crate::proxy) enum Answer {
     /// A response.
-    Response(Response<Body>),
+    Response(Response),
     /// It switched to the WebSocket protocol; the connection is the tunnel's now.
     Switched(Box<wire::Response>, Conn),
 }
@@ -140,10 +141,7 @@ pub(in crate::proxy) async fn exchange(
     sending.answered();
     let keep = head.keep && broken.is_none();
     let body = ResponseBody::start(conn, sending, head.framing, keep, head.timeout);
-    let mut response = Response::new(body);
-    *response.status_mut() = head.status;
-    *response.headers_mut() = head.headers;
-    Ok(Answer::Response(response))
+    Ok(Answer::Response(Response { status: head.status, fields: head.fields, body }))
 }
 
 struct Exchange {
@@ -184,7 +182,7 @@ impl Exchange {
                             self.sending.go_on();
                             self.poll_request(cx)?;
                         } else {
-                            interim.push(head.status, head.headers);
+                            interim.push(head.status, head.fields);
                         }
                         continue;
                     }

@@ -6,10 +6,12 @@ mod target;
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, Method, Uri, Version};
-use httparse::{Header, Status};
+use http::{Method, Uri, Version};
+use httparse::Status;
 
-use super::fields::{self, has_bare_line_feed, has_strict_lines};
+use super::fields::{Field, Fields};
+use super::kind::Kind;
+use super::lines::{self, has_bare_line_feed, has_strict_lines};
 use super::tokens::Tokens;
 
 pub use self::refusal::Refusal;
@@ -23,25 +25,30 @@ pub const MAX_TARGET: usize = 16 * 1024;
 /// Many more fields than any client sends.
 pub const MAX_FIELDS: usize = 100;
 
-/// The head of one request.
+/// What is asked for, over any version of HTTP.
 #[derive(Debug)]
-pub struct Request {
+pub struct Head {
     /// Any token but CONNECT and TRACE.
     pub method: Method,
     /// In origin-form, in absolute-form with `http` or `https`, or `*` with OPTIONS.
     pub uri: Uri,
-    /// HTTP/1.0 or HTTP/1.1.
+    /// HTTP/1.0, HTTP/1.1 or HTTP/2.
     pub version: Version,
-    /// All fields, in the order they came. Who the request is for has not been looked at.
-    pub headers: HeaderMap,
+    /// All fields. Who the request is for has not been looked at.
+    pub fields: Fields,
+}
+
+/// A head that was read, and what it says about the connection.
+#[derive(Debug)]
+pub struct Request {
+    /// What is asked for.
+    pub head: Box<Head>,
     /// How the body is told from what follows it.
     pub framing: Framing,
     /// Whether the client lets the connection go on after this exchange.
     pub keep: bool,
     /// Whether the client waits for a 100 before it sends the body (RFC 9110, 10.1.1).
     pub expects_continue: bool,
-    /// The head as it came, for those who care how names are spelt.
-    pub raw: Bytes,
 }
 
 /// Where a request's body ends.
@@ -133,13 +140,12 @@ fn read(head: Bytes, parsed: &httparse::Request<'_, '_>) -> Result<Request, Refu
     }
     let uri = target::read(head.slice_ref(target.as_bytes()), &method)?;
     let version = if version == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    let Meaning { framing, keep, expects_continue } = understand(parsed.headers, version)?;
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    let mut fields = Fields::of(head, parsed.headers.len());
     for field in parsed.headers.iter() {
-        let (name, value) = fields::own(&head, field).ok_or(Refusal::FIELD)?;
-        headers.append(name, value);
+        fields.keep(Kind::of(field.name.as_bytes()), field);
     }
-    Ok(Request { method, uri, version, headers, framing, keep, expects_continue, raw: head })
+    let Meaning { framing, keep, expects_continue } = understand(&fields, version)?;
+    Ok(Request { head: Box::new(Head { method, uri, version, fields }), framing, keep, expects_continue })
 }
 
 /// What the fields say about the connection and the body.
@@ -149,34 +155,37 @@ struct Meaning {
     expects_continue: bool,
 }
 
-fn understand(fields: &[Header<'_>], version: Version) -> Result<Meaning, Refusal> {
+fn understand(fields: &Fields, version: Version) -> Result<Meaning, Refusal> {
     let old = version == Version::HTTP_10;
-    let mut connection = Tokens::default();
+    let connection = Tokens::of(fields);
     let (mut length, mut chunked, mut expects_continue) = (None, None, false);
-    for &Header { name, value } in fields {
-        if name.eq_ignore_ascii_case("content-length") {
-            if length.replace(fields::length(value).ok_or(Refusal::LENGTH)?).is_some() {
-                return Err(Refusal::LENGTH_REPEATED);
-            }
-        } else if name.eq_ignore_ascii_case("transfer-encoding") {
-            let chunked = chunked.get_or_insert(false);
-            for coding in value.split(|&b| b == b',').map(<[u8]>::trim_ascii) {
-                if *chunked || coding.is_empty() {
-                    return Err(Refusal::CODINGS);
+    for Field { kind, value, .. } in fields.iter() {
+        match kind {
+            Kind::ContentLength => {
+                if length.replace(lines::length(value).ok_or(Refusal::LENGTH)?).is_some() {
+                    return Err(Refusal::LENGTH_REPEATED);
                 }
-                if !coding.eq_ignore_ascii_case(b"chunked") {
-                    return Err(Refusal::CODING);
+            }
+            Kind::TransferEncoding => {
+                let chunked = chunked.get_or_insert(false);
+                for coding in value.split(|&b| b == b',').map(<[u8]>::trim_ascii) {
+                    if *chunked || coding.is_empty() {
+                        return Err(Refusal::CODINGS);
+                    }
+                    if !coding.eq_ignore_ascii_case(b"chunked") {
+                        return Err(Refusal::CODING);
+                    }
+                    *chunked = true;
                 }
-                *chunked = true;
             }
-        } else if name.eq_ignore_ascii_case("connection") {
-            connection.add(value);
-        } else if name.eq_ignore_ascii_case("expect") {
-            if !value.eq_ignore_ascii_case(b"100-continue") {
-                return Err(Refusal::EXPECTATION);
+            Kind::Expect => {
+                if !value.eq_ignore_ascii_case(b"100-continue") {
+                    return Err(Refusal::EXPECTATION);
+                }
+                // Who speaks HTTP/1.0 cannot have meant it (RFC 9110, 10.1.1).
+                expects_continue = !old;
             }
-            // Who speaks HTTP/1.0 cannot have meant it (RFC 9110, 10.1.1).
-            expects_continue = !old;
+            _ => {}
         }
     }
     if connection.malformed {
@@ -191,6 +200,15 @@ fn understand(fields: &[Header<'_>], version: Version) -> Result<Meaning, Refusa
     };
     let keep = !connection.close && (!old || connection.keep_alive);
     Ok(Meaning { framing, keep, expects_continue })
+}
+
+#[cfg(test)]
+impl Head {
+    /// A GET over HTTP/1.1.
+    pub(in crate::proxy) fn get(uri: &str, fields: &[(&str, &str)]) -> Self {
+        let (method, uri) = (Method::GET, uri.parse().expect("a URI"));
+        Self { method, uri, version: Version::HTTP_11, fields: fields.iter().copied().collect() }
+    }
 }
 
 #[cfg(test)]

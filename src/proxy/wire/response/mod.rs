@@ -7,13 +7,14 @@ use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::header::{CONTENT_LENGTH, HeaderMap};
 use http::{Method, StatusCode};
-use httparse::{Error, Header, Status};
+use httparse::{Error, Status};
 
-use super::fields::{self, has_bare_line_feed, has_strict_lines};
+use super::fields::{Field, Fields};
+use super::kind::Kind;
+use super::lines::{self, has_bare_line_feed, has_strict_lines};
 use super::request::Framing;
-use super::tokens::{Tokens, is_hop_by_hop};
+use super::tokens::Tokens;
 
 /// The longest head that is read.
 const MAX_HEAD: usize = 64 * 1024;
@@ -31,7 +32,7 @@ pub struct Response {
     /// From 100 to 599.
     pub status: StatusCode,
     /// What goes on to the client.
-    pub headers: HeaderMap,
+    pub fields: Fields,
     /// How the body is told from what follows it.
     pub framing: ResponseFraming,
     /// Whether the connection may carry another exchange afterwards.
@@ -40,8 +41,6 @@ pub struct Response {
     pub timeout: Option<Duration>,
     /// Whether the upstream says that it switched to the WebSocket protocol.
     pub websocket: bool,
-    /// The head as it came, for those who care how names are spelt.
-    pub raw: Bytes,
 }
 
 /// Where a response's body ends.
@@ -107,8 +106,11 @@ fn read(head: Bytes, parsed: &httparse::Response<'_, '_>, method: &Method) -> Re
     let status = status.and_then(|code| StatusCode::from_u16(code).ok()).ok_or("a status that is none")?;
     let old = parsed.version == Some(0);
 
-    // First what the connection has to know, then what goes on; a `Connection` may stand anywhere in the head.
-    let Said { connection, length, chunked, timeout, websocket } = understand(parsed.headers)?;
+    let mut fields = Fields::of(head, parsed.headers.len());
+    for field in parsed.headers.iter() {
+        fields.keep(Kind::of(field.name.as_bytes()), field);
+    }
+    let Said { connection, length, chunked, timeout, websocket } = understand(&fields)?;
     if chunked && old {
         return Err("chunks in HTTP/1.0");
     }
@@ -130,20 +132,13 @@ fn read(head: Bytes, parsed: &httparse::Response<'_, '_>, method: &Method) -> Re
         && !connection.close
         && (!old || connection.keep_alive);
 
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
-    for field in parsed.headers.iter() {
-        let (name, value) = fields::own(&head, field).ok_or(NO_FIELD)?;
-        if is_hop_by_hop(name.as_str()) || connection.nominates(&name) {
-            continue;
-        }
+    fields.retain(|Field { kind, name, .. }| {
         // RFC 9110, 8.6: a 204 has no length; some apps write one all the same.
-        if bare && name == CONTENT_LENGTH {
-            continue;
-        }
-        headers.append(name, value);
-    }
+        let odd = bare && kind == Kind::ContentLength;
+        !kind.is_hop_by_hop() && !odd && !connection.nominates(name)
+    });
     let websocket = websocket && connection.upgrade;
-    Ok(Response { status, headers, framing, keep, timeout, websocket, raw: head })
+    Ok(Response { status, fields, framing, keep, timeout, websocket })
 }
 
 /// What the fields say about the connection and the body.
@@ -156,25 +151,25 @@ struct Said {
     websocket: bool,
 }
 
-fn understand(fields: &[Header<'_>]) -> Result<Said, &'static str> {
-    let mut said = Said::default();
-    for &Header { name, value } in fields {
-        if name.eq_ignore_ascii_case("content-length") {
-            let length = fields::length(value).ok_or("a content-length that is none")?;
-            if said.length.replace(length).is_some() {
-                return Err("two content-lengths");
+fn understand(fields: &Fields) -> Result<Said, &'static str> {
+    let mut said = Said { connection: Tokens::of(fields), ..Said::default() };
+    for Field { kind, value, .. } in fields.iter() {
+        match kind {
+            Kind::ContentLength => {
+                let length = lines::length(value).ok_or("a content-length that is none")?;
+                if said.length.replace(length).is_some() {
+                    return Err("two content-lengths");
+                }
             }
-        } else if name.eq_ignore_ascii_case("transfer-encoding") {
-            if said.chunked || !value.eq_ignore_ascii_case(b"chunked") {
-                return Err("a transfer-encoding other than chunked");
+            Kind::TransferEncoding => {
+                if said.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err("a transfer-encoding other than chunked");
+                }
+                said.chunked = true;
             }
-            said.chunked = true;
-        } else if name.eq_ignore_ascii_case("connection") {
-            said.connection.add(value);
-        } else if name.eq_ignore_ascii_case("keep-alive") {
-            said.timeout = keep_alive_timeout(value);
-        } else if name.eq_ignore_ascii_case("upgrade") {
-            said.websocket = value.eq_ignore_ascii_case(b"websocket");
+            Kind::KeepAlive => said.timeout = keep_alive_timeout(value),
+            Kind::Upgrade => said.websocket = value.eq_ignore_ascii_case(b"websocket"),
+            _ => {}
         }
     }
     if said.connection.malformed {

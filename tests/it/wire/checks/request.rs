@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Method, Version};
 use sidegate::proxy::wire::{
-    Framing, MAX_FIELDS, MAX_HEAD, MAX_TARGET, Refusal, Request, is_worth_another_look, request,
+    Framing, Head, MAX_FIELDS, MAX_HEAD, MAX_TARGET, Refusal, Request, is_worth_another_look, request,
 };
 
 /// Reads `input` as a whole and in pieces, and everything that was accepted once more in the plainest way.
@@ -20,10 +20,10 @@ pub(crate) fn check(input: &[u8]) {
     }
     match whole {
         Ok(Some(head)) => {
-            let before = input.len() - rest.len() - head.raw.len();
-            assert!(matches!(&input[..before], b"" | b"\r\n"), "an empty line may come before a head");
-            assert!(input[before..].starts_with(&head.raw), "the head is what was cut off");
-            agrees_with_the_grammar(&head);
+            assert!(input.ends_with(&rest), "the head is what was cut off");
+            let raw = &input[..input.len() - rest.len()];
+            // An empty line may come before it.
+            agrees_with_the_grammar(raw.strip_prefix(b"\r\n").unwrap_or(raw), &head);
             let again = request(&mut Bytes::from(written(&head))).expect("well formed").expect("complete");
             assert_eq!(written(&again), written(&head), "what was understood is understood again");
             assert_eq!((again.framing, again.keep), (head.framing, head.keep));
@@ -58,18 +58,18 @@ fn arriving(input: &[u8], size: usize) -> Result<Option<Request>, Refusal> {
 
 /// A head as it was understood.
 fn written(head: &Request) -> Vec<u8> {
-    let mut out = format!("{} {} {:?}\r\n", head.method, head.uri, head.version).into_bytes();
-    for (name, value) in &head.headers {
-        out.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-    }
+    let Head { method, uri, version, fields } = &*head.head;
+    let mut out = format!("{method} {uri} {version:?}\r\n").into_bytes();
+    fields.write(&mut out, |_| true);
     out.extend_from_slice(b"\r\n");
     out
 }
 
 /// RFC 9112 word for word, slow and without any cleverness.
-fn agrees_with_the_grammar(head: &Request) {
-    assert!(head.raw.len() <= MAX_HEAD);
-    let lines = lines(&head.raw);
+fn agrees_with_the_grammar(raw: &[u8], request: &Request) {
+    assert!(raw.len() <= MAX_HEAD);
+    let lines = lines(raw);
+    let head = &request.head;
     let words: Vec<&[u8]> = lines[0].split(|&b| b == b' ').collect();
     let [method, target, version] = words[..] else { panic!("three words, one space between") };
     assert_eq!(head.method.as_str().as_bytes(), method);
@@ -97,14 +97,12 @@ fn agrees_with_the_grammar(head: &Request) {
     }
 
     let fields = fields(&lines[1..]);
-    assert!(fields.len() <= MAX_FIELDS && fields.len() == head.headers.len());
-    for name in head.headers.keys() {
-        let understood = head.headers.get_all(name).iter().map(|value| value.as_bytes());
-        assert!(understood.eq(all(&fields, name.as_str())), "{name}");
-    }
+    assert!(fields.len() <= MAX_FIELDS);
+    let understood = head.fields.iter().map(|f| (f.name.to_ascii_lowercase(), f.value));
+    assert!(understood.eq(fields.iter().map(|(name, value)| (name.clone().into_bytes(), *value))));
     let lengths: Vec<_> = all(&fields, "content-length").collect();
     let codings: Vec<_> = all(&fields, "transfer-encoding").collect();
-    match head.framing {
+    match request.framing {
         Framing::Empty => assert!(lengths.is_empty() && codings.is_empty()),
         Framing::Length(length) => {
             assert!(lengths.len() == 1 && codings.is_empty());
@@ -119,10 +117,10 @@ fn agrees_with_the_grammar(head: &Request) {
     let connection: Vec<_> = all(&fields, "connection").flat_map(|v| v.split(|&b| b == b',')).collect();
     let says = |word: &[u8]| connection.iter().any(|c| c.trim_ascii().eq_ignore_ascii_case(word));
     let kept = if head.version == Version::HTTP_10 { says(b"keep-alive") } else { true };
-    assert_eq!(head.keep, kept && !says(b"close"));
+    assert_eq!(request.keep, kept && !says(b"close"));
     for expectation in all(&fields, "expect") {
         assert!(expectation.eq_ignore_ascii_case(b"100-continue"));
-        assert_eq!(head.expects_continue, head.version == Version::HTTP_11);
+        assert_eq!(request.expects_continue, head.version == Version::HTTP_11);
     }
 }
 

@@ -24,7 +24,22 @@ fn a_body_of_known_length_keeps_it() {
         assert!(seen.contains("\r\ncontent-length: 5\r\n") && seen.ends_with("\r\n\r\nhello"), "{seen}");
         assert!(!seen.contains("transfer-encoding") && !seen.contains("connection:"), "{seen}");
         assert!(got.starts_with("HTTP/1.1 201 Created\r\n") && got.ends_with("\r\n\r\nbye"), "{got}");
-        assert!(got.contains("content-length: 3\r\n") && got.contains("x-app: y\r\n"), "{got}");
+        assert!(got.contains("Content-Length: 3\r\n") && got.contains("X-App: y\r\n"), "{got}");
+    });
+}
+
+#[test]
+fn a_name_is_passed_on_as_it_was_spelt() {
+    run(async {
+        let (front, backend) = house().await;
+        let mut client = front.connect().await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nSOAPAction: x\r\nx-lower:y\r\n\r\n").await;
+        let mut upstream = backend.accept().await;
+        let seen = upstream.until("\r\n\r\n").await;
+        assert!(seen.contains("\r\nSOAPAction: x\r\nx-lower: y\r\n"), "{seen}");
+        upstream.send("HTTP/1.1 200 OK\r\nContent-length: 0\r\nETag: z\r\n\r\n").await;
+        let got = client.until("\r\n\r\n").await;
+        assert!(got.starts_with("HTTP/1.1 200 OK\r\nContent-length: 0\r\nETag: z\r\n"), "{got}");
     });
 }
 

@@ -13,19 +13,18 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use super::super::body::Body;
 use super::super::interim::Interim;
+use super::super::message::Request;
 use super::super::{Terms, h1, h2};
 use super::Errand;
 use crate::proxy::Options;
 use crate::proxy::access::{AccessLog, Trace};
-use crate::proxy::conn::{Alpn, Conn, ConnFacts, Stream};
+use crate::proxy::conn::{Alpn, Conn, ConnFacts, Stream, address};
 use crate::proxy::drain;
 use crate::proxy::upstream::{Pools, Target, Upstream};
 
@@ -73,8 +72,8 @@ impl Front {
         let mut preface = [0; 3];
         let is_h2 = io.peek(&mut preface).await.is_ok() && preface == *b"PRI";
         let facts = Rc::new(facts(client));
-        let exchange = async |request: Box<Request<Body>>, trace: &mut Trace, interim: &Interim| {
-            let response = Errand::new(&shared.0, &shared.1, *request, &facts).run(trace, interim).await;
+        let exchange = async |request: Request, trace: &mut Trace, interim: &Interim| {
+            let response = Errand::new(&shared.0, &shared.1, request, &facts).run(trace, interim).await;
             self.said.borrow_mut().push(Said::of(trace));
             response
         };
@@ -117,7 +116,7 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
 /// What is known about a client that came through TLS.
 pub(in crate::proxy::http) fn facts(client: SocketAddr) -> ConnFacts {
     ConnFacts {
-        client,
+        client: address(client),
         secure: true,
         server_name: None,
         certificate: None,
