@@ -186,6 +186,8 @@ fn config(certificates: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, Set
         .with_cert_resolver(certificates);
     // Sessions are resumed with tickets, which need no memory, and no lock that all workers take.
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    // A session that lasts takes its keys over.
+    config.enable_secret_extraction = true;
     Ok(config)
 }
 

@@ -5,13 +5,14 @@
 use std::cell::RefCell;
 
 use super::session::{MAX_KEPT, MAX_RECORD, OVERHEAD};
+use crate::proxy::scratch::PIECE;
 
-/// What one read takes from a socket: four records of the largest size a TCP stream is usually cut into.
-pub(super) const READ: usize = 64 * 1024;
+/// What one read takes from a socket.
+pub(super) const READ: usize = PIECE;
 
-/// What one send puts on a socket: a head, 64 KiB of body and what closes it, a record each at the least, behind
+/// What one send puts on a socket: a head, a piece of a body and what closes it, a record each at the least, behind
 /// what may still wait from before.
-const SEND: usize = 6 * (MAX_RECORD + OVERHEAD) + MAX_WAITING;
+const SEND: usize = (PIECE / MAX_RECORD + 2) * (MAX_RECORD + OVERHEAD) + MAX_WAITING;
 
 /// What is enciphered but not sent travels with the next send if it is not more than this: session tickets do.
 pub(super) const MAX_WAITING: usize = 4 * 1024;

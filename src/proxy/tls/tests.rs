@@ -29,6 +29,7 @@ impl Pair {
             .with_no_client_auth()
             .with_single_cert(vec![root.clone()], key)
             .expect("a pair");
+        server.enable_secret_extraction = true;
         server.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().expect("a ticketer");
         Self { server: Arc::new(server), root }
     }
@@ -40,11 +41,14 @@ impl Pair {
     pub(super) fn client_config(&self, version: &'static SupportedProtocolVersion) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.clone()).expect("a root");
-        ClientConfig::builder_with_provider(crypto::provider())
+        let mut client = ClientConfig::builder_with_provider(crypto::provider())
             .with_protocol_versions(&[version])
             .expect("versions")
             .with_root_certificates(roots)
-            .with_no_client_auth()
+            .with_no_client_auth();
+        // For tests that say what no client would.
+        client.enable_secret_extraction = true;
+        client
     }
 }
 

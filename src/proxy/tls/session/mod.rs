@@ -1,17 +1,24 @@
 //! One TLS session without its socket: what arrives is deciphered, what is to be sent is enciphered.
 //!
-//! rustls keeps no buffers here; the bytes lie in those of the caller. A session holds on to what is left over and
+//! Nobody keeps buffers here; the bytes lie in those of the caller. A session holds on to what is left over and
 //! to nothing else: the beginning of a message whose end has not arrived, plaintext that nobody has taken yet, and
 //! ciphertext that is still to be sent.
+//!
+//! rustls carries a session through its handshake and for as long as it is not clear whether the client will stay.
+//! From one that stays the keys are taken over ([`records`]) when there is nothing on the way: its records cost
+//! less then, and a third of the memory.
+
+mod records;
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 
-use rustls::server::UnbufferedServerConnection;
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, InsufficientSizeError, WriteTraffic};
 use rustls::{ProtocolVersion, ServerConfig};
 use tokio::io::ReadBuf;
 
+use self::records::{Content, Fault, Records};
 use super::scratch;
 
 /// The content of a record at its largest (RFC 8446 section 5.1).
@@ -30,7 +37,7 @@ const GATHERED: usize = 8 * 1024;
 
 /// The server's side of a session.
 pub(super) struct Session {
-    tls: UnbufferedServerConnection,
+    keeper: Keeper,
     /// What has arrived of a message that is not complete.
     incomplete: Vec<u8>,
     /// What has been deciphered and not been taken.
@@ -38,7 +45,17 @@ pub(super) struct Session {
     /// What has been enciphered and not been sent.
     pub(super) outgoing: Vec<u8>,
     incoming: Incoming,
+    /// Whether something was sent that was not TLS's own.
+    spoken: bool,
     said_goodbye: bool,
+}
+
+/// Who has the keys.
+enum Keeper {
+    Rustls(Box<UnbufferedServerConnection>),
+    Records(Box<Records>),
+    /// Nobody: they could not be taken over.
+    Lost,
 }
 
 /// What is to be expected from the client.
@@ -55,28 +72,52 @@ impl Session {
     /// A session that waits for its hello.
     pub(super) fn new(config: &Arc<ServerConfig>) -> Result<Self, rustls::Error> {
         Ok(Self {
-            tls: UnbufferedServerConnection::new(Arc::clone(config))?,
+            keeper: Keeper::Rustls(Box::new(UnbufferedServerConnection::new(Arc::clone(config))?)),
             incomplete: Vec::new(),
             plaintext: Vec::new(),
             outgoing: Vec::new(),
             incoming: Incoming::Open,
+            spoken: false,
             said_goodbye: false,
         })
     }
 
     /// Whether the handshake is not over yet.
     pub(super) fn is_handshaking(&self) -> bool {
-        self.tls.is_handshaking()
+        self.rustls().is_some_and(|tls| tls.is_handshaking())
     }
 
-    /// The protocol agreed on with the client, if it asked for one.
+    /// The protocol agreed on with the client, if it asked for one. Known right after the handshake.
     pub(super) fn alpn(&self) -> Option<&[u8]> {
-        self.tls.alpn_protocol()
+        self.rustls()?.alpn_protocol()
     }
 
-    /// The version agreed on with the client.
+    /// The version agreed on with the client. Known right after the handshake.
     pub(super) fn version(&self) -> Option<ProtocolVersion> {
-        self.tls.protocol_version()
+        self.rustls()?.protocol_version()
+    }
+
+    fn rustls(&self) -> Option<&UnbufferedServerConnection> {
+        if let Keeper::Rustls(tls) = &self.keeper { Some(tls) } else { None }
+    }
+
+    /// Takes the keys over, if the client has come to stay, there is nothing on the way, and the version is 1.3.
+    ///
+    /// To be called when there is nothing else to do: it costs as much as some twenty records.
+    pub(super) fn settle(&mut self) {
+        let Keeper::Rustls(tls) = &self.keeper else { return };
+        let clear = self.incomplete.is_empty() && self.plaintext.is_empty() && self.outgoing.is_empty();
+        let lasts = self.spoken && self.incoming == Incoming::Open && !self.said_goodbye;
+        if !clear || !lasts || tls.wants_write() || tls.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+            return;
+        }
+        let Keeper::Rustls(tls) = std::mem::replace(&mut self.keeper, Keeper::Lost) else { return };
+        let taken = tls.dangerous_into_kernel_connection().map_err(|_| Fault::InternalError);
+        match taken.and_then(|(secrets, kernel)| Records::new(&secrets, kernel)) {
+            Ok(records) => self.keeper = Keeper::Records(Box::new(records)),
+            // Not with the ciphers there are. Should there be others, the client comes back.
+            Err(_) => self.incoming = Incoming::Broken,
+        }
     }
 
     /// How many bytes are kept of what is not complete; never more than [`MAX_KEPT`].
@@ -117,49 +158,25 @@ impl Session {
     /// If these bytes are no TLS, or not this session's. The alert that says so is in `outgoing`.
     pub(super) fn receive(&mut self, arrived: &mut [u8], into: &mut ReadBuf<'_>) -> io::Result<()> {
         arrived[..self.incomplete.len()].copy_from_slice(&self.incomplete);
-        let mut done = 0;
-        let result = loop {
-            let status = self.tls.process_tls_records(&mut arrived[done..]);
-            done += status.discard;
-            match status.state {
-                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                    while let Some(Ok(record)) = traffic.next_record() {
-                        done += record.discard;
-                        let (now, later) =
-                            record.payload.split_at(record.payload.len().min(into.remaining()));
-                        into.put_slice(now);
-                        self.plaintext.extend_from_slice(later);
-                    }
-                }
-                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.outgoing),
-                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-                Ok(ConnectionState::PeerClosed) => self.incoming = Incoming::Closed,
-                Ok(_) => break Ok(()),
-                Err(error) => break Err(io::Error::new(ErrorKind::InvalidData, error)),
-            }
+        let Self { keeper, plaintext, outgoing, incoming, .. } = self;
+        let mut heard = Heard { into, plaintext, outgoing, incoming };
+        let (done, result) = match keeper {
+            Keeper::Rustls(tls) => heard.through_rustls(tls, arrived),
+            Keeper::Records(records) => heard.through_records(records, arrived),
+            Keeper::Lost => (0, Err(ErrorKind::InvalidData.into())),
         };
         let rest = if self.incoming == Incoming::Open && result.is_ok() { &arrived[done..] } else { &[] };
-        if rest.len() > MAX_KEPT {
-            return self.broken(ErrorKind::InvalidData.into());
+        let result = if rest.len() > MAX_KEPT { Err(ErrorKind::InvalidData.into()) } else { result };
+        if result.is_err() {
+            self.incoming = Incoming::Broken;
         }
-        if rest.is_empty() {
+        if rest.is_empty() || result.is_err() {
             self.incomplete = Vec::new();
         } else {
             self.incomplete.clear();
             self.incomplete.extend_from_slice(rest);
         }
-        if let Err(error) = result {
-            // What is asked for now is the alert; only while there is one, since rustls would look at the bad bytes
-            // a second time.
-            while self.tls.wants_write()
-                && let Ok(ConnectionState::EncodeTlsData(data)) =
-                    self.tls.process_tls_records(&mut arrived[done..]).state
-            {
-                encode(data, &mut self.outgoing);
-            }
-            return self.broken(error);
-        }
-        Ok(())
+        result
     }
 
     /// The same for a hello, or a part of one, that lies elsewhere.
@@ -171,12 +188,6 @@ impl Session {
         })
     }
 
-    fn broken(&mut self, error: io::Error) -> io::Result<()> {
-        self.incoming = Incoming::Broken;
-        self.incomplete = Vec::new();
-        Err(error)
-    }
-
     /// Enciphers as many bytes of `pieces` as `out` has room for. Returns how many those are, and how many they have
     /// become.
     ///
@@ -184,52 +195,158 @@ impl Session {
     ///
     /// `BrokenPipe` if nothing can be sent any more.
     pub(super) fn encipher(&mut self, pieces: &[IoSlice<'_>], out: &mut [u8]) -> io::Result<(usize, usize)> {
-        let mut records = Records { traffic: self.traffic()?, out, taken: 0, filled: 0 };
-        match pieces {
-            [piece] => records.seal(piece)?,
-            _ => scratch::gathering(|room| records.gather(pieces, room))?,
+        if self.said_goodbye || self.incoming == Incoming::Broken {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        let cipher = match &mut self.keeper {
+            Keeper::Rustls(tls) => Cipher::Rustls(traffic(tls, &mut self.incomplete)?),
+            Keeper::Records(records) => Cipher::Records(records),
+            Keeper::Lost => return Err(ErrorKind::BrokenPipe.into()),
         };
-        Ok((records.taken, records.filled))
+        let mut sealing = Sealing { cipher, out, taken: 0, filled: 0 };
+        match pieces {
+            [piece] => sealing.seal(piece)?,
+            _ => scratch::gathering(|room| sealing.gather(pieces, room))?,
+        };
+        self.spoken = true;
+        Ok((sealing.taken, sealing.filled))
     }
 
     /// Tells the client that nothing follows. Nothing can be enciphered afterwards.
     pub(super) fn say_goodbye(&mut self) {
-        if self.said_goodbye {
+        if std::mem::replace(&mut self.said_goodbye, true) || self.incoming == Incoming::Broken {
             return;
         }
         let mut record = [0; OVERHEAD];
         // Whoever has broken the session off has been told why, and needs no goodbye.
-        let filled = self.traffic().ok().and_then(|mut traffic| traffic.queue_close_notify(&mut record).ok());
+        let filled = match &mut self.keeper {
+            Keeper::Rustls(tls) => traffic(tls, &mut self.incomplete)
+                .ok()
+                .and_then(|mut traffic| traffic.queue_close_notify(&mut record).ok()),
+            Keeper::Records(records) => records.say_goodbye(&mut record).ok(),
+            Keeper::Lost => None,
+        };
         self.outgoing.extend_from_slice(&record[..filled.unwrap_or(0)]);
-        self.said_goodbye = true;
-    }
-
-    fn traffic(&mut self) -> io::Result<WriteTraffic<'_, rustls::server::ServerConnectionData>> {
-        if self.said_goodbye || self.incoming == Incoming::Broken {
-            return Err(ErrorKind::BrokenPipe.into());
-        }
-        match self.tls.process_tls_records(&mut self.incomplete).state {
-            Ok(ConnectionState::WriteTraffic(traffic)) => Ok(traffic),
-            _ => Err(ErrorKind::BrokenPipe.into()),
-        }
     }
 }
 
+/// The way to encipher, where that is possible.
+fn traffic<'a>(
+    tls: &'a mut UnbufferedServerConnection,
+    incomplete: &'a mut [u8],
+) -> io::Result<WriteTraffic<'a, ServerConnectionData>> {
+    match tls.process_tls_records(incomplete).state {
+        Ok(ConnectionState::WriteTraffic(traffic)) => Ok(traffic),
+        _ => Err(ErrorKind::BrokenPipe.into()),
+    }
+}
+
+/// Where that goes which has arrived.
+struct Heard<'a, 'b> {
+    into: &'a mut ReadBuf<'b>,
+    plaintext: &'a mut Vec<u8>,
+    outgoing: &'a mut Vec<u8>,
+    incoming: &'a mut Incoming,
+}
+
+impl Heard<'_, '_> {
+    /// Returns how many bytes of `arrived` are used up.
+    fn through_rustls(
+        &mut self,
+        tls: &mut UnbufferedServerConnection,
+        arrived: &mut [u8],
+    ) -> (usize, io::Result<()>) {
+        let mut done = 0;
+        let result = loop {
+            let status = tls.process_tls_records(&mut arrived[done..]);
+            done += status.discard;
+            match status.state {
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                    while let Some(Ok(record)) = traffic.next_record() {
+                        done += record.discard;
+                        self.data(record.payload);
+                    }
+                }
+                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, self.outgoing),
+                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+                Ok(ConnectionState::PeerClosed) => *self.incoming = Incoming::Closed,
+                Ok(_) => break Ok(()),
+                Err(error) => break Err(io::Error::new(ErrorKind::InvalidData, error)),
+            }
+        };
+        if result.is_err() {
+            // What is asked for now is the alert; only while there is one, since rustls would look at the bad bytes
+            // a second time.
+            while tls.wants_write()
+                && let Ok(ConnectionState::EncodeTlsData(data)) =
+                    tls.process_tls_records(&mut arrived[done..]).state
+            {
+                encode(data, self.outgoing);
+            }
+        }
+        (done, result)
+    }
+
+    /// The same where we have the keys.
+    fn through_records(&mut self, records: &mut Records, arrived: &mut [u8]) -> (usize, io::Result<()>) {
+        let mut done = 0;
+        let fault = loop {
+            match records.open(&mut arrived[done..]) {
+                Ok(None) => return (done, Ok(())),
+                Ok(Some((length, content))) => {
+                    done += length;
+                    match content {
+                        Content::Data(data) => self.data(data),
+                        Content::Done => {}
+                        Content::Goodbye => {
+                            *self.incoming = Incoming::Closed;
+                            return (done, Ok(()));
+                        }
+                    }
+                }
+                Err(fault) => break fault,
+            }
+        };
+        let mut room = [0; OVERHEAD];
+        if fault != Fault::Theirs
+            && let Ok(filled) = records.say(fault, &mut room)
+        {
+            self.outgoing.extend_from_slice(&room[..filled]);
+        }
+        (done, Err(io::Error::new(ErrorKind::InvalidData, fault)))
+    }
+
+    fn data(&mut self, data: &[u8]) {
+        let (now, later) = data.split_at(data.len().min(self.into.remaining()));
+        self.into.put_slice(now);
+        self.plaintext.extend_from_slice(later);
+    }
+}
+
+/// Who enciphers.
+enum Cipher<'a> {
+    Rustls(WriteTraffic<'a, ServerConnectionData>),
+    Records(&'a mut Records),
+}
+
 /// Records on their way into a buffer.
-struct Records<'a> {
-    traffic: WriteTraffic<'a, rustls::server::ServerConnectionData>,
+struct Sealing<'a> {
+    cipher: Cipher<'a>,
     out: &'a mut [u8],
     taken: usize,
     filled: usize,
 }
 
-impl Records<'_> {
+impl Sealing<'_> {
     /// Enciphers what there is room for of one piece; `true` if that is all of it.
     fn seal(&mut self, piece: &[u8]) -> io::Result<bool> {
         let room = (self.out.len() - self.filled) / (MAX_RECORD + OVERHEAD) * MAX_RECORD;
         let now = piece.len().min(room);
-        self.filled +=
-            self.traffic.encrypt(&piece[..now], &mut self.out[self.filled..]).map_err(io::Error::other)?;
+        let (bytes, out) = (&piece[..now], &mut self.out[self.filled..]);
+        self.filled += match &mut self.cipher {
+            Cipher::Rustls(traffic) => traffic.encrypt(bytes, out).map_err(io::Error::other)?,
+            Cipher::Records(records) => records.seal(bytes, out).map_err(io::Error::other)?,
+        };
         self.taken += now;
         Ok(now == piece.len())
     }

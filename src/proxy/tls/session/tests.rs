@@ -6,9 +6,9 @@ use super::*;
 use crate::proxy::tls::tests::{Pair, VERSIONS, pattern};
 
 /// A session and its client, with no socket between them.
-struct Both {
-    client: ClientConnection,
-    server: Session,
+pub(super) struct Both {
+    pub(super) client: ClientConnection,
+    pub(super) server: Session,
 }
 
 impl Both {
@@ -22,6 +22,26 @@ impl Both {
         both
     }
 
+    /// A session of TLS 1.3 that rustls does not carry any more.
+    pub(super) fn settled() -> Self {
+        let mut both = Self::shaken(&rustls::version::TLS13);
+        both.settle();
+        both
+    }
+
+    fn settle(&mut self) {
+        let greeting = self.encipher(&[b"welcome"]);
+        assert_eq!(self.give(&greeting).expect("no alert"), b"welcome");
+        self.server.settle();
+        assert!(matches!(self.server.keeper, Keeper::Records(_)));
+    }
+
+    /// A session of each kind whose handshake is over.
+    fn all() -> [Self; 3] {
+        let [old, new] = VERSIONS.map(Self::shaken);
+        [old, new, Self::settled()]
+    }
+
     /// Shakes hands, with the client's bytes arriving in pieces of this size.
     fn shake_hands(&mut self, size: usize) {
         while self.server.is_handshaking() || self.client.is_handshaking() {
@@ -31,7 +51,7 @@ impl Both {
     }
 
     /// What the client has to say arrives in pieces of this size at a caller who has this much room for what it means.
-    fn arrive(&mut self, size: usize, room: usize) -> io::Result<Vec<u8>> {
+    pub(super) fn arrive(&mut self, size: usize, room: usize) -> io::Result<Vec<u8>> {
         let mut sent = Vec::new();
         while self.client.wants_write() {
             self.client.write_tls(&mut sent).expect("a Vec takes all");
@@ -73,7 +93,7 @@ impl Both {
         self.give(&outgoing).expect("no alert");
     }
 
-    fn give(&mut self, mut bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(super) fn give(&mut self, mut bytes: &[u8]) -> Result<Vec<u8>, Error> {
         let mut heard = Vec::new();
         while !bytes.is_empty() {
             self.client.read_tls(&mut bytes).expect("a slice gives all");
@@ -86,7 +106,7 @@ impl Both {
     }
 
     /// Enciphers all of `pieces`; returns what it has become.
-    fn encipher(&mut self, pieces: &[&[u8]]) -> Vec<u8> {
+    pub(super) fn encipher(&mut self, pieces: &[&[u8]]) -> Vec<u8> {
         let slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
         let mut out = vec![0; 1 << 20];
         let (taken, filled) = self.server.encipher(&slices, &mut out).expect("an open session");
@@ -99,7 +119,7 @@ impl Both {
 const READ_AT_ONCE: usize = 64 * 1024;
 
 /// The lengths of the records on the wire.
-fn records(mut bytes: &[u8]) -> Vec<usize> {
+pub(super) fn records(mut bytes: &[u8]) -> Vec<usize> {
     let mut lengths = Vec::new();
     while let [_, _, _, high, low, rest @ ..] = bytes {
         let length = usize::from(u16::from_be_bytes([*high, *low]));
@@ -112,10 +132,13 @@ fn records(mut bytes: &[u8]) -> Vec<usize> {
 #[test]
 fn bytes_may_arrive_in_any_pieces() {
     let pair = Pair::new();
-    for version in VERSIONS {
+    for (version, settles) in [(VERSIONS[0], false), (VERSIONS[1], false), (VERSIONS[1], true)] {
         for (size, length) in [(1, 300), (2, 5000), (7, 20_000), (1000, 60_000), (READ_AT_ONCE, 60_000)] {
             let mut both = Both::new(&pair, version);
             both.shake_hands(size);
+            if settles {
+                both.settle();
+            }
             let said = pattern(length);
             both.client.writer().write_all(&said).expect("a client takes 64 KiB");
             for room in [0, 10, 100_000] {
@@ -133,8 +156,7 @@ fn bytes_may_arrive_in_any_pieces() {
 
 #[test]
 fn nothing_is_held_between_two_messages() {
-    for version in VERSIONS {
-        let mut both = Both::shaken(version);
+    for mut both in Both::all() {
         both.client.writer().write_all(&pattern(40_000)).expect("a client takes 64 KiB");
         both.arrive(10_000, 100).expect("plaintext");
         let Session { incomplete, plaintext, outgoing, .. } = &both.server;
@@ -144,7 +166,12 @@ fn nothing_is_held_between_two_messages() {
 
 #[test]
 fn small_pieces_share_a_record_and_large_ones_fill_theirs() {
-    let mut both = Both::shaken(&rustls::version::TLS13);
+    for mut both in [Both::shaken(&rustls::version::TLS13), Both::settled()] {
+        small_pieces_share(&mut both);
+    }
+}
+
+fn small_pieces_share(both: &mut Both) {
     let body = pattern(100_000);
     for (pieces, expected) in [
         (&[200, 1024][..], &[1224][..]),
@@ -165,28 +192,28 @@ fn small_pieces_share_a_record_and_large_ones_fill_theirs() {
 
 #[test]
 fn what_there_is_no_room_for_is_not_taken() {
-    let mut both = Both::shaken(&rustls::version::TLS13);
     let body = pattern(100_000);
-    let mut heard = Vec::new();
-    while heard.len() < body.len() {
-        let mut out = vec![0; 3 * (MAX_RECORD + OVERHEAD)];
-        let rest = &body[heard.len()..];
-        // A head in front, so that a piece ends within its record.
-        let (head, rest) = rest.split_at(rest.len().min(300));
-        let (taken, filled) =
-            both.server.encipher(&[IoSlice::new(head), IoSlice::new(rest)], &mut out).expect("open");
-        let given = both.give(&out[..filled]).expect("no alert");
-        assert_eq!(given.len(), taken);
-        assert!(taken > 0);
-        heard.extend(given);
+    for mut both in Both::all() {
+        let mut heard = Vec::new();
+        while heard.len() < body.len() {
+            let mut out = vec![0; 3 * (MAX_RECORD + OVERHEAD)];
+            let rest = &body[heard.len()..];
+            // A head in front, so that a piece ends within its record.
+            let (head, rest) = rest.split_at(rest.len().min(300));
+            let (taken, filled) =
+                both.server.encipher(&[IoSlice::new(head), IoSlice::new(rest)], &mut out).expect("open");
+            let given = both.give(&out[..filled]).expect("no alert");
+            assert_eq!(given.len(), taken);
+            assert!(taken > 0);
+            heard.extend(given);
+        }
+        assert!(heard == body);
     }
-    assert!(heard == body);
 }
 
 #[test]
 fn an_end_that_was_announced_is_an_end() {
-    for version in VERSIONS {
-        let mut both = Both::shaken(version);
+    for mut both in Both::all() {
         both.client.writer().write_all(b"last words").expect("a client takes them");
         both.client.send_close_notify();
         assert_eq!(both.arrive(3, 4).expect("plaintext"), b"last words");
@@ -208,8 +235,7 @@ fn an_end_that_was_announced_is_an_end() {
 
 #[test]
 fn a_client_is_told_what_is_wrong_with_its_bytes() {
-    for version in VERSIONS {
-        let mut both = Both::shaken(version);
+    for mut both in Both::all() {
         both.client.writer().write_all(b"something").expect("a client takes it");
         let mut sent = Vec::new();
         both.client.write_tls(&mut sent).expect("a Vec takes all");
@@ -256,15 +282,43 @@ fn a_hello_without_end_is_not_waited_for() {
 
 #[test]
 fn keys_are_changed_when_the_client_asks_for_it() {
-    let mut both = Both::shaken(&rustls::version::TLS13);
-    for round in 0..3 {
-        both.client.refresh_traffic_keys().expect("TLS 1.3");
-        both.client.writer().write_all(b"under new keys").expect("a client takes it");
-        assert_eq!(both.arrive(5, 0).expect("plaintext"), b"under new keys", "{round}");
-        let out = both.encipher(&[b"and so are we"]);
-        assert_eq!(records(&out).len(), 2, "the change, and what comes after it");
-        assert_eq!(both.give(&out).expect("no alert"), b"and so are we");
+    for mut both in [Both::shaken(&rustls::version::TLS13), Both::settled()] {
+        for round in 0..3 {
+            both.client.refresh_traffic_keys().expect("TLS 1.3");
+            both.client.writer().write_all(b"under new keys").expect("a client takes it");
+            assert_eq!(both.arrive(5, 0).expect("plaintext"), b"under new keys", "{round}");
+            let out = both.encipher(&[b"and so are we"]);
+            assert_eq!(records(&out).len(), 2, "the change, and what comes after it");
+            assert_eq!(both.give(&out).expect("no alert"), b"and so are we");
+        }
     }
+}
+
+#[test]
+fn keys_are_taken_over_from_a_client_that_stays_and_has_nothing_on_the_way() {
+    let is_settled = |both: &Both| matches!(both.server.keeper, Keeper::Records(_));
+    let [mut old, mut new] = VERSIONS.map(Both::shaken);
+    new.server.settle();
+    assert!(!is_settled(&new), "nothing has been said");
+    for both in [&mut old, &mut new] {
+        let out = both.encipher(&[b"welcome"]);
+        both.give(&out).expect("no alert");
+    }
+    old.server.settle();
+    assert!(!is_settled(&old), "the version is 1.2");
+    new.client.writer().write_all(b"a message").expect("a client takes it");
+    let mut sent = Vec::new();
+    new.client.write_tls(&mut sent).expect("a Vec takes all");
+    new.arrives(&sent[..10], 100).expect("a part of it");
+    new.server.settle();
+    assert!(!is_settled(&new), "a record has begun");
+    assert_eq!(new.arrives(&sent[10..], 100).expect("the rest"), b"a message");
+    new.server.outgoing = b"a record".to_vec();
+    new.server.settle();
+    assert!(!is_settled(&new), "something waits to be sent");
+    new.server.outgoing = Vec::new();
+    new.server.settle();
+    assert!(is_settled(&new));
 }
 
 #[test]

@@ -120,6 +120,7 @@ impl AsyncRead for TlsStream {
                 // The client is waited for, or will not be read from again: what waits for it waits no longer. That
                 // it cannot be sent is for the next write to find out.
                 let _ = parts.poll_drain(cx);
+                parts.session.settle();
             }
             ready!(received)?;
             if into.filled().len() > before || parts.session.is_ready() {
