@@ -4,7 +4,10 @@
 //! waited for. The drain is finished when the last watcher is gone, so nothing can be forgotten by forgetting to
 //! count it. A dropped `Drain` cuts.
 
-use std::future::pending;
+use std::cell::Cell;
+use std::future::{Future, pending, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -89,6 +92,42 @@ impl Watcher {
             if changed.is_err() {
                 return;
             }
+        }
+    }
+
+    /// Polls what serves a connection to its end. When the drain begins, `leaving` is set and it is polled again; when
+    /// the drain is over, it is left as it is and there is no result.
+    pub(in crate::proxy) async fn attend<T>(
+        mut self,
+        leaving: &Cell<bool>,
+        mut serving: Pin<&mut impl Future<Output = T>>,
+    ) -> Option<T> {
+        let served = {
+            let heard = self.state.clone();
+            let mut begun = pin!(self.begun());
+            let mut told: Option<Waker> = None;
+            poll_fn(|cx| {
+                if let Poll::Ready(served) = serving.as_mut().poll(cx) {
+                    return Poll::Ready(Some(served));
+                }
+                // Whoever waits is woken. A busy connection need not say at each poll that it does.
+                let waits = told.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+                if waits && matches!(heard.has_changed(), Ok(false)) {
+                    return Poll::Pending;
+                }
+                told = Some(cx.waker().clone());
+                begun.as_mut().poll(cx).map(|()| None)
+            })
+            .await
+        };
+        if served.is_some() {
+            return served;
+        }
+        leaving.set(true);
+        tokio::select! {
+            biased;
+            served = serving => Some(served),
+            () = self.cut() => None,
         }
     }
 

@@ -44,7 +44,7 @@ pub(in crate::proxy) use self::body::RequestBody;
 pub(in crate::proxy) async fn serve<E>(
     terms: Terms<'_>,
     conn: Conn,
-    mut drain: Watcher,
+    drain: Watcher,
     exchange: E,
 ) -> Result<(), ConnError>
 where
@@ -53,24 +53,10 @@ where
     let facts = Rc::clone(&conn.facts);
     let leaving = Cell::new(false);
     let line = Line { terms, facts: &facts, client: Client::new(conn.io), leaving: &leaving };
-    let mut served = pin!(line.serve(exchange));
-    let ended = loop {
-        tokio::select! {
-            biased;
-            ended = served.as_mut() => break ended,
-            () = next_stage(&mut drain, leaving.get()) => {
-                if leaving.replace(true) {
-                    break Err(ConnError::Cut);
-                }
-            }
-        }
-    };
-    // What is still running is dropped with `served`, and has to find the reason by then.
-    facts.tell(ended)
-}
-
-async fn next_stage(drain: &mut Watcher, leaving: bool) {
-    if leaving { drain.cut().await } else { drain.begun().await }
+    let mut serving = pin!(line.serve(exchange));
+    let served = drain.attend(&leaving, serving.as_mut()).await;
+    // What is still running is dropped after this, and has to find the reason by then.
+    facts.tell(served.unwrap_or(Err(ConnError::Cut)))
 }
 
 /// A connection and what it is served with.

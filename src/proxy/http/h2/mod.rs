@@ -54,7 +54,7 @@ const MAX_ABORTED: usize = 500;
 pub(in crate::proxy) async fn serve<E>(
     terms: Terms<'_>,
     conn: Conn,
-    mut drain: Watcher,
+    drain: Watcher,
     exchange: E,
 ) -> Result<(), ConnError>
 where
@@ -63,24 +63,10 @@ where
     let facts = conn.facts;
     let leaving = Cell::new(false);
     let line = Line { terms, facts: &facts, leaving: &leaving };
-    let mut served = pin!(line.serve(Gathering::new(conn.io), &exchange));
-    let ended = loop {
-        tokio::select! {
-            biased;
-            ended = served.as_mut() => break ended,
-            () = next_stage(&mut drain, leaving.get()) => {
-                if leaving.replace(true) {
-                    break Err(ConnError::Cut);
-                }
-            }
-        }
-    };
-    // What is still running is dropped with `served`, and has to find the reason by then.
-    facts.tell(ended)
-}
-
-async fn next_stage(drain: &mut Watcher, leaving: bool) {
-    if leaving { drain.cut().await } else { drain.begun().await }
+    let mut serving = pin!(line.serve(Gathering::new(conn.io), &exchange));
+    let served = drain.attend(&leaving, serving.as_mut()).await;
+    // What is still running is dropped after this, and has to find the reason by then.
+    facts.tell(served.unwrap_or(Err(ConnError::Cut)))
 }
 
 /// A connection, and what it is served with.
