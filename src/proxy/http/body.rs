@@ -89,6 +89,17 @@ impl BodyError {
     }
 }
 
+impl Body {
+    /// Whether the client has begun to send it without waiting to be asked.
+    pub(in crate::proxy) fn has_begun(&self) -> bool {
+        match self {
+            Self::Request(body) => body.has_begun(),
+            Self::Limited(body, _) => body.has_begun(),
+            _ => false,
+        }
+    }
+}
+
 impl HttpBody for Body {
     type Data = Bytes;
     type Error = BodyError;

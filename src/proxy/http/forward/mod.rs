@@ -93,7 +93,9 @@ fn for_h1(head: Head, body: Body, facts: &ConnFacts) -> Message {
     let framing = framing(&head, &body);
     let mut out = scratch::buffer();
     headers::write_h1(&head, facts, framing, websocket, &mut out);
-    let sending = Sending::new(out, body, framing, expects_continue(&head));
+    // Who has begun to send does not wait for the upstream's word (RFC 9110, 10.1.1).
+    let gated = expects_continue(&head) && !body.has_begun();
+    let sending = Sending::new(out, body, framing, gated);
     Message::H1 { sending, method: head.method, websocket }
 }
 

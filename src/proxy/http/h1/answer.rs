@@ -91,6 +91,9 @@ where
         })
         .await
     };
+    if let Some(record) = &mut record {
+        record.received(client.received());
+    }
     let response = match exchanged {
         Ok(response) => response,
         Err(Lost::Body) => {

@@ -34,6 +34,11 @@ impl RequestBody {
         })
     }
 
+    /// Whether a part of it is here.
+    pub(in crate::proxy) fn has_begun(&self) -> bool {
+        self.0.has_input()
+    }
+
     /// Whether there is nothing more to come.
     pub(in crate::proxy) fn is_over(&self) -> bool {
         self.0.is_body_over()

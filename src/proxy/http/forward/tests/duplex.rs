@@ -124,6 +124,21 @@ fn a_body_that_was_offered_and_refused_is_never_sent() {
 }
 
 #[test]
+fn a_body_that_came_unasked_travels_with_its_head() {
+    run(async {
+        let (front, backend) = house().await;
+        let mut client = front.connect().await;
+        let head = "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+        client.send(format!("{head}hello")).await;
+        let mut upstream = backend.accept().await;
+        upstream.head().await;
+        assert_eq!(upstream.inbox, b"hello", "they came together");
+        upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+        assert!(client.head().await.starts_with("http/1.1 200"), "nobody has to be asked any more");
+    });
+}
+
+#[test]
 fn an_upstream_that_never_says_100_gets_the_body_all_the_same() {
     run(async {
         let (front, backend) = house().await;
