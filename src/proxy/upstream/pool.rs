@@ -43,6 +43,8 @@ const COMPLAINT: Duration = Duration::from_secs(1);
 pub(in crate::proxy) struct Pools {
     dialer: Rc<Dialer>,
     pools: RefCell<HashMap<Target, Rc<Pool>>>,
+    /// The one that was asked for last. Most workers serve one app, and a comparison is cheaper than a look-up.
+    last: RefCell<Option<Rc<Pool>>>,
     /// For a tunnel on which nothing is said.
     tunnel_idle: Duration,
 }
@@ -54,13 +56,22 @@ impl Pools {
             Dialer::new(options.connect_near, options.connect, options.hold, options.upstream_roots.clone());
         Self {
             dialer: Rc::new(dialer),
-            pools: RefCell::new(HashMap::new()),
+            pools: RefCell::default(),
+            last: RefCell::default(),
             tunnel_idle: options.tunnel_idle,
         }
     }
 
     /// The pool of this target.
     pub(in crate::proxy) fn of(&self, target: &Target) -> Rc<Pool> {
+        let mut last = self.last.borrow_mut();
+        match &*last {
+            Some(pool) if pool.target == *target => Rc::clone(pool),
+            _ => Rc::clone(last.insert(self.find(target))),
+        }
+    }
+
+    fn find(&self, target: &Target) -> Rc<Pool> {
         if let Some(pool) = self.pools.borrow().get(target) {
             return Rc::clone(pool);
         }

@@ -34,6 +34,32 @@ struct Place {
     value_end: u32,
 }
 
+/// Where the fields of a head stand.
+pub(super) struct Places(Vec<Place>);
+
+impl Places {
+    /// The places of these fields of a head of less than 4 GiB.
+    pub(super) fn of(head: &[u8], fields: &[Header<'_>]) -> Self {
+        let at = |text: &[u8]| (text.as_ptr().addr() - head.as_ptr().addr()) as u32;
+        let place = |field: &Header<'_>| {
+            let name = at(field.name.as_bytes());
+            let name_end = name + field.name.len() as u32;
+            // An empty value may stand anywhere.
+            let value = if field.value.is_empty() { name_end } else { at(field.value) };
+            let value_end = value + field.value.len() as u32;
+            Place {
+                kind: Kind::of(field.name.as_bytes()),
+                sensitive: false,
+                name,
+                name_end,
+                value,
+                value_end,
+            }
+        };
+        Self(fields.iter().map(place).collect())
+    }
+}
+
 /// One field.
 #[derive(Clone, Copy)]
 pub struct Field<'a> {
@@ -51,21 +77,9 @@ const COLON: &[u8] = b": ";
 const END: &[u8] = b"\r\n";
 
 impl Fields {
-    /// For so many fields of `head`, which is no larger than 4 GiB.
-    pub(super) fn of(head: Bytes, count: usize) -> Self {
-        Self { head, added: Vec::new(), places: Vec::with_capacity(count) }
-    }
-
-    /// Keeps a field of the head.
-    pub(super) fn keep(&mut self, kind: Kind, field: &Header<'_>) {
-        let begin = self.head.as_ptr().addr();
-        let name = (field.name.as_ptr().addr() - begin) as u32;
-        let name_end = name + field.name.len() as u32;
-        // An empty value may stand anywhere.
-        let value =
-            if field.value.is_empty() { name_end } else { (field.value.as_ptr().addr() - begin) as u32 };
-        let value_end = value + field.value.len() as u32;
-        self.places.push(Place { kind, sensitive: false, name, name_end, value, value_end });
+    /// The fields that stand in `head` at these places.
+    pub(super) fn new(head: Bytes, places: Places) -> Self {
+        Self { head, added: Vec::new(), places: places.0 }
     }
 
     /// Adds a field at the end. `name` is a token, and `value` has no control bytes and no white space around it.
@@ -242,11 +256,8 @@ mod tests {
         let Ok(httparse::Status::Complete((_, headers))) = httparse::parse_headers(&head, &mut room) else {
             panic!("no fields: {head:?}");
         };
-        let mut fields = Fields::of(head.clone(), headers.len());
-        for field in headers.iter() {
-            fields.keep(Kind::of(field.name.as_bytes()), field);
-        }
-        fields
+        let places = Places::of(&head, headers);
+        Fields::new(head, places)
     }
 
     fn written(fields: &Fields, keep: impl FnMut(Field<'_>) -> bool) -> String {

@@ -1,5 +1,6 @@
 //! What requests and responses have in common: lines, and the number that frames.
 
+use bytes::{Buf, Bytes};
 use httparse::Header;
 
 /// Whether every line of a head ends with CRLF, and nothing but the fields stands between the first line and the
@@ -19,6 +20,17 @@ pub(super) fn has_strict_lines(head: &[u8], fields: &[Header<'_>]) -> bool {
 /// The same as far as it can be told from a head that is not complete.
 pub(super) fn has_bare_line_feed(part: &[u8]) -> bool {
     part.first() == Some(&b'\n') || part.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r')
+}
+
+/// Cuts a head off. It is copied if something stands behind it: a count of users for both costs more, and would hold on
+/// to what stands there.
+pub(super) fn cut(input: &mut Bytes, length: usize) -> Bytes {
+    if length == input.len() {
+        return std::mem::take(input);
+    }
+    let head = Bytes::copy_from_slice(&input[..length]);
+    input.advance(length);
+    head
 }
 
 /// The number in a `Content-Length`: digits only, no sign, no list (RFC 9110, 8.6), and not more than an app can

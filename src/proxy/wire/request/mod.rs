@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use http::{Method, Uri, Version};
 use httparse::Status;
 
-use super::fields::{Field, Fields};
+use super::fields::{Fields, Places};
 use super::kind::Kind;
 use super::lines::{self, has_bare_line_feed, has_strict_lines};
 use super::tokens::Tokens;
@@ -73,22 +73,31 @@ pub enum Framing {
 /// [`Refusal`] with what the client is to be told. What follows on the connection has no meaning then.
 pub fn request(input: &mut Bytes) -> Result<Option<Request>, Refusal> {
     let skipped = if input.starts_with(b"\r\n") { 2 } else { 0 };
-    let bytes = input.slice(skipped..);
+    let bytes = &input[skipped..];
     // `httparse` would pass over any number of empty lines.
     if matches!(*bytes, [b'\n', ..] | [b'\r', _, ..]) || skipped > 0 && bytes.starts_with(b"\r") {
         return Err(Refusal::LINE_END);
     }
     let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
-    match parsed.parse_with_uninit_headers(&bytes, &mut room) {
+    let (length, line, places) = match parsed.parse_with_uninit_headers(bytes, &mut room) {
         Ok(Status::Complete(length)) => {
-            let request = read(bytes.slice(..length), &parsed)?;
-            input.advance(skipped + length);
-            Ok(Some(request))
+            let head = &bytes[..length];
+            (length, request_line(head, &parsed)?, Places::of(head, parsed.headers))
         }
-        Ok(Status::Partial) => may_become_one(&bytes, &parsed).map(|()| None),
-        Err(error) => Err(refusal::of(error, &bytes, &parsed)),
-    }
+        Ok(Status::Partial) => return may_become_one(bytes, &parsed).map(|()| None),
+        Err(error) => return Err(refusal::of(error, bytes, &parsed)),
+    };
+    input.advance(skipped);
+    let fields = Fields::new(lines::cut(input, length), places);
+    let RequestLine { method, uri, version } = line;
+    let Meaning { framing, keep, expects_continue } = understand(&fields, version)?;
+    Ok(Some(Request {
+        head: Box::new(Head { method, uri, version, fields }),
+        framing,
+        keep,
+        expects_continue,
+    }))
 }
 
 /// Whether a head that was not complete can be by now, or has become too long: `fresh` came behind the rest of what
@@ -120,8 +129,14 @@ fn may_become_one(bytes: &[u8], parsed: &httparse::Request<'_, '_>) -> Result<()
     Ok(())
 }
 
-/// What a head that `httparse` could read comes to.
-fn read(head: Bytes, parsed: &httparse::Request<'_, '_>) -> Result<Request, Refusal> {
+struct RequestLine {
+    method: Method,
+    uri: Uri,
+    version: Version,
+}
+
+/// What a head that `httparse` could read begins with, if its form is right as a whole.
+fn request_line(head: &[u8], parsed: &httparse::Request<'_, '_>) -> Result<RequestLine, Refusal> {
     let (Some(method), Some(target), Some(version)) = (parsed.method, parsed.path, parsed.version) else {
         return Err(Refusal::REQUEST_LINE);
     };
@@ -131,21 +146,16 @@ fn read(head: Bytes, parsed: &httparse::Request<'_, '_>) -> Result<Request, Refu
     if head.len() > MAX_HEAD {
         return Err(Refusal::HEAD_TOO_LARGE);
     }
-    if !has_strict_lines(&head, parsed.headers) {
+    if !has_strict_lines(head, parsed.headers) {
         return Err(Refusal::LINE_END);
     }
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::REQUEST_LINE)?;
     if let Some(refusal) = Refusal::of_method(&method) {
         return Err(refusal);
     }
-    let uri = target::read(head.slice_ref(target.as_bytes()), &method)?;
+    let uri = target::read(target.as_bytes(), &method)?;
     let version = if version == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    let mut fields = Fields::of(head, parsed.headers.len());
-    for field in parsed.headers.iter() {
-        fields.keep(Kind::of(field.name.as_bytes()), field);
-    }
-    let Meaning { framing, keep, expects_continue } = understand(&fields, version)?;
-    Ok(Request { head: Box::new(Head { method, uri, version, fields }), framing, keep, expects_continue })
+    Ok(RequestLine { method, uri, version })
 }
 
 /// What the fields say about the connection and the body.
@@ -159,34 +169,29 @@ fn understand(fields: &Fields, version: Version) -> Result<Meaning, Refusal> {
     let old = version == Version::HTTP_10;
     let connection = Tokens::of(fields);
     let (mut length, mut chunked, mut expects_continue) = (None, None, false);
-    for Field { kind, value, .. } in fields.iter() {
-        match kind {
-            Kind::ContentLength => {
-                if length.replace(lines::length(value).ok_or(Refusal::LENGTH)?).is_some() {
-                    return Err(Refusal::LENGTH_REPEATED);
-                }
-            }
-            Kind::TransferEncoding => {
-                let chunked = chunked.get_or_insert(false);
-                for coding in value.split(|&b| b == b',').map(<[u8]>::trim_ascii) {
-                    if *chunked || coding.is_empty() {
-                        return Err(Refusal::CODINGS);
-                    }
-                    if !coding.eq_ignore_ascii_case(b"chunked") {
-                        return Err(Refusal::CODING);
-                    }
-                    *chunked = true;
-                }
-            }
-            Kind::Expect => {
-                if !value.eq_ignore_ascii_case(b"100-continue") {
-                    return Err(Refusal::EXPECTATION);
-                }
-                // Who speaks HTTP/1.0 cannot have meant it (RFC 9110, 10.1.1).
-                expects_continue = !old;
-            }
-            _ => {}
+    for value in fields.all(Kind::ContentLength) {
+        if length.replace(lines::length(value).ok_or(Refusal::LENGTH)?).is_some() {
+            return Err(Refusal::LENGTH_REPEATED);
         }
+    }
+    for value in fields.all(Kind::TransferEncoding) {
+        let chunked = chunked.get_or_insert(false);
+        for coding in value.split(|&b| b == b',').map(<[u8]>::trim_ascii) {
+            if *chunked || coding.is_empty() {
+                return Err(Refusal::CODINGS);
+            }
+            if !coding.eq_ignore_ascii_case(b"chunked") {
+                return Err(Refusal::CODING);
+            }
+            *chunked = true;
+        }
+    }
+    for value in fields.all(Kind::Expect) {
+        if !value.eq_ignore_ascii_case(b"100-continue") {
+            return Err(Refusal::EXPECTATION);
+        }
+        // Who speaks HTTP/1.0 cannot have meant it (RFC 9110, 10.1.1).
+        expects_continue = !old;
     }
     if connection.malformed {
         return Err(Refusal::CONNECTION);

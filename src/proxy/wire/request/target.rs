@@ -1,6 +1,5 @@
 //! What a request asks for (RFC 9112, 3.2).
 
-use bytes::Bytes;
 use http::uri::{PathAndQuery, Scheme};
 use http::{Method, Uri};
 
@@ -14,15 +13,15 @@ use super::Refusal;
 /// # Errors
 ///
 /// [`Refusal::TARGET`].
-pub(super) fn read(target: Bytes, method: &Method) -> Result<Uri, Refusal> {
+pub(super) fn read(target: &[u8], method: &Method) -> Result<Uri, Refusal> {
     // `httparse` has let no control bytes through.
     if !target.is_ascii() || target.contains(&b'#') {
         return Err(Refusal::TARGET);
     }
-    if *target == *b"*" {
+    if target == b"*" {
         return if method == Method::OPTIONS { Ok(Uri::from_static("*")) } else { Err(Refusal::TARGET) };
     }
-    let uri = Uri::from_maybe_shared(target).map_err(|_| Refusal::TARGET)?;
+    let uri = Uri::try_from(target).map_err(|_| Refusal::TARGET)?;
     let Some(authority) = uri.authority() else { return Ok(uri) };
     let ours = uri.scheme().is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
     // A name and a password would be sent on to whoever logs the request (RFC 9110, 4.2.4).

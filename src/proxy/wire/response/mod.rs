@@ -6,11 +6,11 @@
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use httparse::{Error, Status};
 
-use super::fields::{Field, Fields};
+use super::fields::{Field, Fields, Places};
 use super::kind::Kind;
 use super::lines::{self, has_bare_line_feed, has_strict_lines};
 use super::request::Framing;
@@ -23,7 +23,7 @@ const MAX_HEAD: usize = 64 * 1024;
 const MAX_FIELDS: usize = 128;
 
 const NO_STATUS_LINE: &str = "not an HTTP/1.1 response";
-const NO_FIELD: &str = "a header field that is none";
+const TOO_LARGE: &str = "its head is too large";
 const LINE_END: &str = "a line that does not end with CRLF";
 
 /// A response's head, without what concerned only the connection it came on.
@@ -80,36 +80,44 @@ pub fn response(input: &mut Bytes, method: &Method) -> Result<Option<Response>, 
     let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
-    let length = match config.parse_response_with_uninit_headers(&mut parsed, input, &mut room) {
-        Ok(Status::Complete(length)) => length,
-        Ok(Status::Partial) if has_bare_line_feed(input) => return Err(LINE_END),
-        Ok(Status::Partial) if input.len() > MAX_HEAD => return Err("its head is too large"),
-        Ok(Status::Partial) => return Ok(None),
-        Err(Error::TooManyHeaders) => return Err("more header fields than anybody needs"),
-        Err(Error::Version | Error::Status | Error::Token) => return Err(NO_STATUS_LINE),
-        Err(Error::NewLine) => return Err(LINE_END),
-        Err(Error::HeaderName | Error::HeaderValue) => return Err(NO_FIELD),
-    };
-    let response = read(input.slice(..length), &parsed, method)?;
-    input.advance(length);
-    Ok(Some(response))
+    let (length, status, old, places) =
+        match config.parse_response_with_uninit_headers(&mut parsed, input, &mut room) {
+            Ok(Status::Complete(length)) => {
+                let head = &input[..length];
+                (length, status(head, &parsed)?, parsed.version == Some(0), Places::of(head, parsed.headers))
+            }
+            Ok(Status::Partial) if has_bare_line_feed(input) => return Err(LINE_END),
+            Ok(Status::Partial) if input.len() > MAX_HEAD => return Err(TOO_LARGE),
+            Ok(Status::Partial) => return Ok(None),
+            Err(Error::TooManyHeaders) => return Err("more header fields than anybody needs"),
+            Err(Error::Version | Error::Status | Error::Token) => return Err(NO_STATUS_LINE),
+            Err(Error::NewLine) => return Err(LINE_END),
+            Err(Error::HeaderName | Error::HeaderValue) => return Err("a header field that is none"),
+        };
+    let fields = Fields::new(lines::cut(input, length), places);
+    read(status, old, fields, method).map(Some)
 }
 
-fn read(head: Bytes, parsed: &httparse::Response<'_, '_>, method: &Method) -> Result<Response, &'static str> {
+/// The status of a head that `httparse` could read, if its form is right as a whole.
+fn status(head: &[u8], parsed: &httparse::Response<'_, '_>) -> Result<StatusCode, &'static str> {
     if head.len() > MAX_HEAD {
-        return Err("its head is too large");
+        return Err(TOO_LARGE);
     }
-    if !has_strict_lines(&head, parsed.headers) {
+    if !has_strict_lines(head, parsed.headers) {
         return Err(LINE_END);
     }
     let status = parsed.code.filter(|code| (100..600).contains(code));
-    let status = status.and_then(|code| StatusCode::from_u16(code).ok()).ok_or("a status that is none")?;
-    let old = parsed.version == Some(0);
+    status.and_then(|code| StatusCode::from_u16(code).ok()).ok_or("a status that is none")
+}
 
-    let mut fields = Fields::of(head, parsed.headers.len());
-    for field in parsed.headers.iter() {
-        fields.keep(Kind::of(field.name.as_bytes()), field);
-    }
+/// What a head comes to; `old` is HTTP/1.0.
+fn read(
+    status: StatusCode,
+    old: bool,
+    mut fields: Fields,
+    method: &Method,
+) -> Result<Response, &'static str> {
+    // First what the connection has to know, then what goes on; a `Connection` may stand anywhere in the head.
     let Said { connection, length, chunked, timeout, websocket } = understand(&fields)?;
     if chunked && old {
         return Err("chunks in HTTP/1.0");
@@ -153,24 +161,23 @@ struct Said {
 
 fn understand(fields: &Fields) -> Result<Said, &'static str> {
     let mut said = Said { connection: Tokens::of(fields), ..Said::default() };
-    for Field { kind, value, .. } in fields.iter() {
-        match kind {
-            Kind::ContentLength => {
-                let length = lines::length(value).ok_or("a content-length that is none")?;
-                if said.length.replace(length).is_some() {
-                    return Err("two content-lengths");
-                }
-            }
-            Kind::TransferEncoding => {
-                if said.chunked || !value.eq_ignore_ascii_case(b"chunked") {
-                    return Err("a transfer-encoding other than chunked");
-                }
-                said.chunked = true;
-            }
-            Kind::KeepAlive => said.timeout = keep_alive_timeout(value),
-            Kind::Upgrade => said.websocket = value.eq_ignore_ascii_case(b"websocket"),
-            _ => {}
+    for value in fields.all(Kind::ContentLength) {
+        let length = lines::length(value).ok_or("a content-length that is none")?;
+        if said.length.replace(length).is_some() {
+            return Err("two content-lengths");
         }
+    }
+    for value in fields.all(Kind::TransferEncoding) {
+        if said.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+            return Err("a transfer-encoding other than chunked");
+        }
+        said.chunked = true;
+    }
+    for value in fields.all(Kind::KeepAlive) {
+        said.timeout = keep_alive_timeout(value);
+    }
+    for value in fields.all(Kind::Upgrade) {
+        said.websocket = value.eq_ignore_ascii_case(b"websocket");
     }
     if said.connection.malformed {
         return Err("a connection field that is no list of tokens");
