@@ -51,8 +51,8 @@ async fn a_hundred_kills_tear_nothing_and_order_nothing_twice() {
         }
         // A lineage that was killed up to the last moment gets its certificate in peace.
         let sidegate = start(&config, &place, &sites).await;
-        // «found» at the start, or «serving» after it.
-        sidegate.logged(&[&format!("names={name}"), "issuer=\"Pebble"]).await;
+        // «found» at the start, or «serving» after it: both name the item.
+        sidegate.logged(&["item=", &format!("names={name}"), "issuer=\"Pebble"]).await;
         assert!(shown(&place, &name).await.starts_with("Pebble"));
         sidegate.stop().await;
         unexplained.extend(round.end());
