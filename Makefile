@@ -15,13 +15,14 @@ DIFFERENTIAL_INPUTS ?= 2000000
 DIFFERENTIAL_SECONDS ?= 1800
 DIFFERENTIAL_SEED ?= $(shell date +%s)
 
-.PHONY: help run test bench fuzz differential static static-debug lint ci compiler
+.PHONY: help run test bench instructions instructions-record fuzz differential static static-debug lint ci compiler
 
 help:
 	@echo 'make run      build and start the demo on https://localhost:8443'
 	@echo 'make test     install what the tests need and run all of them'
 	@echo 'make lint     formatting and clippy'
 	@echo 'make bench    the benchmarks'
+	@echo 'make instructions   that no operation costs more than recorded; make instructions-record writes down what they cost'
 	@echo 'make fuzz     bytes at random for every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) for each'
 	@echo 'make differential   requests without number, read by us and by others'
 	@echo 'make static   one file that runs on any Linux: $(TARGET)/static/sidegate'
@@ -38,6 +39,16 @@ test:
 
 bench: compiler
 	$(CARGO) bench
+
+# Counted by valgrind, and compared with benches/instructions/figures.toml.
+instructions: compiler
+	sh tests/setup.sh
+	$(CARGO) bench --profile instructions --bench instructions
+
+# The same figures, written there and into docs/performance.md.
+instructions-record: compiler
+	sh tests/setup.sh
+	$(CARGO) bench --profile instructions --bench instructions -- --record
 
 # On the stable toolchain: without a sanitizer, which a program that forbids unsafe code can do without.
 fuzz: compiler

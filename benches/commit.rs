@@ -4,12 +4,12 @@ mod house;
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use sidegate::clock::Clock;
 use sidegate::ident::{ItemId, Lineage, Names, Provider};
-use sidegate::pki::Bundle;
+use sidegate::pki::{Bundle, Chain, KeyType, Leaf, PrivateKey, SigningRequest};
 use sidegate::store::engine::{Engine, Expect};
 use sidegate::store::fs::FsEngine;
 use sidegate::store::memory::MemoryEngine;
@@ -23,6 +23,16 @@ const NAMES: u32 = 10_000;
 fn lineage(number: u64) -> Lineage {
     let names = [name(&format!("site{number}.example.com")), name(&format!("www.site{number}.example.com"))];
     Lineage::new(Names::new(names).expect("names"), Provider::Selfsigned)
+}
+
+/// A key and a self-signed certificate, valid today.
+fn bundle(names: &Names) -> Bundle {
+    let key = PrivateKey::generate(KeyType::P256);
+    let request = SigningRequest::new(&key, names).expect("a request");
+    let (day, now) = (Duration::from_secs(86_400), SystemTime::now());
+    let der = request.self_sign(now - day, now + day).expect("a certificate");
+    let chain = Chain::self_signed(Leaf::from_der(der.into()).expect("a certificate"));
+    Bundle::join(key, chain, names).expect("what belongs together")
 }
 
 /// A commit of two names: twelve files, one rename, four pointers.
@@ -47,7 +57,7 @@ fn benches(criterion: &mut Criterion) {
                 let prepared: Vec<_> = (number..number + rounds)
                     .map(|number| {
                         let lineage = lineage(number);
-                        let bundle = house::bundle(lineage.names());
+                        let bundle = bundle(lineage.names());
                         (lineage, bundle)
                     })
                     .collect();
@@ -61,7 +71,7 @@ fn benches(criterion: &mut Criterion) {
         });
 
         let lineage = lineage(u64::MAX);
-        let id = runtime.block_on(commit(&store, &lineage, &house::bundle(lineage.names())));
+        let id = runtime.block_on(commit(&store, &lineage, &bundle(lineage.names())));
         let database = store.database();
         criterion.bench_function(&format!("read an item/{name}"), |bencher| {
             bencher.iter(|| runtime.block_on(database.item(black_box(&id))).expect("a whole item"));

@@ -22,14 +22,14 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use house::{HOST, House, server_name};
+use house::{HOST, House, client, server_name};
 
 const SIZES: [(&str, usize); 3] = [("1k", 1 << 10), ("64k", 64 << 10), ("1m", 1 << 20)];
 
 async fn connect(house: &House, alpn: &str) -> TlsStream<TcpStream> {
     let tcp = TcpStream::connect(house.https).await.expect("a connection");
     tcp.set_nodelay(true).expect("a TCP socket");
-    let config = Arc::new(house.client(crypto::provider(), &TLS13, &[alpn]));
+    let config = Arc::new(client(crypto::provider(), &TLS13, &[alpn]));
     TlsConnector::from(config).connect(server_name(), tcp).await.expect("a handshake")
 }
 

@@ -14,7 +14,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, HandshakeKind};
 use sidegate::pki::crypto;
 
-use house::{House, visit, x25519};
+use house::{House, client, visit, x25519};
 
 const ALPN: [&str; 2] = ["h2", "http/1.1"];
 
@@ -32,13 +32,13 @@ fn handshake(c: &mut Criterion) {
         ("tls13-full-x25519", x25519(), &TLS13),
         ("tls12-full", x25519(), &TLS12),
     ] {
-        let mut config = house.client(provider, version, &ALPN);
+        let mut config = client(provider, version, &ALPN);
         config.resumption = Resumption::disabled();
         let config = Arc::new(config);
         group.bench_function(name, |b| b.iter(|| connect(&house, &config, HandshakeKind::Full)));
     }
     for (name, version) in [("tls13-resumed-x25519", &TLS13), ("tls12-resumed", &TLS12)] {
-        let config = Arc::new(house.client(x25519(), version, &ALPN));
+        let config = Arc::new(client(x25519(), version, &ALPN));
         connect(&house, &config, HandshakeKind::Full);
         group.bench_function(name, |b| b.iter(|| connect(&house, &config, HandshakeKind::Resumed)));
     }

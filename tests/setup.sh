@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need beside a Rust toolchain, on Debian or Ubuntu: a C compiler, Pebble (the ACME
-# test CA), nginx, openssl and curl from the distribution, a few Python packages in a virtual environment
+# test CA), nginx, openssl, curl and valgrind from the distribution, a few Python packages in a virtual environment
 # of their own (target/test-env), and beside the system a newer Pebble, which knows ARI (target/pebble).
 #
 # May be run again at any time; it looks before it installs, and when all is there it changes nothing and
@@ -33,6 +33,7 @@ want pebble-challtestsrv pebble
 want nginx nginx-light
 want openssl openssl
 want curl curl
+want valgrind valgrind
 python=/usr/bin/python3
 [ -x "$python" ] || python=$(command -v python3 || true)
 if [ -z "$python" ] || ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then

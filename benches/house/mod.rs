@@ -4,15 +4,14 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::kx_group;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 use sidegate::catalog::{self, Certificate, Entry};
 use sidegate::ident::{Name, Names};
-use sidegate::pki::{Bundle, Chain, KeyType, Leaf, PrivateKey, SigningRequest, crypto};
+use sidegate::pki::{Bundle, Chain, PrivateKey, crypto};
 use sidegate::proxy::{
     AccessLog, Drain, Listeners, Options, Proxy, RouteTable, Site, Target, Watcher, drain,
 };
@@ -54,34 +53,27 @@ pub(crate) fn server_name() -> ServerName<'static> {
     ServerName::try_from(HOST).expect("a name")
 }
 
-fn names() -> Names {
-    Names::new([name(HOST)]).expect("names")
-}
-
-/// A key and a self-signed certificate, valid today.
-pub(crate) fn bundle(names: &Names) -> Bundle {
-    let key = PrivateKey::generate(KeyType::P256);
-    let request = SigningRequest::new(&key, names).expect("a request");
-    let (day, now) = (Duration::from_secs(86_400), SystemTime::now());
-    let der = request.self_sign(now - day, now + day).expect("a certificate");
-    let chain = Chain::self_signed(Leaf::from_der(der.into()).expect("a certificate"));
-    Bundle::join(key, chain, names).expect("what belongs together")
+/// The key of [`HOST`] and its self-signed certificate. They are valid for a century and the same in each run: where
+/// things come to lie in memory follows from lengths, and what it costs to find room there follows from that.
+fn bundle() -> Bundle {
+    let (key, crt) = (include_bytes!("key.pem"), include_bytes!("certificate.pem"));
+    let key = PrivateKey::from_pem(key).expect("a key");
+    let chain = Chain::from_parts(crt, b"", crt).expect("a certificate");
+    Bundle::join(key, chain, &Names::new([name(HOST)]).expect("names")).expect("what belongs together")
 }
 
 /// A certificate to publish.
 pub(crate) fn certificate() -> Arc<Certificate> {
-    Certificate::new(&bundle(&names()))
+    Certificate::new(&bundle())
 }
 
-/// A proxy that sends everything for [`HOST`] to `to`, and the certificate that it shows.
-pub(crate) fn proxy(to: SocketAddr, access: AccessLog) -> (Arc<Proxy>, Leaf) {
-    let bundle = bundle(&names());
+/// A proxy that sends everything for [`HOST`] to `to`.
+pub(crate) fn proxy(to: SocketAddr, access: AccessLog) -> Arc<Proxy> {
     let (mut publisher, _challenges, resolver, _misses) = catalog::open();
-    publisher.publish([(name(HOST), Some(Entry::Warm(Certificate::new(&bundle))))]);
+    publisher.publish([(name(HOST), Some(Entry::Warm(certificate())))]);
     let routes = vec![("/".into(), Target::parse(&to.to_string()).expect("a target"))];
     let site = Site { names: vec![name(HOST)], routes, redirect: Vec::new(), http01: false, max_body: None };
-    let proxy = Proxy::new(Options::default(), resolver, RouteTable::new(vec![site]), access);
-    (proxy.expect("TLS is set up"), bundle.leaf().clone())
+    Proxy::new(Options::default(), resolver, RouteTable::new(vec![site]), access).expect("TLS is set up")
 }
 
 /// Does what a worker does, on the thread this runs on.
@@ -99,29 +91,18 @@ pub(crate) async fn serve(proxy: Arc<Proxy>, https: TcpListener, watcher: Watche
 /// A proxy with one worker, on a thread of this process.
 pub(crate) struct House {
     pub(crate) https: SocketAddr,
-    root: CertificateDer<'static>,
     _drain: Drain,
 }
 
 impl House {
     /// In front of [`backend`].
     pub(crate) fn build() -> Self {
-        let (proxy, root) = proxy(backend(), AccessLog::off());
+        let proxy = proxy(backend(), AccessLog::off());
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let https = listener.local_addr().expect("an address");
         let (drain, watcher) = drain::channel();
         std::thread::spawn(move || work(serve(proxy, listener, watcher)));
-        Self { https, root: root.der().clone(), _drain: drain }
-    }
-
-    /// A client that trusts the house.
-    pub(crate) fn client(
-        &self,
-        provider: Arc<CryptoProvider>,
-        version: &'static SupportedProtocolVersion,
-        alpn: &[&str],
-    ) -> ClientConfig {
-        client(self.root.clone(), provider, version, alpn)
+        Self { https, _drain: drain }
     }
 }
 
@@ -130,15 +111,14 @@ pub(crate) fn x25519() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider { kx_groups: vec![kx_group::X25519], ..(*crypto::provider()).clone() })
 }
 
-/// A client that trusts this certificate.
+/// A client that trusts the certificate of [`HOST`].
 pub(crate) fn client(
-    root: CertificateDer<'static>,
     provider: Arc<CryptoProvider>,
     version: &'static SupportedProtocolVersion,
     alpn: &[&str],
 ) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots.add(root).expect("a root");
+    roots.add(bundle().leaf().der().clone()).expect("a root");
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[version])
         .expect("a version")

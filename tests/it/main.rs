@@ -11,6 +11,7 @@ mod forward;
 mod headers;
 mod hostile_disk;
 mod house;
+mod instructions;
 mod interop;
 mod issuer;
 mod killed;
