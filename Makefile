@@ -23,6 +23,7 @@ help:
 	@echo 'make lint     formatting and clippy'
 	@echo 'make bench    the benchmarks'
 	@echo 'make instructions   that no operation costs more than recorded; make instructions-record writes down what they cost'
+	@echo 'make compare  what an operation costs beside nginx and HAProxy'
 	@echo 'make fuzz     bytes at random for every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) for each'
 	@echo 'make differential   requests without number, read by us and by others'
 	@echo 'make static   one file that runs on any Linux: $(TARGET)/static/sidegate'
@@ -36,6 +37,7 @@ test:
 	$(MAKE) --no-print-directory static-debug
 	$(CARGO) test --all-targets
 	$(CARGO) test --doc
+	python3 benches/compare.py $(TARGET)/static/$(HOST)/debug/sidegate --rounds 1 --scale 0.05
 
 bench: compiler
 	$(CARGO) bench
@@ -49,6 +51,11 @@ instructions: compiler
 instructions-record: compiler
 	sh tests/setup.sh
 	$(CARGO) bench --profile instructions --bench instructions -- --record
+
+compare: compiler
+	sh tests/setup.sh
+	$(CARGO) build --release --locked
+	python3 benches/compare.py $(TARGET)/release/sidegate --rounds $(COMPARE_ROUNDS)
 
 # On the stable toolchain: without a sanitizer, which a program that forbids unsafe code can do without.
 fuzz: compiler

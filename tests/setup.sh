@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what the tests need beside a Rust toolchain, on Debian or Ubuntu: a C compiler, Pebble (the ACME
-# test CA), nginx, openssl, curl and valgrind from the distribution, a few Python packages in a virtual environment
-# of their own (target/test-env), and beside the system a newer Pebble, which knows ARI (target/pebble).
+# test CA), nginx, HAProxy, h2load, openssl, curl and valgrind from the distribution, a few Python packages in a
+# virtual environment of their own (target/test-env), and beside the system a newer Pebble, which knows ARI
+# (target/pebble).
 #
 # May be run again at any time; it looks before it installs, and when all is there it changes nothing and
 # touches no network.
@@ -33,6 +34,8 @@ want pebble-challtestsrv pebble
 want nginx nginx-light
 want openssl openssl
 want curl curl
+want haproxy haproxy
+want h2load nghttp2-client
 want valgrind valgrind
 python=/usr/bin/python3
 [ -x "$python" ] || python=$(command -v python3 || true)
@@ -57,6 +60,7 @@ if [ -n "$missing" ]; then
     # Debian starts an nginx on port 80 as soon as it is installed; the tests only need the program.
     if [ -d /run/systemd/system ]; then
         case " $missing " in *" nginx-light "*) $as_root systemctl disable --now nginx || true ;; esac
+        case " $missing " in *" haproxy "*) $as_root systemctl disable --now haproxy || true ;; esac
     fi
     python=/usr/bin/python3
 fi

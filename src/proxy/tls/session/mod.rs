@@ -5,8 +5,8 @@
 //! ciphertext that is still to be sent.
 //!
 //! rustls carries a session through its handshake and for as long as it is not clear whether the client will stay.
-//! From one that stays the keys are taken over ([`records`]) when there is nothing on the way: its records cost
-//! less then, and a third of the memory.
+//! From one that stays the keys are taken over ([`records`]) when there is nothing on the way: its records cost less
+//! then, and it holds a kilobyte less.
 
 mod records;
 
