@@ -15,7 +15,10 @@ DIFFERENTIAL_INPUTS ?= 2000000
 DIFFERENTIAL_SECONDS ?= 1800
 DIFFERENTIAL_SEED ?= $(shell date +%s)
 
-.PHONY: help run test bench instructions instructions-record fuzz differential static static-debug lint ci compiler
+# How often `make compare` goes round the proxies; of each, the cheapest round counts.
+COMPARE_ROUNDS ?= 5
+
+.PHONY: help run test bench instructions instructions-record compare fuzz differential static static-debug lint ci compiler
 
 help:
 	@echo 'make run      build and start the demo on https://localhost:8443'
