@@ -86,7 +86,8 @@ fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
         challenges: acme.challenges.clone(),
         ..issuer::Options::new(acme.directory.clone())
     };
-    let issuer = AcmeIssuer::new(&options, kit.store.accounts(), &kit.challenges, kit.clock.clone())
+    let (accounts, ledger) = (kit.store.accounts(), kit.store.ledger());
+    let issuer = AcmeIssuer::new(&options, accounts, ledger, &kit.challenges, kit.clock.clone())
         .map_err(AppError::setup("the CA cannot be set up"))?;
     let letsencrypt: Arc<dyn Issuer> = Arc::new(issuer);
     Ok(Issuers { selfsigned, letsencrypt: Some(letsencrypt) })

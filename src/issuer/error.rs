@@ -21,6 +21,8 @@ pub enum Verdict {
     Now,
     /// Decide again whether it is due at all: it is another time than we thought.
     Replan,
+    /// Try again at this moment and not before; nothing went wrong that counts.
+    Wait(SystemTime),
     /// Try again later: one step up the ladder, and not before the moment the CA named, if it named one.
     After(Option<SystemTime>),
     /// Trying again cannot help until the configuration changes.
@@ -49,6 +51,16 @@ pub enum IssueError {
         detail: String,
         /// When it wants to be asked again, if it said so.
         until: Option<SystemTime>,
+    },
+    /// So much of one of the CA's limits has been spent that it was not asked.
+    #[error("a limit of {directory} is kept: {detail}")]
+    Spent {
+        /// The directory's URL.
+        directory: String,
+        /// Which limit, and what is left.
+        detail: String,
+        /// When it will allow this.
+        until: SystemTime,
     },
     /// The CA looked for our answer to a challenge and did not find it.
     #[error("{name} could not be verified by {kind}: {detail}")]
@@ -101,6 +113,9 @@ pub enum IssueError {
     /// Our own side could not keep what must survive a crash.
     #[error("issuance was stopped before it could lose something")]
     Note(#[from] NoteError),
+    /// What has been spent of the CA's limits could not be read or written down.
+    #[error("the ledger cannot be used")]
+    Ledger(#[source] BoxError),
     /// The account could not be kept or read.
     #[error("the account cannot be used")]
     Account(#[source] BoxError),
@@ -113,6 +128,7 @@ impl IssueError {
         match self {
             Self::Nonce { .. } => Verdict::Now,
             Self::Clock { .. } => Verdict::Replan,
+            Self::Spent { until, .. } => Verdict::Wait(*until),
             Self::Unreachable { until, .. } | Self::Limited { until, .. } => Verdict::After(*until),
             Self::Refused { for_good: true, .. } | Self::Unprovable { .. } => Verdict::Never,
             Self::Refused { .. }
@@ -120,6 +136,7 @@ impl IssueError {
             | Self::Solve(_)
             | Self::Unusable(_)
             | Self::Note(_)
+            | Self::Ledger(_)
             | Self::Account(_) => Verdict::After(None),
         }
     }

@@ -10,7 +10,7 @@ mod error;
 mod selfsigned;
 pub mod solver;
 
-pub use acme::{AcmeIssuer, Options, OptionsError, Timeouts};
+pub use acme::{AcmeIssuer, Limit, Limits, Options, OptionsError, Timeouts};
 pub use advice::{Advice, Window};
 pub use error::{BoxError, IssueError, Verdict};
 pub use selfsigned::SelfsignedIssuer;
@@ -60,6 +60,19 @@ pub struct IssueJob<'a> {
     pub epoch: Epoch,
     /// The certificate it takes the place of, if there is one.
     pub predecessor: Option<&'a Predecessor>,
+    /// Whether there is no certificate that could be shown meanwhile although there was one: the last of a limit may be
+    /// spent.
+    pub urgent: bool,
+    /// Whether the attempt before this one failed: then it is tried out first where that costs nothing.
+    pub rehearse: bool,
+}
+
+impl<'a> IssueJob<'a> {
+    /// A first certificate, in no hurry.
+    #[must_use]
+    pub fn new(request: &'a SigningRequest, why: &'a str, epoch: Epoch) -> Self {
+        Self { request, why, epoch, predecessor: None, urgent: false, rehearse: false }
+    }
 }
 
 /// A certificate that is about to be replaced, and where it came from.
@@ -71,6 +84,8 @@ pub struct Predecessor {
     pub directory: Option<String>,
     /// The URL of the account that ordered it, if that is known.
     pub account: Option<String>,
+    /// When its CA would like it to be replaced, if it has said so.
+    pub window: Option<Window>,
 }
 
 /// What an issuer notes on the way, so that a later attempt can go on from there.

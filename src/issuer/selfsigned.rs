@@ -75,7 +75,7 @@ mod tests {
         let request = SigningRequest::new(&key, &names).expect("a request");
 
         let issuer = SelfsignedIssuer::new(clock.clone());
-        let job = IssueJob { request: &request, why: "a test", epoch: clock.epoch(), predecessor: None };
+        let job = IssueJob::new(&request, "a test", clock.epoch());
         let chain = issuer.issue(job, &Unneeded).await;
         let bundle = Bundle::join(key, chain.expect("it signs itself"), &names).expect("they fit");
         let leaf = bundle.leaf();

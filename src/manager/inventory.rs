@@ -164,6 +164,13 @@ impl Inventory {
         self.advised(&held.lineage).filter(|advised| advised.item == held.id)
     }
 
+    /// Whether the CA's window to renew an item is over: so it says that it wants it replaced at once.
+    #[must_use]
+    pub(super) fn is_recalled(&self, held: &Held, now: SystemTime) -> bool {
+        let drawn = self.advised_about(held).and_then(|advised| advised.drawn.as_ref());
+        drawn.is_some_and(|drawn| drawn.end <= now)
+    }
+
     /// Keeps what the CA has said about a lineage's newest item; `None` forgets it.
     pub(super) fn advise(&mut self, lineage: &LineageId, advised: Option<Advised>) {
         match advised {

@@ -9,6 +9,7 @@ use super::preference;
 use super::schedule::{Situation, renewal_of, situation};
 use crate::clock;
 use crate::ident::{ItemId, LineageId, Provider};
+use crate::issuer::Window;
 
 /// What to do for one wish, and when to plan for it again if nothing about it changes before.
 #[derive(Debug, Default)]
@@ -30,6 +31,19 @@ pub struct Step {
     pub why: String,
     /// The item whose place it takes.
     pub replaces: Option<ItemId>,
+    /// When that item's CA would like it to be replaced.
+    pub window: Option<Window>,
+    /// Whether that item is of no use any more: it has ended, or its CA wants it gone.
+    pub urgent: bool,
+    /// Failures before this attempt.
+    pub failures: u32,
+}
+
+impl Step {
+    /// The first certificate of a lineage.
+    fn first(wish: Wish, why: String) -> Self {
+        Self { wish, why, replaces: None, window: None, urgent: false, failures: 0 }
+    }
 }
 
 /// Plans for a wish. Lineages that are `busy` are being issued and are left alone.
@@ -40,7 +54,7 @@ pub fn plan(wish: &Wish, inventory: &Inventory, busy: impl Fn(&LineageId) -> boo
     let mut plan = Plan::default();
     let stand_in = wish.stand_in();
     if let Some(why) = stand_in_due(wish, &stand_in, inventory, now, &mut plan.next) {
-        plan.steps.push(Step { wish: stand_in, why, replaces: None });
+        plan.steps.push(Step::first(stand_in, why));
     }
     if wish.lineage.provider() != Provider::Selfsigned {
         plan.order(wish, inventory, now);
@@ -73,7 +87,11 @@ impl Plan {
             Situation::Held { .. } => renewal_reason(newest, inventory, now),
         };
         let replaces = newest.map(|held| held.id.clone());
-        self.steps.push(Step { wish: wish.clone(), why, replaces });
+        let urgent = newest.is_some_and(|held| !held.valid_at(now) || inventory.is_recalled(held, now));
+        let failures = inventory.memory(wish.lineage.id(), wish.directory.as_deref()).failures;
+        let drawn = newest.and_then(|held| inventory.advised_about(held)?.drawn.as_ref());
+        let window = drawn.and_then(|drawn| Window::new(drawn.start, drawn.end));
+        self.steps.push(Step { replaces, window, urgent, failures, ..Step::first(wish.clone(), why) });
     }
 
     /// Asks the CA about a valid certificate, or notes when to.

@@ -71,8 +71,12 @@ pub(super) async fn renew(tools: &Tools, step: &Step, epoch: Epoch) -> Result<It
     let (key, request) = draft.request_or_generate(wish.key_type).await?;
     let notes = Notes::begin(&draft, tools, step).await?;
     let predecessor = predecessor(tools, step).await;
-    let predecessor = predecessor.as_ref();
-    let job = IssueJob { request: &request, why: &step.why, epoch, predecessor };
+    let job = IssueJob {
+        predecessor: predecessor.as_ref(),
+        urgent: step.urgent,
+        rehearse: step.failures > 0,
+        ..IssueJob::new(&request, &step.why, epoch)
+    };
     let issued = issuer.issue(job, &notes).await;
     let joined = issued
         .map_err(RenewError::from)
@@ -105,6 +109,7 @@ async fn predecessor(tools: &Tools, step: &Step) -> Option<Predecessor> {
         leaf: item.bundle().leaf().clone(),
         directory: issuance.and_then(|issuance| issuance.directory.clone()),
         account: issuance.and_then(|issuance| issuance.account.clone()),
+        window: step.window,
     })
 }
 
@@ -112,7 +117,7 @@ async fn predecessor(tools: &Tools, step: &Step) -> Option<Predecessor> {
 async fn fail(draft: Draft, error: RenewError) -> RenewError {
     let left = match &error {
         // Nothing has been tried.
-        RenewError::Issue(IssueError::Clock { .. }) => Ok(()),
+        RenewError::Issue(IssueError::Clock { .. } | IssueError::Spent { .. }) => Ok(()),
         // The order was finalized with another key: resuming it would give the same useless answer for ever.
         RenewError::Unusable(_) => draft.give_up().await,
         _ => draft.mark_failed().await,

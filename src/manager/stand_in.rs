@@ -21,8 +21,7 @@ impl Fresh {
         let names = step.wish.names();
         let key = PrivateKey::generate(step.wish.key_type);
         let request = SigningRequest::new(&key, names)?;
-        let epoch = tools.clock.epoch();
-        let job = IssueJob { request: &request, why: &step.why, epoch, predecessor: None };
+        let job = IssueJob::new(&request, &step.why, tools.clock.epoch());
         let chain = tools.issuers.selfsigned.issue(job, &Unkept).await?;
         let bundle = Bundle::join(key, chain, names)?;
         Ok(Self { step, bundle })

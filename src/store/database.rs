@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::{Mutex, OnceCell};
 use tracing::warn;
 
 use super::engine::{Engine, EngineError, Expect};
+use super::issuance::Issuance;
 use super::item::Item;
 use super::layout::{self, Family, File};
+use super::ledger::Issued;
 use super::{Prefix, StoreError};
 use crate::ident::{ItemId, Lineage, Name, Names};
 
@@ -105,6 +108,24 @@ impl Database {
         Ok(index.by_name.get(name).map(|ids| ids.iter().rev().cloned().collect()).unwrap_or_default())
     }
 
+    /// What CAs have issued since a moment, the oldest first. Items that do not say so are left out.
+    pub(super) async fn issued_since(&self, since: SystemTime) -> Result<Vec<Issued>, StoreError> {
+        let mut issued = Vec::new();
+        for id in self.items().await?.into_iter().filter(|id| id.time() >= since) {
+            let record = self.engine.read(&layout::item_file(&id, File::Issuance)).await;
+            let record = record.ok().and_then(|(text, _)| serde_json::from_slice::<Issuance>(&text).ok());
+            let Some((directory, account)) =
+                record.and_then(|record| Some((record.directory?, record.account)))
+            else {
+                continue;
+            };
+            if let Ok(names) = self.names(&id).await {
+                issued.push(Issued { names, at: id.time(), directory, account });
+            }
+        }
+        Ok(issued)
+    }
+
     async fn names(&self, id: &ItemId) -> Result<Names, StoreError> {
         let (line, _) = self.engine.read(&layout::item_file(id, File::DomainList)).await?;
         Ok(Names::parse_domain_list(&String::from_utf8_lossy(&line))?)
@@ -119,7 +140,7 @@ impl Database {
         &self,
         draft: &Prefix,
         lineage: &Lineage,
-        now: std::time::SystemTime,
+        now: SystemTime,
     ) -> Result<ItemId, StoreError> {
         let id = loop {
             let newest = self.newest(lineage.names()).await?;

@@ -9,6 +9,7 @@
 //! database/latest-letsencrypt-by-fqdn/<name>
 //! database/latest-selfsigned-by-fqdn/<name>
 //! state/lineages/<lineage id>.json         failures, when to try again, when the CA wants a renewal
+//! state/ledger.json                        what has been spent of the limits of CAs
 //! state/issuer/                            held by the process that issues
 //! state/aside/                             where the filesystem engine writes before it renames
 //! quarantine/                              what was damaged or foreign, moved out of the way
@@ -31,6 +32,7 @@ const DATABASE: &str = "database";
 const ITEMS: &str = "items";
 const STATE: &str = "state";
 const LINEAGES: &str = "lineages";
+const LEDGER: &str = "ledger.json";
 const ISSUER: &str = "issuer";
 const ASIDE: &str = "aside";
 const QUARANTINE: &str = "quarantine";
@@ -306,6 +308,12 @@ pub fn lineages() -> Prefix {
 #[must_use]
 pub fn lineage_state(id: &LineageId) -> Key {
     place(&[STATE, LINEAGES, &format!("{id}.json")])
+}
+
+/// What has been spent of the limits of CAs.
+#[must_use]
+pub fn ledger() -> Key {
+    place(&[STATE, LEDGER])
 }
 
 /// Held by the process that issues.

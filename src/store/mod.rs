@@ -21,6 +21,7 @@ mod draft;
 mod error;
 mod issuance;
 mod item;
+mod ledger;
 mod moment;
 mod place;
 mod spool;
@@ -39,6 +40,7 @@ pub use error::StoreError;
 pub use issuance::Issuance;
 pub use item::Item;
 pub use layout::{AccountId, Family};
+pub use ledger::{Issued, Ledger, Page};
 pub use place::{Key, Prefix};
 pub use spool::Spool;
 pub use state::{Advised, Drawn, LineageState, States};
@@ -81,6 +83,12 @@ impl Store {
     #[must_use]
     pub fn states(&self) -> States {
         States::new(Arc::clone(&self.engine))
+    }
+
+    /// What has been spent of the limits of CAs.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        Ledger::new(Arc::clone(&self.engine), self.database.clone())
     }
 
     /// Takes the role of the one process that issues, until the claim is dropped.

@@ -71,3 +71,28 @@ pub(super) mod item {
         ItemId::parse(&String::deserialize(from)?).map_err(D::Error::custom)
     }
 }
+
+/// Moments by name.
+pub(super) mod map {
+    use std::collections::BTreeMap;
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct At(#[serde(with = "super::at")] SystemTime);
+
+    pub(in crate::store) fn serialize<S: Serializer>(
+        moments: &BTreeMap<String, SystemTime>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_map(moments.iter().map(|(name, at)| (name, At(*at))))
+    }
+
+    pub(in crate::store) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<String, SystemTime>, D::Error> {
+        let moments = BTreeMap::<String, At>::deserialize(from)?;
+        Ok(moments.into_iter().map(|(name, At(at))| (name, at)).collect())
+    }
+}

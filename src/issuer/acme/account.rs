@@ -1,10 +1,13 @@
 //! Our account at a CA: found again if it can be, registered if it must be, and never twice.
 
+use std::sync::Arc;
+
 use instant_acme::{Account as Session, Error, Key};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
+use super::budget::Budget;
 use super::failure::{self, kind_of};
 use super::http::{Http, Meta};
 use super::nonce::insist;
@@ -18,6 +21,7 @@ pub(super) struct Membership {
     accounts: Accounts,
     directory: String,
     contacts: Vec<String>,
+    budget: Arc<Budget>,
     clock: Clock,
     /// What the store says, so that not every order asks it. Held while the account is looked for, so that two
     /// orders at once do not register two.
@@ -25,9 +29,15 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    pub(super) fn new(accounts: Accounts, directory: &str, email: Option<&str>, clock: Clock) -> Self {
+    pub(super) fn new(
+        accounts: Accounts,
+        directory: &str,
+        email: Option<&str>,
+        budget: Arc<Budget>,
+        clock: Clock,
+    ) -> Self {
         let contacts = email.map(|email| format!("mailto:{email}")).into_iter().collect();
-        Self { accounts, directory: directory.to_owned(), contacts, clock, kept: Mutex::default() }
+        Self { accounts, directory: directory.to_owned(), contacts, budget, clock, kept: Mutex::default() }
     }
 
     /// Opens the account, without a request if its URL is known. Else the CA is asked whose the key is; if it says
@@ -98,6 +108,7 @@ impl Membership {
             Err(Error::Api(problem)) if kind_of(&problem) == "accountDoesNotExist" => {}
             Err(e) => return Err(self.explain(e, http)),
         }
+        self.budget.account().await?;
         let terms = meta.terms_of_service.as_deref().unwrap_or("none named");
         info!(directory, terms, "registers an account, and with it agrees to the CA's terms of service");
         let registered = insist!(http, builder().create_from_key(key()?, directory.clone()));

@@ -176,6 +176,7 @@ impl Desk<'_> {
                 .and_then(|offer| offer.error.clone())
                 .unwrap_or_else(|| format!("the authorization is {:?}", view.status));
             info!(%name, kind = kind.map(tracing::field::display), detail, "could not be verified");
+            self.budget.failed(self.account.id(), name).await?;
             if let Some(kind) = kind
                 && origin == Origin::Placed
             {

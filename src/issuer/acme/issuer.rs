@@ -1,9 +1,13 @@
 //! One ACME CA as an issuer.
 
+use std::pin::Pin;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tracing::info;
 
 use super::account::Membership;
+use super::budget::Budget;
 use super::failure::{self, Nonsense};
 use super::http::Connector;
 use super::nonce::insist;
@@ -16,9 +20,9 @@ use crate::catalog::Challenges;
 use crate::clock::Clock;
 use crate::ident::Provider;
 use crate::issuer::solver::{ChallengeKind, Http01, Solver, TlsAlpn01};
-use crate::issuer::{Advice, IssueError, IssueJob, Issuer, Progress};
+use crate::issuer::{Advice, IssueError, IssueJob, Issuer, NoteError, OrderNote, Progress};
 use crate::pki::{Chain, Leaf, Roots, pem};
-use crate::store::Accounts;
+use crate::store::{Accounts, Ledger};
 
 /// Gets certificates from one ACME CA (RFC 8555).
 ///
@@ -28,15 +32,18 @@ pub struct AcmeIssuer {
     connector: Connector,
     membership: Membership,
     renewal_info: RenewalInfo,
+    budget: Arc<Budget>,
+    /// Where it is tried out first, after a failure.
+    rehearsal: Option<Box<AcmeIssuer>>,
     solvers: Solvers,
-    turns: Turns,
+    turns: Arc<Turns>,
     roots: Roots,
     timeouts: Timeouts,
     clock: Clock,
 }
 
 impl AcmeIssuer {
-    /// An issuer that keeps its account in `accounts` and hangs its answers in `challenges`. The CA is not asked
+    /// An issuer that keeps its account in `accounts` and what it spends in `ledger`, and hangs its answers in `challenges`. The CA is not asked
     /// anything before the first issuance.
     ///
     /// # Errors
@@ -45,9 +52,25 @@ impl AcmeIssuer {
     pub fn new(
         options: &Options,
         accounts: Accounts,
+        ledger: Ledger,
         challenges: &Challenges,
         clock: Clock,
     ) -> Result<Self, OptionsError> {
+        let rehearsal = options.rehearsal.as_ref().map(|directory| {
+            let trial = Options::new(directory);
+            let options = Options {
+                limits: trial.limits,
+                rehearsal: None,
+                directory: trial.directory,
+                ..options.clone()
+            };
+            Self::new(&options, accounts.clone(), ledger.clone(), challenges, clock.clone())
+        });
+        let mut rehearsal = rehearsal.transpose()?.map(Box::new);
+        let turns = Arc::<Turns>::default();
+        if let Some(rehearsal) = &mut rehearsal {
+            rehearsal.turns = Arc::clone(&turns);
+        }
         let directory = &options.directory;
         let https = directory.parse::<http::Uri>().is_ok_and(|uri| {
             uri.scheme() == Some(&http::uri::Scheme::HTTPS) && uri.host().is_some_and(|host| !host.is_empty())
@@ -69,12 +92,17 @@ impl AcmeIssuer {
                 ChallengeKind::TlsAlpn01 => Box::new(TlsAlpn01::new(challenges.clone())),
             }
         });
+        let budget = Budget::new(ledger, directory, options.limits.clone(), clock.clone());
+        let budget = Arc::new(budget);
+        let email = options.email.as_deref();
         Ok(Self {
             connector: Connector::new(directory, trusted, options.timeouts, clock.clone()),
-            membership: Membership::new(accounts, directory, options.email.as_deref(), clock.clone()),
+            membership: Membership::new(accounts, directory, email, Arc::clone(&budget), clock.clone()),
+            budget,
+            rehearsal,
             renewal_info: RenewalInfo::new(directory, clock.clone()),
             solvers: Solvers::new(solvers.collect()),
-            turns: Turns::default(),
+            turns,
             roots,
             timeouts: options.timeouts,
             directory: directory.clone(),
@@ -92,13 +120,14 @@ impl AcmeIssuer {
             directory: &self.directory,
             account,
             http,
+            budget: &self.budget,
             solvers: &self.solvers,
             turns: &self.turns,
             roots: &self.roots,
             timeouts: self.timeouts,
             clock: &self.clock,
         };
-        match desk.obtain(job, progress).await {
+        match self.at(&desk, job, progress).await {
             Err(error) if failure::is_unknown_account(&error) => {
                 info!(
                     directory = self.directory,
@@ -106,10 +135,62 @@ impl AcmeIssuer {
                     "the CA does not know the account"
                 );
                 desk.account = self.membership.reopen(&desk.http).await?;
-                desk.obtain(job, progress).await
+                self.at(&desk, job, progress).await
             }
             done => done,
         }
+    }
+
+    /// Goes on with the order that was noted; else places one, after a rehearsal if there is reason for it.
+    async fn at(
+        &self,
+        desk: &Desk<'_>,
+        job: IssueJob<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Chain, IssueError> {
+        if let Some(chain) = desk.resume(job, progress).await? {
+            return Ok(chain);
+        }
+        if let Some(rehearsal) = self.rehearsal.as_ref().filter(|_| job.rehearse) {
+            rehearsal.rehearse(job).await?;
+        }
+        desk.begin(job, progress).await
+    }
+
+    /// Tries it out. That this CA is down is no reason not to ask the other one.
+    async fn rehearse(&self, job: IssueJob<'_>) -> Result<(), IssueError> {
+        let (names, directory) = (job.request.names(), &self.directory);
+        info!(%names, directory, "tries it out first, since the last attempt failed");
+        let job = IssueJob { predecessor: None, rehearse: false, ..job };
+        // Boxed, since it is what it stands in.
+        let tried: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(self.issue(job, &Unkept));
+        match tried.await {
+            Ok(_) => info!(%names, directory, "went well"),
+            Err(IssueError::Unverified { name, kind, detail }) => {
+                let detail = format!("{detail}; that was at {directory}, where it was tried out");
+                return Err(IssueError::Unverified { name, kind, detail });
+            }
+            // What only this one refuses, the other one may grant another day.
+            Err(IssueError::Refused { directory, detail, .. }) => {
+                return Err(IssueError::Refused { directory, detail, for_good: false });
+            }
+            Err(error) => info!(%names, directory, %error, "could not be tried out"),
+        }
+        Ok(())
+    }
+}
+
+/// Nothing of a rehearsal is gone on with.
+struct Unkept;
+
+#[async_trait]
+impl Progress for Unkept {
+    fn order(&self) -> Option<OrderNote> {
+        None
+    }
+
+    async fn note_order(&self, _: &OrderNote) -> Result<(), NoteError> {
+        Ok(())
     }
 }
 

@@ -1,11 +1,12 @@
 //! ACME (RFC 8555): the only files that name `instant_acme`.
 //!
 //! One issuance: find the account (`account`), go on with the order that was noted (`order`) or place one (`placing`),
-//! prove the names (`authorize`), finalize, fetch. When the next one is due the CA is asked in `renewal_info`. What `instant_acme` does not do is done around it: `http` keeps what it
+//! prove the names (`authorize`), finalize, fetch. `budget` is asked before anything that the CA limits. When the next one is due the CA is asked in `renewal_info`. What `instant_acme` does not do is done around it: `http` keeps what it
 //! drops, `nonce` calls again where it gives up, `failure` says whose fault an error is.
 
 mod account;
 mod authorize;
+mod budget;
 mod failure;
 mod http;
 mod issuer;
@@ -17,6 +18,7 @@ mod retry_after;
 mod solvers;
 mod turns;
 
+pub use budget::{Limit, Limits};
 pub use issuer::AcmeIssuer;
 
 use std::time::Duration;
@@ -41,16 +43,23 @@ pub struct Options {
     pub roots: Vec<CertificateDer<'static>>,
     /// The kinds of challenge that may be used, the preferred one first.
     pub challenges: Vec<ChallengeKind>,
+    /// The limits it publishes; none if they are not known.
+    pub limits: Option<Limits>,
+    /// The directory where it lets people try things out, if there is one.
+    pub rehearsal: Option<String>,
     /// How long things may take.
     pub timeouts: Timeouts,
 }
 
 impl Options {
-    /// Both kinds of challenge, nobody trusted yet, and the default timeouts.
+    /// Both kinds of challenge, nobody trusted yet, the default timeouts, and what is known of this CA.
     #[must_use]
     pub fn new(directory: impl Into<String>) -> Self {
+        let directory = directory.into();
         Self {
-            directory: directory.into(),
+            limits: Limits::of(&directory),
+            rehearsal: budget::rehearsal_of(&directory).map(str::to_owned),
+            directory,
             email: None,
             api_root: None,
             issuance_root: None,

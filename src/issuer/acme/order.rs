@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Timeouts;
+use super::budget::Budget;
 use super::failure::{self, Nonsense};
 use super::http::Http;
 use super::nonce::insist;
@@ -22,6 +23,7 @@ pub(super) struct Desk<'a> {
     pub(super) directory: &'a str,
     pub(super) account: Account,
     pub(super) http: Http,
+    pub(super) budget: &'a Budget,
     pub(super) solvers: &'a Solvers,
     pub(super) turns: &'a Turns,
     pub(super) roots: &'a Roots,
@@ -46,26 +48,40 @@ pub(super) enum End {
 }
 
 impl Desk<'_> {
-    /// Goes on with the order that was noted, else places one and notes it before anything else happens to it.
-    pub(super) async fn obtain(
+    /// Goes on with the order that was noted, if there is one that can still lead to a certificate.
+    pub(super) async fn resume(
+        &self,
+        job: IssueJob<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Option<Chain>, IssueError> {
+        let names = job.request.names();
+        let Some(mut order) = self.noted_order(names, progress).await? else { return Ok(None) };
+        match self.see_through(&mut order, job.request, Origin::Noted).await? {
+            End::Issued(chain) => Ok(Some(*chain)),
+            // What killed it was most likely our absence, so this is no failure yet.
+            End::Dead(error) => {
+                info!(%names, order = order.url(), %error, "the order from an earlier attempt came to nothing");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Places an order and takes it to its end.
+    pub(super) async fn begin(
         &self,
         job: IssueJob<'_>,
         progress: &dyn Progress,
     ) -> Result<Chain, IssueError> {
-        let names = job.request.names();
-        if let Some(mut order) = self.noted_order(names, progress).await? {
-            match self.see_through(&mut order, job.request, Origin::Noted).await? {
-                End::Issued(chain) => return Ok(*chain),
-                // What killed it was most likely our absence, so this is no failure yet.
-                End::Dead(error) => {
-                    info!(%names, order = order.url(), %error, "the order from an earlier attempt came to nothing");
-                }
-            }
-        }
-        let mut order = self.place(job, progress).await?;
+        let (mut order, paid) = self.place(job, progress).await?;
         match self.see_through(&mut order, job.request, Origin::Placed).await? {
             End::Issued(chain) => Ok(*chain),
-            End::Dead(error) => Err(error),
+            End::Dead(error) => {
+                // With another key or other names it is a certificate all the same.
+                if !matches!(error, IssueError::Unusable(_)) && paid {
+                    self.budget.no_certificate(self.expense(job)).await?;
+                }
+                Err(error)
+            }
         }
     }
 

@@ -3,41 +3,58 @@
 //! A CA that recognises a renewal exempts it from its rate limits. One that does not recognise what an order claims to
 //! replace refuses the order, so the claim is made only where the CA can know it, and never twice.
 
+use std::time::Duration;
+
 use instant_acme::{CertificateIdentifier, Identifier, NewOrder, Order};
 use tracing::info;
 
+use super::budget::Expense;
 use super::nonce::insist;
 use super::order::Desk;
 use super::renewal_info::identifier;
 use crate::ident::Name;
-use crate::issuer::{IssueError, IssueJob, OrderNote, Progress, Replacing};
+use crate::issuer::{IssueError, IssueJob, OrderNote, Predecessor, Progress, Replacing};
+
+/// A certificate for the same names within this time makes an order a renewal, in the eyes of Let's Encrypt.
+const RENEWED_WITHIN: Duration = Duration::from_secs(120 * 24 * 60 * 60);
 
 impl Desk<'_> {
-    /// Places an order and notes it before anything else happens to it.
+    /// Places an order and notes it before anything else happens to it. Says also whether it counts against the CA's
+    /// limits; if it does, that is written down by then.
     pub(super) async fn place(
         &self,
         job: IssueJob<'_>,
         progress: &dyn Progress,
-    ) -> Result<Order, IssueError> {
+    ) -> Result<(Order, bool), IssueError> {
         let names = job.request.names();
         let identifiers: Vec<Identifier> = names.iter().map(named).collect();
-        let (order, replacing) = match self.claim(job).await? {
-            Claim::Nothing => (self.ask(NewOrder::new(&identifiers)).await?, Replacing::Nothing),
+        let plain = || NewOrder::new(&identifiers);
+        let (order, replacing, paid) = match self.claim(job).await? {
+            Claim::Nothing => (self.pay_for(plain(), job).await?, Replacing::Nothing, true),
             Claim::Withheld(why) => {
-                (self.ask(NewOrder::new(&identifiers)).await?, Replacing::Unnamed(why.to_owned()))
+                (self.pay_for(plain(), job).await?, Replacing::Unnamed(why.to_owned()), true)
             }
             Claim::Made(id) => {
                 let text = id.to_string();
-                match self.ask(NewOrder::new(&identifiers).replaces(id)).await {
-                    Ok(order) => (order, Replacing::Named(text)),
+                let window = job.predecessor.and_then(|predecessor| predecessor.window);
+                // What comes in its window is exempt (RFC 9773 section 5 lets a CA do that, and Let's Encrypt does).
+                let exempt = window.is_some_and(|window| window.contains(self.clock.now()));
+                let claiming = plain().replaces(id);
+                let claimed =
+                    if exempt { self.ask(claiming).await } else { self.pay_for(claiming, job).await };
+                match claimed {
+                    Ok(order) => (order, Replacing::Named(text), !exempt),
                     // Not our claim, and not made better by asking again.
-                    Err(error @ (IssueError::Limited { .. } | IssueError::Nonce { .. })) => {
-                        return Err(error);
-                    }
+                    Err(
+                        error @ (IssueError::Limited { .. }
+                        | IssueError::Spent { .. }
+                        | IssueError::Ledger(_)
+                        | IssueError::Nonce { .. }),
+                    ) => return Err(error),
                     Err(error) => {
                         let why = error.to_string();
                         info!(%names, replaces = text, why, "refused as a replacement; orders without saying so");
-                        (self.ask(NewOrder::new(&identifiers)).await?, Replacing::Unnamed(why))
+                        (self.pay_for(plain(), job).await?, Replacing::Unnamed(why), true)
                     }
                 }
             }
@@ -54,7 +71,35 @@ impl Desk<'_> {
             _ => None,
         };
         info!(%names, order = order.url(), why = job.why, replaces, "placed an order");
-        Ok(order)
+        Ok((order, paid))
+    }
+
+    /// What the order of a job counts as.
+    pub(super) fn expense<'j>(&'j self, job: IssueJob<'j>) -> Expense<'j> {
+        let renews = |predecessor: &Predecessor| {
+            let age = self.clock.now().duration_since(predecessor.leaf.not_before()).unwrap_or_default();
+            predecessor.directory.as_deref() == Some(self.directory) && age < RENEWED_WITHIN
+        };
+        Expense {
+            names: job.request.names(),
+            account: self.account.id(),
+            renewal: job.predecessor.is_some_and(renews),
+            urgent: job.urgent,
+        }
+    }
+
+    /// Places an order that counts against the CA's limits.
+    async fn pay_for(&self, new: NewOrder<'_>, job: IssueJob<'_>) -> Result<Order, IssueError> {
+        let expense = self.expense(job);
+        self.budget.order(expense).await?;
+        let placed = self.ask(new).await;
+        if let Err(error) = &placed {
+            self.budget.no_certificate(expense).await?;
+            if let IssueError::Limited { detail, until: Some(until), .. } = error {
+                self.budget.limited(expense, detail, *until).await?;
+            }
+        }
+        placed
     }
 
     async fn ask(&self, new: NewOrder<'_>) -> Result<Order, IssueError> {

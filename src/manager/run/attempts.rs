@@ -173,6 +173,7 @@ impl Manager {
         memory.last_failure = Some(now);
         match error.verdict() {
             Verdict::Now | Verdict::Replan => memory.next = Some(now + Duration::from_secs(1)),
+            Verdict::Wait(until) => memory.next = Some(until),
             Verdict::After(until) => {
                 memory.failures += 1;
                 let next = now + self.ladder.wait(memory.failures, clock::jitter());

@@ -29,7 +29,12 @@ fn window(extra: &str) -> Fault {
 async fn issued(rig: &Rig, options: &Options) -> Predecessor {
     let bundle = Wish::new("shop.example.com").ask(&rig.issuer(options)).await.expect("it is issued");
     let account = rig.account_at(&options.directory).await.url;
-    Predecessor { leaf: bundle.leaf().clone(), directory: Some(options.directory.clone()), account }
+    Predecessor {
+        leaf: bundle.leaf().clone(),
+        directory: Some(options.directory.clone()),
+        account,
+        window: None,
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 
 mod account;
 mod advice;
+mod budget;
 mod faults;
 mod issuance;
+mod rehearsal;
 mod resume;
 mod rig;

@@ -27,6 +27,7 @@ use crate::house::pebble::{Pebble, Settings};
 pub(super) struct Rig {
     pub(super) pebble: Pebble,
     pub(super) accounts: Accounts,
+    pub(super) store: Store,
     pub(super) resolver: Resolver,
     challenges: Challenges,
     /// End with the rig.
@@ -41,6 +42,8 @@ pub(super) struct Wish {
     pub(super) notes: Notes,
     /// The certificate that is to be replaced.
     pub(super) predecessor: Option<Predecessor>,
+    pub(super) urgent: bool,
+    pub(super) rehearse: bool,
 }
 
 /// A progress that keeps its note in memory and tells who waits for it.
@@ -71,9 +74,11 @@ impl Rig {
         responders.spawn(answer_http01(http, resolver.clone()));
         responders.spawn(answer_tls_alpn01(tls, resolver.clone()));
         change(&mut settings);
+        let store = Store::new(Arc::new(MemoryEngine::new()), Clock::system());
         Self {
             pebble: Pebble::start(settings).await,
-            accounts: Store::new(Arc::new(MemoryEngine::new()), Clock::system()).accounts(),
+            accounts: store.accounts(),
+            store,
             resolver,
             challenges,
             responders,
@@ -120,7 +125,8 @@ impl Rig {
 
     /// The same by a clock of one's own.
     pub(super) fn issuer_by_clock(&self, options: &Options, clock: Clock) -> AcmeIssuer {
-        AcmeIssuer::new(options, self.accounts.clone(), &self.challenges, clock).expect("valid options")
+        AcmeIssuer::new(options, self.accounts.clone(), self.store.ledger(), &self.challenges, clock)
+            .expect("valid options")
     }
 
     /// An issuer that may use this kind of challenge only.
@@ -143,6 +149,8 @@ impl Wish {
                 refuse: AtomicBool::new(false),
             },
             predecessor: None,
+            urgent: false,
+            rehearse: false,
         }
     }
 
@@ -155,13 +163,14 @@ impl Wish {
     /// Asks the issuer once.
     pub(super) async fn chain_from(&self, issuer: &dyn Issuer) -> Result<Chain, IssueError> {
         let request = SigningRequest::new(&self.key, &self.names).expect("a request");
-        let predecessor = self.predecessor.as_ref();
-        issuer
-            .issue(
-                IssueJob { request: &request, why: "a test wants it", epoch: Epoch::default(), predecessor },
-                &self.notes,
-            )
-            .await
+        let job = IssueJob::new(&request, "a test wants it", Epoch::default());
+        let job = IssueJob {
+            predecessor: self.predecessor.as_ref(),
+            urgent: self.urgent,
+            rehearse: self.rehearse,
+            ..job
+        };
+        issuer.issue(job, &self.notes).await
     }
 }
 

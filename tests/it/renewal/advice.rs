@@ -70,6 +70,7 @@ async fn the_renewal_comes_at_the_very_moment_and_names_what_it_replaces() {
     world.hand.set(at);
     let order = world.order().await;
     assert_eq!((order.at, order.replaces.as_deref()), (at, Some(&*serial)));
+    assert!(!order.urgent);
     run.stop().await;
 }
 
@@ -85,6 +86,7 @@ async fn a_window_that_has_passed_means_now() {
     assert_eq!(world.asked().await, first);
     let order = world.order().await;
     assert_eq!((order.at, order.replaces), (start() + HOUR * 6, Some(first)));
+    assert!(order.urgent, "so the CA says that it must go");
 
     // The CA says so of the new one as well; it is not believed straight away.
     world.asked().await;

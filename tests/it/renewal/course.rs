@@ -194,3 +194,44 @@ async fn a_name_that_leaves_the_configuration_is_not_shown_any_more() {
     assert!(run.shown("www.example.com").is_none());
     run.stop().await;
 }
+
+#[tokio::test]
+async fn a_limit_that_is_kept_is_no_failure() {
+    let mut world = World::new();
+    let until = start() + DAY;
+    world.script([Fault::Spent(until), Fault::Unreachable]);
+    let mut run = world.run(wish(&["example.com"])).await;
+    assert!(!world.order().await.rehearse, "there was no failure yet");
+    run.until(|row| row.next_at == Some(until)).await;
+    run.stop().await;
+    // A reload and a restart wait for the same moment.
+    let mut run = world.run(wish(&["example.com"])).await;
+    run.commands.configure(world.options(wish(&["example.com"]))).await;
+    run.until(|row| row.next_at == Some(until)).await;
+    assert!(world.orders.try_recv().is_err());
+    world.hand.set(until);
+    let order = world.order().await;
+    assert!(!order.rehearse, "nor was this one");
+    run.until(|row| row.next_at.is_some_and(|at| at > until)).await;
+    let next = run.status.rows()[0].next_at.expect("a moment");
+    assert!(next <= until + Duration::from_secs(66), "the first step of the ladder: {next:?}");
+    world.hand.set(next);
+    assert!(world.order().await.rehearse, "after a failure it is tried out first");
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn the_last_of_a_limit_is_for_what_has_ended_or_is_recalled() {
+    let mut world = World::new();
+    let mut run = world.run(wish(&["example.com"])).await;
+    assert!(!world.order().await.urgent, "a first certificate can wait");
+    run.until(issued).await;
+    let due = run.status.rows()[0].next_at.expect("a moment");
+    world.script([Fault::LimitedUntil(start() + DAY * 100)]);
+    world.hand.set(due);
+    assert!(!world.order().await.urgent, "so can a renewal");
+    run.until(|row| row.next_at == Some(start() + DAY * 100)).await;
+    world.hand.set(start() + DAY * 100);
+    assert!(world.order().await.urgent, "it has ended");
+    run.stop().await;
+}

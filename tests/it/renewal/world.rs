@@ -47,6 +47,8 @@ pub(super) struct Scripted {
 pub(super) enum Fault {
     Unreachable,
     LimitedUntil(SystemTime),
+    /// Nothing is left of a limit before this moment.
+    Spent(SystemTime),
     Refused,
     Nonce,
     /// Notes the order and never answers: the process dies meanwhile.
@@ -60,6 +62,10 @@ pub(super) struct Order {
     pub(super) resumed: bool,
     /// The serial number of the certificate it replaces.
     pub(super) replaces: Option<String>,
+    /// Whether the last of a limit may be spent on it.
+    pub(super) urgent: bool,
+    /// Whether it is to be tried out first.
+    pub(super) rehearse: bool,
 }
 
 #[async_trait]
@@ -76,6 +82,8 @@ impl Issuer for Scripted {
             at: self.clock.now(),
             resumed: progress.order().is_some(),
             replaces: job.predecessor.map(|predecessor| predecessor.leaf.serial()),
+            urgent: job.urgent,
+            rehearse: job.rehearse,
         };
         let note = OrderNote {
             directory: CA.into(),
@@ -93,6 +101,9 @@ impl Issuer for Scripted {
             }
             Some(Fault::LimitedUntil(until)) => {
                 Err(IssueError::Limited { directory, detail: "too many".into(), until: Some(until) })
+            }
+            Some(Fault::Spent(until)) => {
+                Err(IssueError::Spent { directory, detail: "nothing left".into(), until })
             }
             Some(Fault::Refused) => {
                 Err(IssueError::Refused { directory, detail: "rejectedIdentifier".into(), for_good: true })

@@ -50,6 +50,8 @@ pub(super) const ROOMS: &[Room] = &[
             "store::Accounts",
             "store::Account",
             "store::Ledger",
+            "store::Issued",
+            "store::Page",
             "store::StoreError",
             "catalog::Challenges",
             "catalog::Posted",
@@ -185,6 +187,11 @@ pub(super) const FOREIGN: &[Foreign] = &[
         paths: &["instant_acme"],
         may_stand_in: &["issuer/acme"],
         cure: "ACME is spoken in `issuer/acme` only; elsewhere use `Issuer`.",
+    },
+    Foreign {
+        paths: &["psl"],
+        may_stand_in: &["issuer/acme/budget"],
+        cure: "What counts as one registered domain matters to a CA's limits only.",
     },
     Foreign {
         paths: &["rcgen"],

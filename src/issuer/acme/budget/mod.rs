@@ -1,0 +1,120 @@
+//! What the CA's limits still allow, asked before the network is.
+//!
+//! A limit that is hit is a week without a certificate, in the worst case. So what is spent is written down before the CA
+//! is asked for it, and an order that would be refused is not placed. Of the certificates for one set of names the last
+//! one is kept for emergencies. A CA whose limits are not known has none.
+
+mod bucket;
+mod domain;
+mod limits;
+mod page;
+
+pub use bucket::Limit;
+pub use limits::Limits;
+pub(super) use limits::rehearsal_of;
+
+use std::time::SystemTime;
+
+use tracing::info;
+
+use page::{Accounts, Cost, Short};
+
+use crate::clock::Clock;
+use crate::ident::{Name, Names};
+use crate::issuer::IssueError;
+use crate::store::{Ledger, Page, StoreError};
+
+/// One CA's limits, and the ledger of what has been spent of them.
+pub(super) struct Budget {
+    ledger: Ledger,
+    directory: String,
+    limits: Option<Limits>,
+    clock: Clock,
+}
+
+/// An order that is about to be placed.
+#[derive(Clone, Copy)]
+pub(super) struct Expense<'a> {
+    pub(super) names: &'a Names,
+    /// The URL of the account.
+    pub(super) account: &'a str,
+    /// Whether the CA has issued a certificate for the same names before: then some limits do not count.
+    pub(super) renewal: bool,
+    /// Whether the last token may be spent on it.
+    pub(super) urgent: bool,
+}
+
+impl Budget {
+    pub(super) fn new(ledger: Ledger, directory: &str, limits: Option<Limits>, clock: Clock) -> Self {
+        Self { ledger, directory: directory.to_owned(), limits, clock }
+    }
+
+    /// Spends what an order costs.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Spent`] if there is not enough, with the moment when there will be; nothing is spent then.
+    pub(super) async fn order(&self, expense: Expense<'_>) -> Result<(), IssueError> {
+        self.spend(|page, limits, now| page::spend(page, &Cost::of(expense, limits), now)).await
+    }
+
+    /// An order has come to nothing: no certificate was made.
+    pub(super) async fn no_certificate(&self, expense: Expense<'_>) -> Result<(), IssueError> {
+        self.note(|page, limits, now| page::give_back(page, &Cost::of(expense, limits), now)).await
+    }
+
+    /// Spends what registering an account costs.
+    ///
+    /// # Errors
+    ///
+    /// As for [`order`](Self::order).
+    pub(super) async fn account(&self) -> Result<(), IssueError> {
+        self.spend(|page, limits, now| page::spend(page, &Accounts::cost(limits), now)).await
+    }
+
+    /// The CA could not verify a name.
+    pub(super) async fn failed(&self, account: &str, name: &Name) -> Result<(), IssueError> {
+        self.note(|page, limits, now| page::failed(page, limits, account, name, now)).await
+    }
+
+    /// The CA has refused an order by a limit that we thought to be kept; its word counts.
+    pub(super) async fn limited(
+        &self,
+        expense: Expense<'_>,
+        detail: &str,
+        until: SystemTime,
+    ) -> Result<(), IssueError> {
+        self.note(|page, limits, now| page::limited(page, limits, expense, detail, until, now)).await
+    }
+
+    async fn spend(
+        &self,
+        change: impl Fn(&mut Page, &Limits, SystemTime) -> Result<(), Short> + Send + Sync,
+    ) -> Result<(), IssueError> {
+        let Some(short) = self.update(change).await?.and_then(Result::err) else { return Ok(()) };
+        info!(directory = self.directory, limit = short.what, "nothing is left of a limit; waits for it");
+        Err(IssueError::Spent { directory: self.directory.clone(), detail: short.what, until: short.until })
+    }
+
+    async fn note(
+        &self,
+        change: impl Fn(&mut Page, &Limits, SystemTime) + Send + Sync,
+    ) -> Result<(), IssueError> {
+        self.update(change).await.map(drop)
+    }
+
+    /// `None` if the CA has no limits.
+    async fn update<T: Send>(
+        &self,
+        change: impl Fn(&mut Page, &Limits, SystemTime) -> T + Send + Sync,
+    ) -> Result<Option<T>, IssueError> {
+        let Some(limits) = &self.limits else { return Ok(None) };
+        let now = self.clock.now();
+        let updated = self.ledger.update(&self.directory, now - bucket::LONGEST_WAIT, |page, issued| {
+            issued.iter().for_each(|issued| page::recollect(page, limits, issued));
+            page.full_at.retain(|_, full| *full > now);
+            change(page, limits, now)
+        });
+        updated.await.map(Some).map_err(|error: StoreError| IssueError::Ledger(Box::new(error)))
+    }
+}

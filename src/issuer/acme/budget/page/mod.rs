@@ -1,0 +1,190 @@
+//! What things cost, and a page of the ledger before and after. Pure.
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use super::bucket::Limit;
+use super::domain::registered;
+use super::{Expense, Limits};
+use crate::clock;
+use crate::ident::{Name, Names};
+use crate::store::{Issued, Page};
+
+/// There is not enough in a bucket.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Short {
+    /// Which, for people.
+    pub(super) what: String,
+    /// When there will be.
+    pub(super) until: SystemTime,
+}
+
+/// What something takes out of which bucket.
+pub(super) struct Cost(Vec<Taking>);
+
+struct Taking {
+    bucket: String,
+    limit: Limit,
+    /// So many tokens have to be there; one of them is taken, unless it is only looked at.
+    wanted: u32,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Gone once the CA was asked.
+    Spent,
+    /// Gone once there is a certificate.
+    Issued,
+    /// Only failures take one.
+    Looked,
+}
+
+impl Cost {
+    /// What an order takes.
+    ///
+    /// A renewal is counted neither by account nor by domain (<https://letsencrypt.org/docs/rate-limits/>).
+    pub(super) fn of(expense: Expense<'_>, limits: &Limits) -> Self {
+        let Expense { names, account, renewal, urgent } = expense;
+        // The last certificate for a set of names is for the day when there is none.
+        let kept = u32::from(!urgent && limits.set.burst() > 1);
+        let set = Taking { bucket: set(names), limit: limits.set, wanted: 1 + kept, kind: Kind::Issued };
+        let failures = names.iter().map(|name| Taking {
+            bucket: failures(account, name),
+            limit: limits.failures,
+            wanted: 1,
+            kind: Kind::Looked,
+        });
+        let mut cost: Vec<Taking> = failures.chain([set]).collect();
+        if !renewal {
+            cost.push(Taking {
+                bucket: format!("orders {account}"),
+                limit: limits.orders,
+                wanted: 1,
+                kind: Kind::Spent,
+            });
+            cost.extend(domains(names).into_iter().map(|bucket| Taking {
+                bucket,
+                limit: limits.domain,
+                wanted: 1,
+                kind: Kind::Issued,
+            }));
+        }
+        Self(cost)
+    }
+}
+
+/// What registering an account takes.
+pub(super) struct Accounts;
+
+impl Accounts {
+    const BUCKET: &str = "accounts";
+
+    pub(super) fn cost(limits: &Limits) -> Cost {
+        let (bucket, limit) = (Self::BUCKET.to_owned(), limits.accounts);
+        Cost(vec![Taking { bucket, limit, wanted: 1, kind: Kind::Spent }])
+    }
+}
+
+/// Takes what it costs; if one bucket has not enough, nothing is taken.
+pub(super) fn spend(page: &mut Page, cost: &Cost, now: SystemTime) -> Result<(), Short> {
+    let mut short: Option<Short> = None;
+    for Taking { bucket, limit, wanted, .. } in &cost.0 {
+        let full = page.full_at.get(bucket).copied();
+        let left = limit.left(full, now);
+        if left < *wanted {
+            let until = limit.when(full, *wanted, now);
+            // The longest wait of all, as the CA would say.
+            if short.as_ref().is_none_or(|short| short.until < until) {
+                let kept = if left > 0 { ", of which one is kept for emergencies" } else { "" };
+                let what = format!("{left} left for {bucket}{kept}; again {}", clock::rfc3339(until));
+                short = Some(Short { what, until });
+            }
+        }
+    }
+    if let Some(short) = short {
+        return Err(short);
+    }
+    for Taking { bucket, limit, kind, .. } in &cost.0 {
+        if *kind != Kind::Looked {
+            take(page, bucket, *limit, now);
+        }
+    }
+    Ok(())
+}
+
+/// Gives back what only a certificate costs.
+pub(super) fn give_back(page: &mut Page, cost: &Cost, now: SystemTime) {
+    for Taking { bucket, limit, .. } in cost.0.iter().filter(|taking| taking.kind == Kind::Issued) {
+        if let Some(full) = page.full_at.get_mut(bucket) {
+            *full = limit.give_back(Some(*full), now);
+        }
+    }
+}
+
+/// A name could not be verified.
+pub(super) fn failed(page: &mut Page, limits: &Limits, account: &str, name: &Name, now: SystemTime) {
+    take(page, &failures(account, name), limits.failures, now);
+}
+
+/// Takes what a certificate has cost that was issued before the ledger began.
+pub(super) fn recollect(page: &mut Page, limits: &Limits, issued: &Issued) {
+    take(page, &set(&issued.names), limits.set, issued.at);
+    for bucket in domains(&issued.names) {
+        take(page, &bucket, limits.domain, issued.at);
+    }
+    if let Some(account) = &issued.account {
+        take(page, &format!("orders {account}"), limits.orders, issued.at);
+    }
+}
+
+/// Takes the CA's word for it that nothing is left. Which limit is meant only the words of Let's Encrypt tell.
+pub(super) fn limited(
+    page: &mut Page,
+    limits: &Limits,
+    expense: Expense<'_>,
+    detail: &str,
+    until: SystemTime,
+    now: SystemTime,
+) {
+    let Expense { names, account, .. } = expense;
+    let quoted =
+        |bucket: &str| detail.contains(&format!("\"{}\"", bucket.rsplit(' ').next().unwrap_or_default()));
+    let (limit, buckets) = if detail.contains("exact set") {
+        (limits.set, vec![set(names)])
+    } else if detail.contains("new orders") {
+        (limits.orders, vec![format!("orders {account}")])
+    } else if detail.contains("failed authorizations") {
+        let all = names.iter().map(|name| failures(account, name));
+        (limits.failures, all.filter(|bucket| quoted(bucket)).collect())
+    } else if detail.contains("already issued for") {
+        (limits.domain, domains(names).into_iter().filter(|bucket| quoted(bucket)).collect())
+    } else {
+        return;
+    };
+    for bucket in buckets.into_iter().filter(|_| until > now) {
+        let full = page.full_at.entry(bucket).or_insert(now);
+        *full = limit.empty_until(until).max(*full);
+    }
+}
+
+fn take(page: &mut Page, bucket: &str, limit: Limit, at: SystemTime) {
+    let full = limit.spend(page.full_at.get(bucket).copied(), at);
+    page.full_at.insert(bucket.to_owned(), full);
+}
+
+fn set(names: &Names) -> String {
+    let sorted: Vec<String> = names.sorted().into_iter().map(ToString::to_string).collect();
+    format!("set {}", sorted.join(" "))
+}
+
+fn domains(names: &Names) -> BTreeSet<String> {
+    names.iter().map(|name| format!("domain {}", registered(name))).collect()
+}
+
+fn failures(account: &str, name: &Name) -> String {
+    format!("failures {account} {name}")
+}
+
+#[cfg(test)]
+mod tests;

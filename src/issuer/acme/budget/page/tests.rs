@@ -1,0 +1,167 @@
+use std::time::Duration;
+
+use super::*;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const ACCOUNT: &str = "https://ca.example/acct/1";
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+fn names(list: &str) -> Names {
+    Names::parse_domain_list(list).expect("names")
+}
+
+fn new(names: &Names) -> Expense<'_> {
+    Expense { names, account: ACCOUNT, renewal: false, urgent: false }
+}
+
+fn order(page: &mut Page, expense: Expense<'_>, now: SystemTime) -> Result<(), Short> {
+    spend(page, &Cost::of(expense, &Limits::letsencrypt()), now)
+}
+
+/// How often this can be ordered at this moment.
+fn count(page: &mut Page, expense: Expense<'_>, now: SystemTime) -> usize {
+    (0..2000).take_while(|_| order(page, expense, now).is_ok()).count()
+}
+
+#[test]
+fn of_one_set_of_names_the_last_one_is_kept_for_emergencies() {
+    let (mut page, names) = (Page::default(), names("example.com www.example.com"));
+    assert_eq!(count(&mut page, new(&names), now()), 4);
+    let short = order(&mut page, new(&names), now()).expect_err("one is kept");
+    assert_eq!(short.until, now() + HOUR * 34);
+    assert!(short.what.contains("kept for emergencies"), "{}", short.what);
+    assert_eq!(count(&mut page, Expense { urgent: true, ..new(&names) }, now()), 1);
+    let short =
+        order(&mut page, Expense { urgent: true, ..new(&names) }, now()).expect_err("nothing is left");
+    assert_eq!(short.until, now() + HOUR * 34);
+    assert_eq!(order(&mut page, new(&names), now()).expect_err("nothing is left").until, now() + HOUR * 68);
+    assert_eq!(count(&mut page, new(&names), now() + HOUR * 24 * 8), 4, "a week later all are back");
+}
+
+#[test]
+fn the_order_of_names_makes_no_other_set() {
+    let mut page = Page::default();
+    assert_eq!(count(&mut page, new(&names("a.example.com b.example.com")), now()), 4);
+    assert_eq!(count(&mut page, new(&names("b.example.com a.example.com")), now()), 0);
+    assert_eq!(count(&mut page, new(&names("b.example.com")), now()), 4);
+}
+
+#[test]
+fn a_registered_domain_gets_fifty_and_renewals_do_not_count() {
+    let mut page = Page::default();
+    let issued = (0..200).take_while(|n| {
+        let names = names(&format!("n{n}.example.co.uk"));
+        order(&mut page, new(&names), now()).is_ok()
+    });
+    assert_eq!(issued.count(), 50);
+    let one = names("another.example.co.uk www.example.org");
+    assert_eq!(
+        order(&mut page, new(&one), now()).expect_err("full").until,
+        now() + Duration::from_secs(202 * 60)
+    );
+    assert_eq!(count(&mut page, Expense { renewal: true, ..new(&one) }, now()), 4);
+    assert_eq!(
+        count(&mut page, new(&names("www.example.net")), now()),
+        4,
+        "another domain is another bucket"
+    );
+}
+
+#[test]
+fn an_account_places_three_hundred_orders_in_three_hours() {
+    let mut page = Page::default();
+    let placed = |page: &mut Page, from: u32, now| {
+        let one = |n: &u32| order(page, new(&names(&format!("www.example{n}.com"))), now).is_ok();
+        (from..from + 1000).take_while(one).count()
+    };
+    assert_eq!(placed(&mut page, 0, now()), 300);
+    assert_eq!(placed(&mut page, 1000, now() + HOUR), 100);
+    let (other, one) = ("https://ca.example/acct/2", names("www.other.com"));
+    assert_eq!(order(&mut page, Expense { account: other, ..new(&one) }, now() + HOUR), Ok(()));
+}
+
+#[test]
+fn a_name_may_fail_five_times_in_an_hour() {
+    let (mut page, limits) = (Page::default(), Limits::letsencrypt());
+    let both = names("bad.example.com good.example.com");
+    for _ in 0..5 {
+        assert_eq!(order(&mut page, Expense { urgent: true, ..new(&both) }, now()), Ok(()));
+        give_back(&mut page, &Cost::of(Expense { urgent: true, ..new(&both) }, &limits), now());
+        failed(&mut page, &limits, ACCOUNT, both.primary(), now());
+    }
+    let short = order(&mut page, new(&both), now()).expect_err("it failed five times");
+    assert_eq!(short.until, now() + Duration::from_secs(12 * 60));
+    assert!(short.what.contains("bad.example.com"), "{}", short.what);
+    assert_eq!(
+        count(&mut page, new(&names("good.example.com")), now()),
+        4,
+        "the others may go on without it"
+    );
+    assert_eq!(order(&mut page, new(&both), short.until), Ok(()), "what came to nothing was given back");
+}
+
+#[test]
+fn ten_accounts_in_three_hours() {
+    let (mut page, limits) = (Page::default(), Limits::letsencrypt());
+    let made = (0..100).take_while(|_| spend(&mut page, &Accounts::cost(&limits), now()).is_ok());
+    assert_eq!(made.count(), 10);
+}
+
+#[test]
+fn what_was_issued_before_the_ledger_began_is_recollected() {
+    let (mut page, names) = (Page::default(), names("example.com"));
+    for days in [9, 3, 2, 2, 1] {
+        let at = now() - HOUR * 24 * days;
+        let issued =
+            Issued { names: names.clone(), at, directory: String::new(), account: Some(ACCOUNT.into()) };
+        recollect(&mut page, &Limits::letsencrypt(), &issued);
+    }
+    // Four in three days, at one in thirty-four hours: two of them have come back.
+    assert_eq!(count(&mut page, Expense { urgent: true, ..new(&names) }, now()), 3);
+}
+
+#[test]
+fn the_words_of_the_ca_count_more_than_our_sums() {
+    let limits = Limits::letsencrypt();
+    let one = names("www.example.com www.example.net");
+    let until = now() + HOUR * 20;
+    for (detail, other, free) in [
+        (
+            r#"too many certificates (5) already issued for this exact set of identifiers"#,
+            "example.com",
+            true,
+        ),
+        (
+            r#"too many certificates (50) already issued for "example.com" in the last 168h"#,
+            "a.example.com",
+            false,
+        ),
+        (
+            r#"too many certificates (50) already issued for "example.com" in the last 168h"#,
+            "a.example.net",
+            true,
+        ),
+        (
+            r#"too many failed authorizations (5) for "www.example.com" in the last 1h"#,
+            "www.example.com",
+            false,
+        ),
+        (
+            r#"too many failed authorizations (5) for "www.example.com" in the last 1h"#,
+            "www.example.net",
+            true,
+        ),
+        (r#"too many new orders (300) from this account in the last 3h0m0s"#, "a.example.org", false),
+        ("something else", "www.example.com", true),
+    ] {
+        let mut page = Page::default();
+        limited(&mut page, &limits, new(&one), detail, until, now());
+        let expense = Expense { urgent: true, ..new(&one) };
+        let said = order(&mut page, expense, now());
+        assert_eq!(said.is_ok(), detail == "something else", "{detail}");
+        assert_eq!(order(&mut page, new(&names(other)), now()).is_ok(), free, "{detail}: {other}");
+    }
+}
