@@ -64,7 +64,11 @@ pub(super) fn desired(settings: &Settings) -> Desired {
                 let names = lineage.names().clone();
                 match lineage.provider() {
                     Provider::Selfsigned => Wish::selfsigned(names),
-                    Provider::Letsencrypt => Wish::acme(names, &settings.acme.directory),
+                    Provider::Letsencrypt => Wish {
+                        key_type: settings.acme.key_type,
+                        profile: settings.acme.profile.clone(),
+                        ..Wish::acme(names, &settings.acme.directory)
+                    },
                 }
             })),
         }

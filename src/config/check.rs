@@ -6,7 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::host::telemetry::Options as LogOptions;
+use crate::issuer::Profile;
 use crate::issuer::solver::ChallengeKind;
+use crate::pki::KeyType;
 
 use super::env::Env;
 use super::error::{Fault, Place};
@@ -42,6 +44,14 @@ const RETRY: [Duration; 4] = [
     Duration::from_secs(24 * 60 * MINUTE),
 ];
 
+/// What the sites have to know about the CA.
+pub(super) struct Ca {
+    /// Whether it is none of the public ones, so that it may sign any name.
+    pub(super) own: bool,
+    /// The profile its certificates are to follow.
+    pub(super) profile: Option<String>,
+}
+
 /// Turns one layer into settings, and notes every fault on the way.
 ///
 /// Each question is asked even if an earlier one went wrong; a faulty answer is replaced by the default,
@@ -61,8 +71,11 @@ impl Checker<'_> {
     pub(super) fn settings(mut self) -> Option<Settings> {
         let listen = self.listen();
         let acme = self.acme(listen.http.is_some());
-        let own_ca = !PUBLIC_CAS.contains(&host_of(&acme.directory).unwrap_or_default());
-        let (sites, child_port) = sites::check(&mut self, own_ca);
+        let ca = Ca {
+            own: !PUBLIC_CAS.contains(&host_of(&acme.directory).unwrap_or_default()),
+            profile: acme.profile.as_ref().map(|profile| profile.name.clone()),
+        };
+        let (sites, child_port) = sites::check(&mut self, &ca);
         let settings = Settings {
             storage: self.storage(),
             acme,
@@ -149,7 +162,31 @@ impl Checker<'_> {
             api_root: self.pem(self.layer.api_root.clone()),
             issuance_root: self.pem(self.layer.issuance_root.clone()),
             challenges: self.challenges(http),
+            key_type: self.key_type(),
+            profile: self.profile(),
         }
+    }
+
+    fn key_type(&mut self) -> KeyType {
+        let words = self.layer.key_type.clone();
+        let chosen = self.one_of(words.as_ref(), &KeyType::ALL.map(KeyType::as_str));
+        KeyType::ALL.into_iter().find(|kind| Some(kind.as_str()) == chosen).unwrap_or_default()
+    }
+
+    fn profile(&mut self) -> Option<Profile> {
+        let required = self.layer.profile_required.as_ref().filter(|required| required.value);
+        let Some(words) = &self.layer.profile else {
+            if let Some(required) = required {
+                let fault = required.fault("no profile is named that could be required");
+                self.faults.push(fault.accepted("acme.profile beside it, such as \"shortlived\""));
+            }
+            return None;
+        };
+        if words.value.is_empty() || !words.value.bytes().all(|b| b.is_ascii_graphic()) {
+            let fault = words.fault(format!("{:?} is not the name of a profile", words.value));
+            self.faults.push(fault.accepted("a name that the CA's directory lists, such as shortlived"));
+        }
+        Some(Profile { name: words.value.clone(), required: required.is_some() })
     }
 
     fn directory(&mut self) -> String {

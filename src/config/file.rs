@@ -20,7 +20,18 @@ const ROOT: Kind = Kind { name: "", keys: &["storage", "workers", "drain", "list
 const LISTEN: Kind = Kind { name: "listen", keys: &["http", "https", "health"] };
 const ACME: Kind = Kind {
     name: "acme",
-    keys: &["directory", "staging", "email", "api_root", "issuance_root", "challenges", "retry"],
+    keys: &[
+        "directory",
+        "staging",
+        "email",
+        "api_root",
+        "issuance_root",
+        "challenges",
+        "retry",
+        "key_type",
+        "profile",
+        "profile_required",
+    ],
 };
 const LOG: Kind = Kind { name: "log", keys: &["format", "level", "access"] };
 const SITE: Kind = Kind {
@@ -94,6 +105,9 @@ impl Reader<'_> {
             layer.issuance_root = self.text(&table, "issuance_root");
             layer.challenges = self.list(&table, "challenges");
             layer.retry = self.list(&table, "retry");
+            layer.key_type = self.text(&table, "key_type");
+            layer.profile = self.text(&table, "profile");
+            layer.profile_required = self.switch(&table, "profile_required");
         }
         if let Some(table) = self.table(&root, "log", &LOG) {
             layer.log_format = self.text(&table, "format");

@@ -8,7 +8,9 @@ use std::time::Duration;
 use crate::foreign::{List, Source};
 use crate::host::telemetry::Options as LogOptions;
 use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
+use crate::issuer::Profile;
 use crate::issuer::solver::ChallengeKind;
+use crate::pki::KeyType;
 use crate::proxy::Target;
 
 /// Everything there is to know before the start.
@@ -76,6 +78,10 @@ pub struct Acme {
     pub issuance_root: Option<Vec<u8>>,
     /// How to prove control of a name, the preferred way first.
     pub challenges: Vec<ChallengeKind>,
+    /// The kind of key its certificates have.
+    pub key_type: KeyType,
+    /// The profile they follow, if it should be a certain one.
+    pub profile: Option<Profile>,
 }
 
 /// Some names and what is behind them.

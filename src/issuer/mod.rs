@@ -65,14 +65,25 @@ pub struct IssueJob<'a> {
     pub urgent: bool,
     /// Whether the attempt before this one failed: then it is tried out first where that costs nothing.
     pub rehearse: bool,
+    /// The CA's profile that it is to follow; none leaves the choice to the CA.
+    pub profile: Option<&'a Profile>,
 }
 
 impl<'a> IssueJob<'a> {
     /// A first certificate, in no hurry.
     #[must_use]
     pub fn new(request: &'a SigningRequest, why: &'a str, epoch: Epoch) -> Self {
-        Self { request, why, epoch, predecessor: None, urgent: false, rehearse: false }
+        Self { request, why, epoch, predecessor: None, urgent: false, rehearse: false, profile: None }
     }
+}
+
+/// One of the kinds of certificates a CA offers, such as `shortlived` (draft-ietf-acme-profiles).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// What the CA calls it.
+    pub name: String,
+    /// Whether there is to be no certificate where the CA does not offer it.
+    pub required: bool,
 }
 
 /// A certificate that is about to be replaced, and where it came from.
@@ -113,6 +124,8 @@ pub struct OrderNote {
     pub order: String,
     /// Whether it names the certificate it replaces.
     pub replacing: Replacing,
+    /// The profile that it asks for.
+    pub profile: Option<String>,
 }
 
 /// Whether an order names the certificate it replaces (RFC 9773 section 5).

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::foreign::{List, Source};
 use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
+use crate::issuer::Profile;
 use crate::pki::KeyType;
 
 /// One certificate that should exist, and keep existing.
@@ -16,6 +17,8 @@ pub struct Wish {
     pub directory: Option<String>,
     /// The kind of its key.
     pub key_type: KeyType,
+    /// The CA's profile, if it should be a certain one.
+    pub profile: Option<Profile>,
 }
 
 impl Wish {
@@ -23,14 +26,15 @@ impl Wish {
     #[must_use]
     pub fn selfsigned(names: Names) -> Self {
         let lineage = Lineage::new(names, Provider::Selfsigned);
-        Self { lineage, directory: None, key_type: KeyType::default() }
+        Self { lineage, directory: None, key_type: KeyType::default(), profile: None }
     }
 
     /// A certificate from the ACME CA at `directory`.
     #[must_use]
     pub fn acme(names: Names, directory: &str) -> Self {
         let lineage = Lineage::new(names, Provider::Letsencrypt);
-        Self { lineage, directory: Some(directory.to_owned()), key_type: KeyType::default() }
+        let directory = Some(directory.to_owned());
+        Self { lineage, directory, key_type: KeyType::default(), profile: None }
     }
 
     /// The certificate that stands in as long as there is none from the CA.

@@ -75,6 +75,7 @@ pub(super) async fn renew(tools: &Tools, step: &Step, epoch: Epoch) -> Result<It
         predecessor: predecessor.as_ref(),
         urgent: step.urgent,
         rehearse: step.failures > 0,
+        profile: wish.profile.as_ref(),
         ..IssueJob::new(&request, &step.why, epoch)
     };
     let issued = issuer.issue(job, &notes).await;
@@ -141,7 +142,7 @@ pub(super) fn issuance(step: &Step, order: Option<&OrderNote>, now: SystemTime) 
         directory: step.wish.directory.clone(),
         order: order.map(|note| note.order.clone()),
         account: order.map(|note| note.account.clone()),
-        profile: None,
+        profile: order.and_then(|note| note.profile.clone()),
         key_type: step.wish.key_type.as_str().to_owned(),
         why: step.why.clone(),
         noted: now,
@@ -158,7 +159,8 @@ struct Notes<'a> {
 }
 
 impl<'a> Notes<'a> {
-    /// Reads what an earlier attempt noted; an order at another CA is not ours to resume.
+    /// Reads what an earlier attempt noted; an order at another CA, or one that lacks the required profile, is not to
+    /// be resumed.
     async fn begin(draft: &'a Draft, tools: &'a Tools, step: &'a Step) -> Result<Self, StoreError> {
         let noted = draft.issuance().and_then(|noted| {
             let replacing = match (noted.replaces, noted.not_replacing) {
@@ -167,9 +169,14 @@ impl<'a> Notes<'a> {
                 (None, None) => Replacing::Nothing,
             };
             let (directory, account, order) = (noted.directory?, noted.account?, noted.order?);
-            Some(OrderNote { directory, account, order, replacing })
+            Some(OrderNote { directory, account, order, replacing, profile: noted.profile })
         });
-        let order = noted.filter(|note| Some(&note.directory) == step.wish.directory.as_ref());
+        let wish = &step.wish;
+        let required = wish.profile.as_ref().filter(|profile| profile.required);
+        let order = noted.filter(|note| {
+            Some(&note.directory) == wish.directory.as_ref()
+                && required.is_none_or(|profile| note.profile.as_ref() == Some(&profile.name))
+        });
         draft.note_issuance(&issuance(step, order.as_ref(), tools.clock.now())).await?;
         Ok(Self { draft, order, tools, step })
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rcgen::{KeyPair, PublicKeyData};
+use rcgen::{KeyPair, PublicKeyData, RsaKeySize};
 use rustls_pki_types::PrivateKeyDer;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -15,14 +15,39 @@ pub enum KeyType {
     /// ECDSA on P-256.
     #[default]
     P256,
+    /// ECDSA on P-384.
+    P384,
+    /// RSA with 2048 bits.
+    Rsa2048,
+    /// RSA with 3072 bits.
+    Rsa3072,
+    /// RSA with 4096 bits.
+    Rsa4096,
 }
 
 impl KeyType {
+    /// Every kind there is.
+    pub const ALL: [Self; 5] = [Self::P256, Self::P384, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
+
     /// The kind as configuration and `issuance.json` spell it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::P256 => "p256",
+            Self::P384 => "p384",
+            Self::Rsa2048 => "rsa2048",
+            Self::Rsa3072 => "rsa3072",
+            Self::Rsa4096 => "rsa4096",
+        }
+    }
+
+    fn generate(self) -> Result<KeyPair, rcgen::Error> {
+        match self {
+            Self::P256 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
+            Self::P384 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
+            Self::Rsa2048 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048),
+            Self::Rsa3072 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_3072),
+            Self::Rsa4096 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_4096),
         }
     }
 }
@@ -36,10 +61,7 @@ impl PrivateKey {
     /// A new key.
     #[must_use]
     pub fn generate(key_type: KeyType) -> Self {
-        let algorithm = match key_type {
-            KeyType::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
-        };
-        let pair = KeyPair::generate_for(algorithm).expect("the operating system gives randomness");
+        let pair = key_type.generate().expect("the operating system gives randomness");
         Self(Arc::new(Zeroizing::new(pair)))
     }
 
@@ -130,6 +152,17 @@ mod tests {
         assert!(key.to_pem().starts_with("-----BEGIN PRIVATE KEY-----\n"));
         assert_eq!(format!("{key:?}"), "PrivateKey(..)");
         assert_eq!(key.public_raw().len(), 65);
+    }
+
+    #[test]
+    fn every_kind_of_key_is_made_and_read_again() {
+        for kind in KeyType::ALL {
+            let key = PrivateKey::generate(kind);
+            let again = PrivateKey::from_pem(key.to_pem().as_bytes()).expect("its own PEM");
+            assert_eq!(key.spki(), again.spki(), "{}", kind.as_str());
+        }
+        let bits = |kind| PrivateKey::generate(kind).spki().len() * 8;
+        assert!(bits(KeyType::Rsa3072) > 3072 && bits(KeyType::Rsa2048) < 3072);
     }
 
     #[test]

@@ -209,7 +209,7 @@ fn nobody_is_promised_a_certificate_that_cannot_be_had() {
     let internal = site("db.internal", "issuer = \"acme\"");
     assert!(internal[0].contains("no public CA can sign db.internal"), "{internal:#?}");
     let address = site("192.0.2.7", "issuer = \"acme\"");
-    assert!(address[0].contains("not built yet"), "{address:#?}");
+    assert!(address[0].contains("under the profile shortlived only"), "{address:#?}");
     assert_eq!(site("192.0.2.7", ""), Vec::<String>::new());
     let many: Vec<String> = (0..101).map(|n| format!("n{n}.example.com")).collect();
     let many = site(&many.join("\", \""), "");
@@ -379,4 +379,33 @@ fn a_list_needs_no_file_of_sites() {
         faults.to_string().starts_with("TLS_CERTIFICATES: /no/such/list: there is no such file."),
         "{faults}"
     );
+}
+
+#[test]
+fn keys_and_profiles_are_among_those_there_are() {
+    let fault = fault_before_site("[acme]\nkey_type = \"ed25519\"");
+    assert!(fault.starts_with("2:12: acme.key_type: \"ed25519\" is none of the choices."), "{fault}");
+    assert!(fault.ends_with("Accepted: p256, p384, rsa2048, rsa3072, rsa4096"), "{fault}");
+    let fault = fault_before_site("[acme]\nprofile = \"short lived\"");
+    assert!(
+        fault.starts_with("2:11: acme.profile: \"short lived\" is not the name of a profile."),
+        "{fault}"
+    );
+    let fault = fault_before_site("[acme]\nprofile_required = true");
+    assert!(fault.starts_with("2:20: acme.profile_required: no profile is named"), "{fault}");
+    assert!(faults_of(&format!("[acme]\nprofile = \"classic\"\nkey_type = \"rsa2048\"\n{SITE}")).is_empty());
+}
+
+#[test]
+fn an_address_needs_the_profile_under_which_public_cas_sign_addresses() {
+    let site = "[[site]]\ndomains = [\"192.0.2.1\"]\nissuer = \"acme\"\nto = 3000\n";
+    for acme in ["", "[acme]\nprofile = \"classic\"\n"] {
+        let faults = faults_of(&format!("{acme}{site}"));
+        let [fault] = &faults[..] else { panic!("{faults:#?}") };
+        let words = "a CA signs addresses such as 192.0.2.1 under the profile shortlived only. \
+                     Accepted: acme.profile = \"shortlived\", or issuer = \"selfsigned\"";
+        assert!(fault.ends_with(words), "{fault}");
+    }
+    assert!(faults_of(&format!("[acme]\nprofile = \"shortlived\"\n{site}")).is_empty());
+    assert!(faults_of(&format!("[acme]\ndirectory = \"https://ca.example/dir\"\n{site}")).is_empty());
 }

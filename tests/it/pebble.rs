@@ -126,6 +126,37 @@ async fn a_certificate_is_renewed_in_the_window_that_the_ca_names() {
     assert!(records.any(|record| record.contains("\"replaces\": ")), "the decision is recorded");
 }
 
+#[tokio::test]
+async fn an_address_gets_the_key_and_the_profile_that_were_asked_for() {
+    let place = Place::new();
+    let mut settings = Settings::new(place.http, place.https);
+    settings.newer = true;
+    let pebble = Pebble::start(settings).await;
+    let write = |name: &str, pem: Vec<u8>| {
+        std::fs::write(place.path(name), pem).expect("written");
+        place.path(name)
+    };
+    let acme = format!(
+        "directory = {:?}\nkey_type = \"p384\"\nprofile = \"shortlived\"\nprofile_required = true\n\
+         retry = [\"1s\"]\napi_root = {:?}\nissuance_root = {:?}",
+        pebble.directory(),
+        write("api.pem", pebble.api_root()),
+        write("issuance.pem", pebble.issuance_root()),
+    );
+    let site = "[[site]]\ndomains = [\"127.0.0.1\"]\nissuer = \"acme\"\nto = 1";
+    let sidegate = Sidegate::serve(&place.configure(&acme, site)).await;
+    sidegate.logged(&["serving", "names=127.0.0.1", "issuer=\"Pebble"]).await;
+    // A client names no address in its hello; the first name answers for those that name none.
+    let shown = Client::offering(&["h2"]).hello(place.tls(), None).await.expect("a handshake");
+    let leaf = &shown.leaf;
+    assert!(leaf.covers("127.0.0.1") && leaf.issuer().starts_with("Pebble"));
+    let life = leaf.not_after().duration_since(leaf.not_before()).expect("a span");
+    assert!(life < Duration::from_secs(7 * 24 * 3600), "{life:?}");
+    // The point of a P-384 key, as it stands in the certificate, has 97 bytes; that of a P-256 key 65.
+    assert_eq!(leaf.spki().len(), 120);
+    sidegate.stop().await;
+}
+
 fn configure(place: &Place, pebble: &Pebble, front: &FrontOfCa, challenge: &str, port: u16) -> PathBuf {
     let root = |name: &str, pem: &[u8]| {
         let path = place.path(name);

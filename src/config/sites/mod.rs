@@ -10,7 +10,7 @@ use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
 use crate::proxy::Target;
 
 use super::Purpose;
-use super::check::Checker;
+use super::check::{Ca, Checker};
 use super::error::Place;
 use super::settings::{Keeper, Site};
 use super::value;
@@ -21,17 +21,20 @@ use taken::{InUse, Taken};
 const TARGET: &str =
     "a port such as 3000, host:port, or a URL without a path: http://, https://, h2c:// or unix:/path";
 
+/// The profile under which public CAs sign addresses.
+const FOR_ADDRESSES: &str = "shortlived";
+
 /// What an app of ours is told to listen on unless it was said where.
 const CHILD_PORT: u16 = 3000;
 
 /// The sites, and the port a wrapped app is to listen on. Without a single good one there is a fault.
-pub(super) fn check(checker: &mut Checker<'_>, own_ca: bool) -> (Vec<Site>, Option<u16>) {
+pub(super) fn check(checker: &mut Checker<'_>, ca: &Ca) -> (Vec<Site>, Option<u16>) {
     let written = gather(checker);
     let mut taken = Taken::default();
     let in_use = InUse::by(checker.before);
     let mut sites = Vec::new();
     for site in &written {
-        let mut check = Check { checker: &mut *checker, site, own_ca, taken: &mut taken, in_use: &in_use };
+        let mut check = Check { checker: &mut *checker, site, ca, taken: &mut taken, in_use: &in_use };
         sites.extend(check.site());
     }
     let port = match checker.purpose {
@@ -99,7 +102,7 @@ fn port_of(target: &Target) -> Option<u16> {
 struct Check<'c, 'a> {
     checker: &'c mut Checker<'a>,
     site: &'c SiteWritten,
-    own_ca: bool,
+    ca: &'c Ca,
     taken: &'c mut Taken,
     in_use: &'c InUse<'a>,
 }
@@ -312,12 +315,20 @@ impl Check<'_, '_> {
         let ip = name.fqdn().is_none();
         let what = match issuer {
             Some("selfsigned") => return Provider::Selfsigned,
-            None if ip || !(name.is_public() || self.own_ca) => return Provider::Selfsigned,
-            _ if ip => format!("certificates of a CA for addresses such as {name} are not built yet"),
+            None if ip || !(name.is_public() || self.ca.own) => return Provider::Selfsigned,
+            // RFC 8738. What Let's Encrypt wants holds for every public CA that signs addresses at all.
+            _ if ip && !self.ca.own && self.ca.profile.as_deref() != Some(FOR_ADDRESSES) => {
+                let what =
+                    format!("a CA signs addresses such as {name} under the profile {FOR_ADDRESSES} only");
+                let accepted = format!("acme.profile = \"{FOR_ADDRESSES}\", or issuer = \"selfsigned\"");
+                self.checker.faults.push(words.fault(what).accepted(accepted));
+                return Provider::Letsencrypt;
+            }
+            _ if ip => return Provider::Letsencrypt,
             _ if name.is_wildcard() => {
                 format!("a CA signs {name} after a dns-01 challenge only, which is not built yet")
             }
-            _ if !name.is_public() && !self.own_ca => format!("no public CA can sign {name}"),
+            _ if !name.is_public() && !self.ca.own => format!("no public CA can sign {name}"),
             _ => return Provider::Letsencrypt,
         };
         let fault = words.fault(what).accepted("issuer = \"selfsigned\", or cert and key of your own");

@@ -5,6 +5,7 @@
 //! and an answer may take, and the size of an answer. Every task has a [`Http`] of its own, so that two orders
 //! never see each other's errors; the connections below are shared.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -130,6 +131,8 @@ pub(super) struct Directory {
 pub(super) struct Meta {
     /// Where the terms are to which registering agrees.
     pub(super) terms_of_service: Option<String>,
+    /// The profiles there are, and where each is described (draft-ietf-acme-profiles section 3).
+    pub(super) profiles: BTreeMap<String, String>,
 }
 
 impl Http {

@@ -28,7 +28,11 @@ impl Desk<'_> {
     ) -> Result<(Order, bool), IssueError> {
         let names = job.request.names();
         let identifiers: Vec<Identifier> = names.iter().map(named).collect();
-        let plain = || NewOrder::new(&identifiers);
+        let profile = self.profile(job).await?;
+        let plain = || match profile {
+            Some(profile) => NewOrder::new(&identifiers).profile(profile),
+            None => NewOrder::new(&identifiers),
+        };
         let (order, replacing, paid) = match self.claim(job).await? {
             Claim::Nothing => (self.pay_for(plain(), job).await?, Replacing::Nothing, true),
             Claim::Withheld(why) => {
@@ -64,13 +68,14 @@ impl Desk<'_> {
             account: self.account.id().to_owned(),
             order: order.url().to_owned(),
             replacing,
+            profile: profile.map(str::to_owned),
         };
         progress.note_order(&note).await?;
         let replaces = match &note.replacing {
             Replacing::Named(id) => Some(id),
             _ => None,
         };
-        info!(%names, order = order.url(), why = job.why, replaces, "placed an order");
+        info!(%names, order = order.url(), why = job.why, replaces, profile, "placed an order");
         Ok((order, paid))
     }
 
@@ -104,6 +109,30 @@ impl Desk<'_> {
 
     async fn ask(&self, new: NewOrder<'_>) -> Result<Order, IssueError> {
         insist!(self.http, self.account.new_order(&new)).map_err(|e| self.explain(e))
+    }
+
+    /// The profile to ask for, if the CA offers it.
+    async fn profile<'j>(&self, job: IssueJob<'j>) -> Result<Option<&'j str>, IssueError> {
+        let Some(profile) = job.profile else { return Ok(None) };
+        let directory = insist!(self.http, self.http.directory()).map_err(|e| self.explain(e))?;
+        let offered = directory.meta.profiles;
+        if offered.contains_key(&profile.name) {
+            return Ok(Some(&profile.name));
+        }
+        let names: Vec<&str> = offered.keys().map(String::as_str).collect();
+        let offers = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        if profile.required {
+            return Err(IssueError::Refused {
+                directory: self.directory.to_owned(),
+                detail: format!("it offers no profile {:?}; it offers {offers}", profile.name),
+                for_good: true,
+            });
+        }
+        info!(
+            profile = profile.name,
+            offers, "the CA does not offer the preferred profile; orders without one"
+        );
+        Ok(None)
     }
 
     /// Whether this CA, asked by this account, can know the certificate that is to be replaced.

@@ -47,6 +47,9 @@ pub(crate) struct Pebble {
     issuance_root: Vec<u8>,
 }
 
+/// What Let's Encrypt gives under its profile of the same name.
+const SHORT_LIFE: Duration = Duration::from_secs(160 * 3600);
+
 /// No start takes this long on a machine that works.
 const START: Duration = Duration::from_secs(30);
 
@@ -238,7 +241,10 @@ fn config_json(settings: &Settings, directory: &Path, listen: u16, management: u
         "domainBlocklist": settings.blocklist,
         // The one is read by the older Pebble, the other two by the newer one.
         "certificateValidityPeriod": settings.validity.as_secs(),
-        "profiles": { "default": { "description": "", "validityPeriod": settings.validity.as_secs() } },
+        "profiles": {
+            "default": { "description": "", "validityPeriod": settings.validity.as_secs() },
+            "shortlived": { "description": "", "validityPeriod": SHORT_LIFE.as_secs() },
+        },
         "retryAfter": { "authz": 1, "order": 1 },
     }})
     .to_string()

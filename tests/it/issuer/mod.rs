@@ -6,6 +6,7 @@ mod advice;
 mod budget;
 mod faults;
 mod issuance;
+mod profiles;
 mod rehearsal;
 mod resume;
 mod rig;

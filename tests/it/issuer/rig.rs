@@ -9,7 +9,7 @@ use sidegate::clock::{Clock, Epoch};
 use sidegate::ident::Names;
 use sidegate::issuer::{
     AcmeIssuer, ChallengeKind, IssueError, IssueJob, Issuer, NoteError, Options, OrderNote, Predecessor,
-    Progress, Replacing,
+    Profile, Progress, Replacing,
 };
 use sidegate::pki::{Bundle, Chain, KeyType, PrivateKey, SigningRequest};
 use sidegate::store::memory::MemoryEngine;
@@ -44,6 +44,7 @@ pub(super) struct Wish {
     pub(super) predecessor: Option<Predecessor>,
     pub(super) urgent: bool,
     pub(super) rehearse: bool,
+    pub(super) profile: Option<Profile>,
 }
 
 /// A progress that keeps its note in memory and tells who waits for it.
@@ -151,6 +152,7 @@ impl Wish {
             predecessor: None,
             urgent: false,
             rehearse: false,
+            profile: None,
         }
     }
 
@@ -168,6 +170,7 @@ impl Wish {
             predecessor: self.predecessor.as_ref(),
             urgent: self.urgent,
             rehearse: self.rehearse,
+            profile: self.profile.as_ref(),
             ..job
         };
         issuer.issue(job, &self.notes).await

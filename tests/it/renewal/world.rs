@@ -90,6 +90,7 @@ impl Issuer for Scripted {
             account: format!("{CA}/account"),
             order: format!("{CA}/order"),
             replacing: Replacing::Nothing,
+            profile: job.profile.map(|profile| profile.name.clone()),
         };
         progress.note_order(&note).await?;
         self.orders.send(order).expect("the test listens");

@@ -116,6 +116,8 @@ pub(super) const ROOMS: &[Room] = &[
             "foreign::List",
             "foreign::LineFault",
             "issuer::ChallengeKind",
+            "issuer::Profile",
+            "pki::KeyType",
         ],
         "Settings are each room's `Options`, and the values those are made of; nothing is run here.",
     ),
