@@ -267,20 +267,24 @@ async fn a_websocket_is_cut_when_the_grace_is_over() {
 async fn a_client_that_leaves_takes_its_request_along() {
     let (mut app, front) = house().await;
     let mut sender = h1(front.https, "example.com").await;
-    let answer = tokio::spawn(async move { sender.send_request(get("/", "example.com")).await });
+    let mut request = get("/", "example.com");
+    *request.body_mut() = Full::from("hello");
+    let answer = tokio::spawn(async move { sender.send_request(request).await });
     let asked = app.next().await;
     answer.abort();
     asked.abandoned().await;
     let line = front.line();
     assert_eq!((line["status"].as_u64(), line["reason"].as_str()), (Some(499), Some("client_abort")));
+    assert_eq!(line["bytes_in"], 5, "what it had sent is told all the same");
 
     let (mut sender, ended) = h2(front.https, "example.com").await;
-    let request = Request::get("https://example.com/").body(Full::default()).expect("a request");
+    let request = Request::post("https://example.com/").body(Full::from("hello")).expect("a request");
     let answer = tokio::spawn(sender.send_request(request));
     let asked = app.next().await;
     answer.abort();
     asked.abandoned().await;
-    assert_eq!(front.line()["status"], 499);
+    let line = front.line();
+    assert_eq!((&line["status"], &line["bytes_in"]), (&499.into(), &5.into()));
     assert!(!ended.is_finished(), "the other streams go on");
     assert!(app.is_idle());
 }

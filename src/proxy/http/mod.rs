@@ -12,6 +12,7 @@ pub(in crate::proxy) mod h2;
 pub(in crate::proxy) mod headers;
 mod host;
 pub(in crate::proxy) mod interim;
+mod lost;
 pub(in crate::proxy) mod message;
 pub(in crate::proxy) mod outgoing;
 mod patience;

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use http::{StatusCode, Version};
+use http::Version;
 
 use super::client::Client;
 use super::head;
@@ -14,10 +14,10 @@ use crate::proxy::access::{Record, Trace};
 use crate::proxy::conn::ConnError;
 use crate::proxy::http::body::Body;
 use crate::proxy::http::interim::Interim;
+use crate::proxy::http::lost::Lost;
 use crate::proxy::http::message::{Request, Response};
 use crate::proxy::http::outgoing::Outgoing;
 use crate::proxy::http::patience::Patience;
-use crate::proxy::http::reply::reply;
 use crate::proxy::http::shape::Shape;
 use crate::proxy::http::upgrade::Tunnel;
 use crate::proxy::{scratch, wire};
@@ -94,14 +94,8 @@ where
     if let Some(record) = &mut record {
         record.received(client.received());
     }
-    let response = match exchanged {
-        Ok(response) => response,
-        Err(Lost::Body) => {
-            trace.reason = Some("body_timeout");
-            reply(StatusCode::REQUEST_TIMEOUT, "body_timeout")
-        }
-        // The record is dropped without an answer, which says what became of it.
-        Err(Lost::Client) => return Ok(After::Close),
+    let Some(response) = exchanged.map_or_else(|lost| lost.answer(&mut trace), Some) else {
+        return Ok(After::Close);
     };
     let tunnel = trace.tunnel.take();
     if let Some(record) = &mut record {
@@ -159,14 +153,6 @@ fn tell(client: &Client, interim: &Interim) {
         client.say(&out);
         scratch::keep(out);
     }
-}
-
-/// Why nobody waits for a response any more.
-enum Lost {
-    /// The client went away.
-    Client,
-    /// It stopped sending the body that it announced.
-    Body,
 }
 
 /// Looks after the client while its request is being answered.

@@ -19,8 +19,8 @@ use crate::proxy::access::{Record, Trace};
 use crate::proxy::http::body::Body;
 use crate::proxy::http::date;
 use crate::proxy::http::interim::Interim;
+use crate::proxy::http::lost::Lost;
 use crate::proxy::http::message::{Request, Response};
-use crate::proxy::http::reply::reply;
 use crate::proxy::http::shape::Shape;
 use crate::proxy::wire::{self, Fields, Head, Kind};
 
@@ -70,14 +70,12 @@ where
         })
         .await
     };
-    let response = match exchanged {
-        Ok(response) => response,
-        Err(Lost::Body) => {
-            trace.reason = Some("body_timeout");
-            reply(StatusCode::REQUEST_TIMEOUT, "body_timeout")
-        }
-        // The record is dropped without an answer, which says what became of it.
-        Err(Lost::Client) => return Ended::Aborted,
+    let received = || upload.as_ref().map_or(0, |upload| upload.received.get());
+    if let Some(record) = &mut record {
+        record.received(received());
+    }
+    let Some(response) = exchanged.map_or_else(|lost| lost.answer(&mut trace), Some) else {
+        return Ended::Aborted;
     };
     if let Some(record) = &mut record {
         record.answered(response.status, &trace);
@@ -97,7 +95,7 @@ where
         }
     };
     if let Some(record) = &mut record {
-        record.received(upload.map_or(0, |upload| upload.received.get()));
+        record.received(received());
         match sent {
             Ok(()) => record.finish(),
             Err(SendError::Client) => {}
@@ -109,14 +107,6 @@ where
         }
     }
     Ended::Answered
-}
-
-/// Why nobody waits for a response any more.
-enum Lost {
-    /// The client has reset the stream.
-    Client,
-    /// It stopped sending the body that it announced.
-    Body,
 }
 
 /// The request as it is forwarded, what there is to know about its body if it has one, and whether the client waits to
