@@ -44,6 +44,8 @@ pub struct Memory {
     pub next: Option<SystemTime>,
     /// What the last failure said.
     pub last_error: Option<String>,
+    /// The name that could not be verified then, if it was that.
+    pub failed: Option<Name>,
     /// When that was.
     pub last_failure: Option<SystemTime>,
     /// The CA they happened at.
@@ -66,6 +68,8 @@ pub struct Inventory {
     by_name: HashMap<Name, Vec<ItemId>>,
     memories: HashMap<LineageId, Memory>,
     advised: HashMap<LineageId, Advised>,
+    /// Lineages of which something is remembered that nobody has read yet.
+    unrecalled: HashSet<LineageId>,
     /// Lineages that are refused until the configuration changes, and why.
     refused: HashMap<LineageId, String>,
     /// Names that have an item which nobody has read yet.
@@ -138,6 +142,16 @@ impl Inventory {
         self.carrying(names.primary())
             .filter(|held| held.lineage == *lineage && held.directory.as_deref() == directory)
             .max_by(|a, b| a.id.cmp(&b.id))
+    }
+
+    /// Notes of which lineages there is something to be read.
+    pub(super) fn set_unrecalled(&mut self, lineages: HashSet<LineageId>) {
+        self.unrecalled = lineages;
+    }
+
+    /// Whether what is remembered of a lineage has to be read; it is being read then.
+    pub(super) fn take_unrecalled(&mut self, lineage: &LineageId) -> bool {
+        self.unrecalled.remove(lineage)
     }
 
     /// What is remembered of a lineage at this directory. Failures at another CA do not count here.

@@ -2,7 +2,7 @@
 //!
 //! What is served is decided here and in `preference`, for all three occasions.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ use super::shelf::Shelf;
 use crate::catalog::Certificate;
 use crate::clock::{self, Clock};
 use crate::ident::{ItemId, LineageId, Name, Provider};
-use crate::store::{Database, Family, Item, Store, StoreError};
+use crate::store::{Database, Family, Item, LineageState, States, Store, StoreError};
 
 /// How many of a name's older items are looked at when the newest cannot be served.
 const OLDER: usize = 16;
@@ -127,15 +127,17 @@ pub(super) fn candidates(wish: &Wish, index: &Index) -> Vec<ItemId> {
     ids
 }
 
-/// Reads the items a wish may be served with into the inventory.
+/// Reads the items a wish may be served with, and what is remembered of it, into the inventory.
 ///
 /// Where the newest item of a name is bad, or is another CA's, the older ones are looked at.
 pub(super) async fn take_stock(
     wish: &Wish,
     index: &Index,
     inventory: &mut Inventory,
-    database: &Database,
+    store: &Store,
 ) -> Result<(), StoreError> {
+    recall_wish(wish, inventory, &store.states()).await?;
+    let database = store.database();
     let mut doubtful = HashSet::new();
     for id in candidates(wish, index) {
         if inventory.item(&id).is_some() {
@@ -186,33 +188,61 @@ pub(super) fn held(item: &Item) -> Held {
     }
 }
 
-/// Reads what is remembered of the wishes' lineages.
+/// Looks which lineages something is remembered of; it is read with their items.
+///
+/// A failure belongs to a name at a CA: a lineage that is new, because its set of names has changed, goes on where the
+/// one before it has failed.
 pub(super) async fn recall(
     desired: &Desired,
     inventory: &mut Inventory,
     store: &Store,
 ) -> Result<(), StoreError> {
-    // Few lineages have anything to be remembered, however many there are.
     let known: HashSet<LineageId> = store.states().list().await?.into_iter().collect();
-    if known.is_empty() {
-        return Ok(());
-    }
     let ids = |wish: &Wish| [wish.lineage.id().clone(), wish.stand_in().lineage.id().clone()];
-    let wanted: BTreeSet<LineageId> = desired.wishes.iter().flat_map(ids).collect();
-    for id in wanted.iter().filter(|id| known.contains(id)) {
-        if let Some(state) = store.states().load(id).await? {
-            let memory = Memory {
-                failures: state.failures,
-                next: state.next,
-                last_error: state.last_error,
-                last_failure: state.last_failure,
-                directory: state.directory,
-            };
-            inventory.remember(id, memory);
+    let wanted: HashSet<LineageId> = desired.wishes.iter().flat_map(ids).collect();
+    let mut failed: HashMap<(Name, Option<String>), Memory> = HashMap::new();
+    for id in known.difference(&wanted) {
+        let Some(state) = store.states().load(id).await? else { continue };
+        if let Some(name) = state.failed.clone().filter(|_| state.failures > 0) {
+            failed.insert((name, state.directory.clone()), remembered(&state));
+        }
+    }
+    for wish in desired.wishes.iter().filter(|wish| !known.contains(wish.lineage.id())) {
+        let before = |name: &Name| failed.get(&(name.clone(), wish.directory.clone()));
+        if let Some(memory) = wish.names().iter().find_map(before) {
+            inventory.remember(wish.lineage.id(), memory.clone());
+        }
+    }
+    inventory.set_unrecalled(known);
+    Ok(())
+}
+
+/// Reads what is remembered of a wish's lineages, unless it was read already.
+pub(super) async fn recall_wish(
+    wish: &Wish,
+    inventory: &mut Inventory,
+    states: &States,
+) -> Result<(), StoreError> {
+    for id in [wish.lineage.id(), wish.stand_in().lineage.id()] {
+        if inventory.take_unrecalled(id)
+            && let Some(state) = states.load(id).await?
+        {
+            inventory.remember(id, remembered(&state));
             inventory.advise(id, state.advised);
         }
     }
     Ok(())
+}
+
+fn remembered(state: &LineageState) -> Memory {
+    Memory {
+        failures: state.failures,
+        next: state.next,
+        last_error: state.last_error.clone(),
+        last_failure: state.last_failure,
+        failed: state.failed.clone(),
+        directory: state.directory.clone(),
+    }
 }
 
 /// All that the store has for what is desired, as a listing needs it.
@@ -222,12 +252,11 @@ pub(super) async fn recall(
 /// [`StoreError`] if the store cannot be listed. An item that cannot be read is left out.
 pub(super) async fn inventory_of(desired: &Desired, store: &Store) -> Result<Inventory, StoreError> {
     let mut inventory = Inventory::default();
-    let database = store.database();
-    let index = Index::read(&database).await?;
-    for wish in &desired.wishes {
-        take_stock(wish, &index, &mut inventory, &database).await?;
-    }
+    let index = Index::read(&store.database()).await?;
     recall(desired, &mut inventory, store).await?;
+    for wish in &desired.wishes {
+        take_stock(wish, &index, &mut inventory, store).await?;
+    }
     Ok(inventory)
 }
 

@@ -10,7 +10,7 @@ use super::Tools;
 use super::desired::Wish;
 use super::plan::Step;
 use crate::clock::Epoch;
-use crate::ident::ItemId;
+use crate::ident::{ItemId, Name};
 use crate::issuer::{
     Advice, IssueError, IssueJob, NoteError, OrderNote, Predecessor, Progress, Replacing, Verdict,
 };
@@ -43,6 +43,14 @@ impl RenewError {
             // Another process is at it: no failure of ours, and no step on the ladder.
             Self::Store(StoreError::Taken { .. }) => Verdict::Now,
             Self::Unusable(_) | Self::Store(_) => Verdict::After(None),
+        }
+    }
+
+    /// The name that could not be verified, if it was that.
+    pub(super) fn name(&self) -> Option<&Name> {
+        match self {
+            Self::Issue(IssueError::Unverified { name, .. }) => Some(name),
+            _ => None,
         }
     }
 

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::engine::{Engine, EngineError, Expect, Secrecy};
 use super::{StoreError, layout};
-use crate::ident::{ItemId, LineageId, Names, Provider};
+use crate::ident::{ItemId, LineageId, Name, Names, Provider};
 
 /// `state/lineages/<lineage id>.json`. Losing it costs an attempt too many, never a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct LineageState {
     /// Why the last attempt failed.
     #[serde(default)]
     pub last_error: Option<String>,
+    /// The name that could not be verified then, if it was that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Name>,
     /// When.
     #[serde(default, with = "super::moment::maybe_at")]
     pub last_failure: Option<SystemTime>,

@@ -149,6 +149,7 @@ async fn the_tree_is_the_one_of_the_layout() {
         next: Some(clock.now()),
         last_error: Some("no answer".into()),
         last_failure: None,
+        failed: None,
         advised: None,
     };
     store.states().save(failing.id(), &state).await.expect("saved");

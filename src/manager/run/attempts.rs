@@ -64,11 +64,6 @@ impl Manager {
                     Role::Sweeping(claim) => Role::Issuer(claim),
                     other => other,
                 };
-                // Another process may have had the role until now.
-                if let Err(error) = load::recall(&self.desired, &mut self.inventory, &self.tools.store).await
-                {
-                    warn!(%error, "what is remembered of attempts cannot be read");
-                }
                 self.follow(Changed::Something).await;
             }
             Finished::Attempt(step, done) => self.attempted(&step, done).await,
@@ -171,6 +166,7 @@ impl Manager {
         let mut memory = self.inventory.memory(wish.lineage.id(), wish.directory.as_deref());
         memory.last_error = Some(story.clone());
         memory.last_failure = Some(now);
+        memory.failed = error.name().cloned();
         match error.verdict() {
             Verdict::Now | Verdict::Replan => memory.next = Some(now + Duration::from_secs(1)),
             Verdict::Wait(until) => memory.next = Some(until),
@@ -201,6 +197,7 @@ impl Manager {
             next: memory.next,
             last_error: memory.last_error.clone(),
             last_failure: memory.last_failure,
+            failed: memory.failed.clone(),
             advised: self.inventory.advised(wish.lineage.id()).cloned(),
         };
         self.inventory.remember(wish.lineage.id(), memory);

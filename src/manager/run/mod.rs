@@ -261,6 +261,9 @@ impl Manager {
         match self.tools.store.claim_issuer().await {
             Ok(claim) => {
                 self.role = Role::Sweeping(claim);
+                if told && let Err(error) = self.recall_all().await {
+                    warn!(%error, "what is remembered of attempts cannot be read");
+                }
                 self.sweep();
                 None
             }
@@ -272,6 +275,19 @@ impl Manager {
                 Some(now + ROLE_AGAIN)
             }
         }
+    }
+
+    /// Another process has had the role until now: what it remembers of its attempts counts.
+    async fn recall_all(&mut self) -> Result<(), StoreError> {
+        let (desired, states) = (Arc::clone(&self.desired), self.tools.store.states());
+        load::recall(&desired, &mut self.inventory, &self.tools.store).await?;
+        for wish in &desired.wishes {
+            // Of the others it is read with their items.
+            if !self.inventory.is_unread(wish.names().primary()) {
+                load::recall_wish(wish, &mut self.inventory, &states).await?;
+            }
+        }
+        Ok(())
     }
 
     fn plan(&mut self, wish: usize, now: SystemTime) {

@@ -25,7 +25,7 @@ impl Manager {
         let (now, later) = desired.wishes.split_at(desired.wishes.len().min(AT_ONCE));
         let mut names: Vec<Name> = Vec::new();
         for wish in now {
-            load::take_stock(wish, &self.index, &mut self.inventory, &self.tools.store.database()).await?;
+            load::take_stock(wish, &self.index, &mut self.inventory, &self.tools.store).await?;
             names.extend(wish.names().iter().cloned());
         }
         self.serve(names, Wanted::Changed).await;
@@ -56,8 +56,8 @@ impl Manager {
 
     async fn read(&mut self, wish: usize) {
         let desired = Arc::clone(&self.desired);
-        let (wish, database) = (&desired.wishes[wish], self.tools.store.database());
-        if let Err(error) = load::take_stock(wish, &self.index, &mut self.inventory, &database).await {
+        let (wish, store) = (&desired.wishes[wish], &self.tools.store);
+        if let Err(error) = load::take_stock(wish, &self.index, &mut self.inventory, store).await {
             warn!(names = %wish.names(), %error, "the items of these names cannot be listed");
         }
         self.serve(wish.names().iter().cloned().collect(), Wanted::Changed).await;
@@ -75,8 +75,8 @@ impl Manager {
         let desired = Arc::clone(&self.desired);
         let wish = &desired.wishes[index];
         if self.inventory.is_unread(name) {
-            let database = self.tools.store.database();
-            if let Err(error) = load::take_stock(wish, &self.index, &mut self.inventory, &database).await {
+            let store = &self.tools.store;
+            if let Err(error) = load::take_stock(wish, &self.index, &mut self.inventory, store).await {
                 warn!(%name, %error, "the items of this name cannot be listed");
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sidegate::catalog::{self, Lookup};
-use sidegate::manager::Manager;
+use sidegate::manager::{Manager, Row};
 
 use super::world::{DAY, Fault, World, issued, start, wish};
 
@@ -233,5 +233,33 @@ async fn the_last_of_a_limit_is_for_what_has_ended_or_is_recalled() {
     run.until(|row| row.next_at == Some(start() + DAY * 100)).await;
     world.hand.set(start() + DAY * 100);
     assert!(world.order().await.urgent, "it has ended");
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_that_has_failed_is_remembered_in_another_certificate_too() {
+    let mut world = World::new();
+    world.script([Fault::Unverified, Fault::Unverified]);
+    let mut run = world.run(wish(&["bad.example.com", "a.example.com"])).await;
+    let mut next = start();
+    for _ in 0..2 {
+        world.hand.set(next);
+        let at = world.order().await.at;
+        run.until(|row| row.next_at.is_some_and(|next| next > at)).await;
+        next = run.status.rows()[0].next_at.expect("a moment");
+    }
+    // What is written down is in whole seconds.
+    let left = |row: &Row| row.next_at.and_then(|at| next.duration_since(at).ok());
+    let waits = |row: &Row| left(row).is_some_and(|less| less < Duration::from_secs(1));
+    // The set changes, and with it the lineage; the name is the same at the same CA.
+    run.commands.configure(world.options(wish(&["bad.example.com", "b.example.com"]))).await;
+    run.until(|row| row.names[1].to_string() == "b.example.com" && waits(row)).await;
+    assert!(world.orders.try_recv().is_err());
+    run.stop().await;
+    let mut run = world.run(wish(&["b.example.com", "bad.example.com"])).await;
+    run.until(waits).await;
+    // A certificate without it has nothing to do with that.
+    run.commands.configure(world.options(wish(&["a.example.com", "b.example.com"]))).await;
+    assert_eq!(world.order().await.names, "a.example.com b.example.com");
     run.stop().await;
 }

@@ -10,7 +10,8 @@ use sidegate::catalog::{self, Lookup, Resolver};
 use sidegate::clock::{Clock, Epoch, Hand};
 use sidegate::ident::{Name, Names, Provider};
 use sidegate::issuer::{
-    Advice, IssueError, IssueJob, Issuer, Issuers, OrderNote, Progress, Replacing, SelfsignedIssuer,
+    Advice, ChallengeKind, IssueError, IssueJob, Issuer, Issuers, OrderNote, Progress, Replacing,
+    SelfsignedIssuer,
 };
 use sidegate::manager::{Commands, Desired, Ladder, Manager, Options, Status, Wish};
 use sidegate::pki::{Chain, Leaf, Roots};
@@ -50,6 +51,8 @@ pub(super) enum Fault {
     /// Nothing is left of a limit before this moment.
     Spent(SystemTime),
     Refused,
+    /// The first of the names could not be verified.
+    Unverified,
     Nonce,
     /// Notes the order and never answers: the process dies meanwhile.
     Hang,
@@ -109,6 +112,11 @@ impl Issuer for Scripted {
             Some(Fault::Refused) => {
                 Err(IssueError::Refused { directory, detail: "rejectedIdentifier".into(), for_good: true })
             }
+            Some(Fault::Unverified) => Err(IssueError::Unverified {
+                name: names.primary().clone(),
+                kind: ChallengeKind::Http01,
+                detail: "connection refused".into(),
+            }),
             Some(Fault::Nonce) => Err(IssueError::Nonce { directory }),
             Some(Fault::Hang) => std::future::pending().await,
             None => {
