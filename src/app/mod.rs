@@ -33,7 +33,7 @@ use build::Kit;
 use crate::admin::{self, View};
 use crate::catalog;
 use crate::clock::Clock;
-use crate::config::{Listen, Settings};
+use crate::config::{Listen, Settings, Storage};
 use crate::host::{self, BindError, Listening};
 use crate::issuer::BoxError;
 use crate::manager::{self, Manager};
@@ -82,6 +82,10 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let (engine, storage) = build::engine(&settings.storage)?;
     info!(storage = %storage.display(), "opened");
     let store = Store::new(engine, clock.clone());
+    let Storage { expected, force, .. } = settings.storage;
+    if let Err(error) = store.ledger().begin(expected, force, clock.now()).await {
+        warn!(%error, "whether the storage was lost cannot be told");
+    }
 
     let (publisher, challenges, resolver, misses) = catalog::open();
     let kit = Kit { store, challenges, clock, roots: Roots::default() };

@@ -211,6 +211,12 @@ struct MachineFlags {
     /// Where certificates and keys are kept [default: /var/lib/sidegate]
     #[arg(long, value_name = "DIR")]
     storage: Option<String>,
+    /// There is something in it already; if not, it was lost, and little is ordered
+    #[arg(long)]
+    expect_state: bool,
+    /// Order as usual although what was there is lost
+    #[arg(long)]
+    force: bool,
     /// Port for http [default: 80]
     #[arg(long, value_name = "PORT")]
     http_port: Option<String>,
@@ -232,6 +238,8 @@ impl SiteFlags {
             certificates: self.certificates,
             to: self.to,
             storage: machine.storage,
+            expect_state: machine.expect_state,
+            force: machine.force,
             email: self.email,
             staging: self.staging,
             acme_directory: self.acme_directory,
@@ -275,6 +283,9 @@ mod tests {
             parsed("list --json"),
             Ok(Command::List { file: None, flags: Flags::default(), json: true })
         );
+        let flags = Flags { expect_state: true, force: true, ..Flags::default() };
+        let serve = Command::Serve { purpose: Purpose::Serve { file: None }, flags };
+        assert_eq!(parsed("serve --expect-state --force"), Ok(serve));
         assert_eq!(parsed("demo"), Ok(Command::Demo { flags: Flags::default() }));
     }
 

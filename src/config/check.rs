@@ -94,20 +94,23 @@ impl Checker<'_> {
     }
 
     fn storage(&mut self) -> Storage {
+        let set = |switch: &Option<At<bool>>| switch.as_ref().is_some_and(|switch| switch.value);
+        let (expected, force) = (set(&self.layer.expect_state), set(&self.layer.force));
+        let place = |path, fallback| Storage { path, fallback, expected, force };
         if let Purpose::Demo { storage, .. } = self.purpose {
-            return Storage { path: storage.clone(), fallback: None };
+            return place(storage.clone(), None);
         }
         match &self.layer.storage {
             Some(words) if words.value.is_empty() => {
                 let fault = words.fault("the path is empty").accepted("a directory");
                 self.faults.push(fault);
-                Storage { path: SYSTEM_STORAGE.into(), fallback: None }
+                place(SYSTEM_STORAGE.into(), None)
             }
-            Some(words) => Storage { path: words.path(), fallback: None },
-            None => Storage {
-                path: SYSTEM_STORAGE.into(),
-                fallback: self.env.state_home().map(|home| PathBuf::from(home).join("sidegate")),
-            },
+            Some(words) => place(words.path(), None),
+            None => {
+                let home = self.env.state_home().map(|home| PathBuf::from(home).join("sidegate"));
+                place(SYSTEM_STORAGE.into(), home)
+            }
         }
     }
 

@@ -14,6 +14,10 @@ pub struct Flags {
     pub to: Option<String>,
     /// `--storage`.
     pub storage: Option<String>,
+    /// `--expect-state`.
+    pub expect_state: bool,
+    /// `--force`.
+    pub force: bool,
     /// `--email`.
     pub email: Option<String>,
     /// `--staging`.
@@ -34,6 +38,8 @@ impl Flags {
     pub(super) fn layer(&self) -> Layer {
         let words =
             |value: &Option<String>, flag| value.clone().map(|v| Words::new(v, Place::Flag(flag), ""));
+        let switch =
+            |on: bool, flag| on.then(|| At { value: true, place: Place::Flag(flag), key: String::new() });
         let domains = Some(self.domain.join(",")).filter(|all| !all.is_empty());
         Layer {
             storage: words(&self.storage, "--storage"),
@@ -41,11 +47,9 @@ impl Flags {
             http: words(&self.http_port, "--http-port"),
             https: words(&self.https_port, "--https-port"),
             directory: words(&self.acme_directory, "--acme-directory"),
-            staging: self.staging.then(|| At {
-                value: true,
-                place: Place::Flag("--staging"),
-                key: String::new(),
-            }),
+            expect_state: switch(self.expect_state, "--expect-state"),
+            force: switch(self.force, "--force"),
+            staging: switch(self.staging, "--staging"),
             email: words(&self.email, "--email"),
             log_level: words(&self.log, "--log"),
             domains: words(&domains, "--domain").map(|words| words.split_list()),

@@ -48,6 +48,10 @@ pub struct Storage {
     /// To be used, with a word about it, where `path` may not be created or written. None if the operator
     /// chose `path`: then it is that or nothing.
     pub fallback: Option<PathBuf>,
+    /// Whether it should hold something already: an empty one has been lost then.
+    pub expected: bool,
+    /// Whether it is all right that it has been lost.
+    pub force: bool,
 }
 
 /// Where to listen. Port 0 takes any free one.

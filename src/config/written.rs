@@ -57,6 +57,8 @@ impl<T> At<T> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Layer {
     pub(super) storage: Option<Words>,
+    pub(super) expect_state: Option<At<bool>>,
+    pub(super) force: Option<At<bool>>,
     pub(super) workers: Option<Words>,
     pub(super) drain: Option<Words>,
     pub(super) http: Option<Words>,
@@ -134,6 +136,8 @@ impl Layer {
             if asks_for_ca { (self.directory, self.staging) } else { (lower.directory, lower.staging) };
         Self {
             storage: self.storage.or(lower.storage),
+            expect_state: self.expect_state.or(lower.expect_state),
+            force: self.force.or(lower.force),
             workers: self.workers.or(lower.workers),
             drain: self.drain.or(lower.drain),
             http: self.http.or(lower.http),

@@ -67,6 +67,12 @@ pub trait Engine: Send + Sync {
     /// Tells about pointers that move from now on, whoever moves them.
     fn changes(&self) -> Changes;
 
+    /// What was kept last with [`keep`](Self::keep), also if everything else is gone.
+    async fn kept(&self) -> Result<Option<Bytes>, EngineError>;
+
+    /// Keeps one value where it outlives the storage being emptied or replaced, if there is such a place.
+    async fn keep(&self, value: Bytes) -> Result<(), EngineError>;
+
     /// Every value directly below a folder, in order of names. A folder that holds anything else is
     /// [`EngineError::Foreign`]; no folder is [`EngineError::Absent`].
     async fn read_all(&self, folder: &Prefix) -> Result<Vec<(Key, Bytes)>, EngineError>;

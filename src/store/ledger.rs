@@ -1,12 +1,15 @@
 //! What has been spent of the limits of CAs.
+//!
+//! A copy is kept where it outlives the storage. An empty storage beside such a copy has been lost, most likely with a
+//! volume, and whatever starts on it would order everything again at every start: so it is told, loudly, and guarded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tracing::warn;
+use tracing::{debug, info, warn};
 
 use super::engine::{Engine, EngineError, Expect, Secrecy, Version};
 use super::{Database, StoreError, layout};
@@ -40,12 +43,67 @@ pub struct Issued {
     pub account: Option<String>,
 }
 
-/// By directory.
-type Book = BTreeMap<String, Page>;
+/// All of it.
+#[derive(Default, Serialize, Deserialize)]
+struct Book {
+    /// Until when a storage that was lost is guarded.
+    #[serde(default, with = "super::moment::maybe_at")]
+    guarded_until: Option<SystemTime>,
+    /// By directory.
+    #[serde(default)]
+    spent: BTreeMap<String, Page>,
+}
+
+/// What there is to know when a page is changed.
+pub struct Opened<'a> {
+    /// The page.
+    pub page: &'a mut Page,
+    /// What the items say that the CA has issued, where nothing was known of it.
+    pub issued: &'a [Issued],
+    /// Whether the storage was lost lately, and nobody has said that this is all right.
+    pub guarded: bool,
+}
+
+/// So long a storage that was lost is guarded.
+const GUARD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Ledger {
     pub(super) fn new(engine: Arc<dyn Engine>, database: Database) -> Self {
         Self { engine, database }
+    }
+
+    /// Looks at the start whether the storage has been lost: it is empty although certificates were issued on this machine
+    /// before, or although somebody `expects` it not to be. It is guarded from then on, unless by `force`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn begin(&self, expects: bool, force: bool, now: SystemTime) -> Result<(), StoreError> {
+        let (mut book, expect) = self.read().await?;
+        let guarded = book.guarded_until.is_some_and(|until| until > now);
+        if force && guarded {
+            info!("as forced, a storage that was lost is not guarded any more");
+            book.guarded_until = None;
+        } else if guarded {
+            warn!("{}", told("was empty a short while ago"));
+            return Ok(());
+        } else {
+            let copy = self.copy().await;
+            let lost = copy.is_some() || expects;
+            if !lost || expect != Expect::Absent || !self.database.items().await?.is_empty() {
+                return Ok(());
+            }
+            book = copy.unwrap_or_default();
+            if force {
+                warn!(
+                    "the storage is empty although certificates were issued before; as forced, that is all right"
+                );
+            } else {
+                warn!("{}", told("is empty although certificates were issued before"));
+            }
+            book.guarded_until = (!force).then(|| now + GUARD);
+        }
+        self.write(&book, expect).await.map_err(StoreError::from)
     }
 
     /// Changes what the ledger says of a CA, and keeps it: it survives a power cut when this returns. The change is made
@@ -59,33 +117,53 @@ impl Ledger {
     pub async fn update<T>(
         &self,
         directory: &str,
-        since: SystemTime,
-        mut change: impl FnMut(&mut Page, &[Issued]) -> T + Send,
+        (since, now): (SystemTime, SystemTime),
+        mut change: impl FnMut(Opened<'_>) -> T + Send,
     ) -> Result<T, StoreError> {
         loop {
             let (mut book, expect) = self.read().await?;
-            let known = book.contains_key(directory);
+            let known = book.spent.contains_key(directory);
             let issued = if known { Vec::new() } else { self.issued(directory, since).await? };
-            let page = book.entry(directory.to_owned()).or_default();
+            let guarded = book.guarded_until.is_some_and(|until| until > now);
+            let page = book.spent.entry(directory.to_owned()).or_default();
             let before = page.clone();
-            let outcome = change(page, &issued);
+            let outcome = change(Opened { page, issued: &issued, guarded });
             if known && *page == before {
                 return Ok(outcome);
             }
-            let mut text = serde_json::to_vec_pretty(&book).expect("strings and moments are JSON");
-            text.push(b'\n');
-            match self.engine.put(&layout::ledger(), Bytes::from(text), expect, Secrecy::Open).await {
+            match self.write(&book, expect).await {
                 Err(EngineError::Conflict { .. }) => {}
-                done => return done.map(|_| outcome).map_err(StoreError::from),
+                done => return done.map(|()| outcome).map_err(StoreError::from),
             }
         }
+    }
+
+    /// Writes the ledger, and its copy. That there can be no copy is no reason not to go on.
+    async fn write(&self, book: &Book, expect: Expect) -> Result<(), EngineError> {
+        let mut text = serde_json::to_vec_pretty(book).expect("strings and moments are JSON");
+        text.push(b'\n');
+        let text = Bytes::from(text);
+        self.engine.put(&layout::ledger(), text.clone(), expect, Secrecy::Open).await?;
+        if let Err(error) = self.engine.keep(text).await {
+            debug!(%error, "nothing can be kept beside the storage; that it was lost could not be told then");
+        }
+        Ok(())
+    }
+
+    async fn copy(&self) -> Option<Book> {
+        let text = self.engine.kept().await.unwrap_or_else(|error| {
+            debug!(%error, "what is kept beside the storage cannot be read");
+            None
+        })?;
+        // Whatever it says, it says that there was a storage.
+        Some(serde_json::from_slice(&text).unwrap_or_default())
     }
 
     /// The ledger as it stands. A damaged one is set aside.
     async fn read(&self) -> Result<(Book, Expect), StoreError> {
         let key = layout::ledger();
         let why = match self.engine.read(&key).await {
-            Err(EngineError::Absent { .. }) => return Ok((Book::new(), Expect::Absent)),
+            Err(EngineError::Absent { .. }) => return Ok((Book::default(), Expect::Absent)),
             Err(EngineError::Foreign { what, .. }) => what.to_owned(),
             Err(error) => return Err(error.into()),
             Ok((text, version)) => match parsed(&text, version) {
@@ -95,7 +173,7 @@ impl Ledger {
         };
         let to = self.engine.set_aside(&key.as_prefix()).await?;
         warn!(place = %key, why, %to, "set aside; the items tell what was issued");
-        Ok((Book::new(), Expect::Absent))
+        Ok((Book::default(), Expect::Absent))
     }
 
     async fn issued(&self, directory: &str, since: SystemTime) -> Result<Vec<Issued>, StoreError> {
@@ -103,6 +181,13 @@ impl Ledger {
         issued.retain(|issued| issued.directory == directory);
         Ok(issued)
     }
+}
+
+fn told(what: &str) -> String {
+    format!(
+        "the storage {what}: is a volume missing? No more than two certificates for the same names are ordered within \
+         a week; --force lifts that"
+    )
 }
 
 fn parsed(text: &[u8], version: Version) -> Result<(Book, Expect), serde_json::Error> {

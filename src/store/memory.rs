@@ -16,6 +16,7 @@ use crate::pki::crypto;
 pub struct MemoryEngine {
     tree: Arc<Mutex<Tree>>,
     news: broadcast::Sender<Changed>,
+    kept: Arc<Mutex<Option<Bytes>>>,
 }
 
 #[derive(Default)]
@@ -41,7 +42,13 @@ impl MemoryEngine {
         for folder in layout::folders() {
             tree.make_folders(&folder);
         }
-        Self { tree: Arc::new(Mutex::new(tree)), news: broadcast::channel(256).0 }
+        Self { tree: Arc::new(Mutex::new(tree)), news: broadcast::channel(256).0, kept: Arc::default() }
+    }
+
+    /// An empty storage in the place of this one, as a volume that was lost leaves it.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self { kept: Arc::clone(&self.kept), ..Self::new() }
     }
 
     fn tree(&self) -> MutexGuard<'_, Tree> {
@@ -257,6 +264,15 @@ impl Engine for MemoryEngine {
 
     fn changes(&self) -> Changes {
         Changes::new(Listener(self.news.subscribe()))
+    }
+
+    async fn kept(&self) -> Result<Option<Bytes>, EngineError> {
+        Ok(self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    async fn keep(&self, value: Bytes) -> Result<(), EngineError> {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        Ok(())
     }
 
     async fn read_all(&self, folder: &Prefix) -> Result<Vec<(Key, Bytes)>, EngineError> {

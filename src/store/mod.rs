@@ -40,7 +40,7 @@ pub use error::StoreError;
 pub use issuance::Issuance;
 pub use item::Item;
 pub use layout::{AccountId, Family};
-pub use ledger::{Issued, Ledger, Page};
+pub use ledger::{Issued, Ledger, Opened, Page};
 pub use place::{Key, Prefix};
 pub use spool::Spool;
 pub use state::{Advised, Drawn, LineageState, States};

@@ -124,6 +124,14 @@ impl Engine for FsEngine {
         Changes::new(FolderWatch::new(folders.map(|folder| (self.0.path(folder.as_str()), folder))))
     }
 
+    async fn kept(&self) -> Result<Option<Bytes>, EngineError> {
+        self.run("read", &layout::ledger().as_prefix(), |disk| disk.kept()).await
+    }
+
+    async fn keep(&self, value: Bytes) -> Result<(), EngineError> {
+        self.run("keep", &layout::ledger().as_prefix(), move |disk| disk.keep(&value)).await
+    }
+
     async fn read_all(&self, folder: &Prefix) -> Result<Vec<(Key, Bytes)>, EngineError> {
         let wanted = folder.clone();
         self.run("read", folder, move |disk| disk.read_all(&wanted)).await

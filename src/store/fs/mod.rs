@@ -11,6 +11,7 @@
 //! All of it blocks, so it runs on tokio's blocking threads. This is the only place in the store that touches
 //! the machine.
 
+mod beside;
 mod durable;
 mod engine;
 mod verbs;

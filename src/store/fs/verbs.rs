@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tracing::warn;
 use zeroize::Zeroizing;
 
+use super::beside::Beside;
 use super::durable::{
     Aside, Held, Staged, hold, make_folder, make_folders, read_file, rename_new, sync_file, sync_folder,
 };
@@ -60,6 +61,18 @@ impl Disk {
 
     pub(super) fn path(&self, place: &str) -> PathBuf {
         self.root.join(place)
+    }
+
+    /// What stands beside the storage directory.
+    pub(super) fn kept(&self) -> Done<Option<Bytes>> {
+        let Some(beside) = Beside::of(&self.root) else { return Ok(None) };
+        let kept = beside.read().map_err(|e| fault("read", &layout::ledger().as_prefix(), e))?;
+        Ok(kept.map(Bytes::from))
+    }
+
+    pub(super) fn keep(&self, value: &[u8]) -> Done<()> {
+        let Some(beside) = Beside::of(&self.root) else { return Ok(()) };
+        beside.write(value).map_err(|e| fault("keep", &layout::ledger().as_prefix(), e))
     }
 
     pub(super) fn read(&self, key: &Key) -> Done<(Bytes, Version)> {

@@ -117,6 +117,14 @@ impl Engine for Faulty {
         self.inner.changes()
     }
 
+    async fn kept(&self) -> Result<Option<Bytes>, EngineError> {
+        self.inner.kept().await
+    }
+
+    async fn keep(&self, value: Bytes) -> Result<(), EngineError> {
+        self.inner.keep(value).await
+    }
+
     async fn read_all(&self, folder: &Prefix) -> Result<Vec<(Key, Bytes)>, EngineError> {
         self.verb(folder, self.inner.read_all(folder)).await
     }

@@ -6,6 +6,7 @@ use sidegate::ident::{Lineage, Provider};
 use sidegate::issuer::{IssueError, Issuer, Limit, Limits, Options, Predecessor, Replacing, Verdict, Window};
 use sidegate::pki::KeyType;
 use sidegate::store::Issuance;
+use sidegate::store::memory::MemoryEngine;
 
 use super::rig::{Rig, Wish};
 use crate::house::front_of_ca::{Fault, FrontOfCa};
@@ -173,5 +174,52 @@ async fn a_ca_whose_limits_nobody_knows_has_none() {
     let issuer = rig.issuer(&rig.options());
     for _ in 0..6 {
         Wish::new("shop.example.com").ask(&issuer).await.expect("it is issued");
+    }
+}
+
+#[tokio::test]
+async fn a_storage_that_was_lost_orders_little_until_it_is_forced() {
+    let mut rig = Rig::exact().await;
+    let mut options = rig.options();
+    options.limits = Some(Limits::letsencrypt());
+    let engine = MemoryEngine::new();
+    let ask = async |rig: &Rig| Wish::new("shop.example.com").ask(&rig.issuer(&options)).await;
+    rig.start_on(engine.clone(), false, false).await;
+    ask(&rig).await.expect("it is issued");
+
+    // The volume is gone at the next start, and at the one after it.
+    for _ in 0..2 {
+        rig.start_on(engine.emptied(), false, false).await;
+        ask(&rig).await.expect("it is issued");
+    }
+    rig.start_on(engine.emptied(), false, false).await;
+    let wait = kept(&Wish::new("shop.example.com"), &rig.issuer(&options)).await;
+    assert!(wait > SystemTime::now() + HOUR * 24 * 6, "no more than two in a week");
+    Wish::new("www.example.com").ask(&rig.issuer(&options)).await.expect("another set of names");
+
+    let lost = engine.emptied();
+    rig.start_on(lost.clone(), false, true).await;
+    ask(&rig).await.expect("as forced");
+    assert_eq!(rig.pebble.issued(), 5);
+    // What it has cost is known all the same: one is left, for emergencies.
+    rig.start_on(lost, false, false).await;
+    let wait = kept(&Wish::new("shop.example.com"), &rig.issuer(&options)).await;
+    assert!(wait < SystemTime::now() + HOUR * 40);
+}
+
+#[tokio::test]
+async fn a_storage_that_somebody_expects_not_to_be_empty_is_guarded() {
+    let mut rig = Rig::exact().await;
+    let mut options = rig.options();
+    options.limits = Some(Limits::letsencrypt());
+    rig.start_on(MemoryEngine::new(), true, false).await;
+    for _ in 0..2 {
+        Wish::new("shop.example.com").ask(&rig.issuer(&options)).await.expect("it is issued");
+    }
+    kept(&Wish::new("shop.example.com"), &rig.issuer(&options)).await;
+    // Without a word, a first start is a first start.
+    rig.start_on(MemoryEngine::new(), false, false).await;
+    for _ in 0..4 {
+        Wish::new("shop.example.com").ask(&rig.issuer(&options)).await.expect("it is issued");
     }
 }

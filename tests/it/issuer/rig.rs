@@ -87,6 +87,13 @@ impl Rig {
         }
     }
 
+    /// Starts on another storage, as a process does.
+    pub(super) async fn start_on(&mut self, engine: MemoryEngine, expected: bool, force: bool) {
+        self.store = Store::new(Arc::new(engine), Clock::system());
+        self.accounts = self.store.accounts();
+        self.store.ledger().begin(expected, force, Clock::system().now()).await.expect("begun");
+    }
+
     /// Begins to answer http-01 at this port.
     pub(super) async fn answer_http01_at(&mut self, port: u16) {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the port is free");

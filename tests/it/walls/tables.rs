@@ -51,6 +51,7 @@ pub(super) const ROOMS: &[Room] = &[
             "store::Account",
             "store::Ledger",
             "store::Issued",
+            "store::Opened",
             "store::Page",
             "store::StoreError",
             "catalog::Challenges",

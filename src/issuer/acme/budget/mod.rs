@@ -2,7 +2,8 @@
 //!
 //! A limit that is hit is a week without a certificate, in the worst case. So what is spent is written down before the CA
 //! is asked for it, and an order that would be refused is not placed. Of the certificates for one set of names the last
-//! one is kept for emergencies. A CA whose limits are not known has none.
+//! one is kept for emergencies; from a storage that was lost lately no more than two of a set are ordered in a week. A CA
+//! whose limits are not known has none.
 
 mod bucket;
 mod domain;
@@ -22,7 +23,7 @@ use page::{Accounts, Cost, Short};
 use crate::clock::Clock;
 use crate::ident::{Name, Names};
 use crate::issuer::IssueError;
-use crate::store::{Ledger, Page, StoreError};
+use crate::store::{Ledger, Opened, Page, StoreError};
 
 /// One CA's limits, and the ledger of what has been spent of them.
 pub(super) struct Budget {
@@ -55,12 +56,16 @@ impl Budget {
     ///
     /// [`IssueError::Spent`] if there is not enough, with the moment when there will be; nothing is spent then.
     pub(super) async fn order(&self, expense: Expense<'_>) -> Result<(), IssueError> {
-        self.spend(|page, limits, now| page::spend(page, &Cost::of(expense, limits), now)).await
+        self.spend(|page, limits, guarded, now| page::spend(page, &Cost::of(expense, limits, guarded), now))
+            .await
     }
 
     /// An order has come to nothing: no certificate was made.
     pub(super) async fn no_certificate(&self, expense: Expense<'_>) -> Result<(), IssueError> {
-        self.note(|page, limits, now| page::give_back(page, &Cost::of(expense, limits), now)).await
+        self.note(|page, limits, guarded, now| {
+            page::give_back(page, &Cost::of(expense, limits, guarded), now);
+        })
+        .await
     }
 
     /// Spends what registering an account costs.
@@ -69,12 +74,12 @@ impl Budget {
     ///
     /// As for [`order`](Self::order).
     pub(super) async fn account(&self) -> Result<(), IssueError> {
-        self.spend(|page, limits, now| page::spend(page, &Accounts::cost(limits), now)).await
+        self.spend(|page, limits, _, now| page::spend(page, &Accounts::cost(limits), now)).await
     }
 
     /// The CA could not verify a name.
     pub(super) async fn failed(&self, account: &str, name: &Name) -> Result<(), IssueError> {
-        self.note(|page, limits, now| page::failed(page, limits, account, name, now)).await
+        self.note(|page, limits, _, now| page::failed(page, limits, account, name, now)).await
     }
 
     /// The CA has refused an order by a limit that we thought to be kept; its word counts.
@@ -84,12 +89,12 @@ impl Budget {
         detail: &str,
         until: SystemTime,
     ) -> Result<(), IssueError> {
-        self.note(|page, limits, now| page::limited(page, limits, expense, detail, until, now)).await
+        self.note(|page, limits, _, now| page::limited(page, limits, expense, detail, until, now)).await
     }
 
     async fn spend(
         &self,
-        change: impl Fn(&mut Page, &Limits, SystemTime) -> Result<(), Short> + Send + Sync,
+        change: impl Fn(&mut Page, &Limits, bool, SystemTime) -> Result<(), Short> + Send + Sync,
     ) -> Result<(), IssueError> {
         let Some(short) = self.update(change).await?.and_then(Result::err) else { return Ok(()) };
         info!(directory = self.directory, limit = short.what, "nothing is left of a limit; waits for it");
@@ -98,23 +103,25 @@ impl Budget {
 
     async fn note(
         &self,
-        change: impl Fn(&mut Page, &Limits, SystemTime) + Send + Sync,
+        change: impl Fn(&mut Page, &Limits, bool, SystemTime) + Send + Sync,
     ) -> Result<(), IssueError> {
         self.update(change).await.map(drop)
     }
 
-    /// `None` if the CA has no limits.
+    /// `None` if the CA has no limits; that there is something to lose is noted all the same.
     async fn update<T: Send>(
         &self,
-        change: impl Fn(&mut Page, &Limits, SystemTime) -> T + Send + Sync,
+        change: impl Fn(&mut Page, &Limits, bool, SystemTime) -> T + Send + Sync,
     ) -> Result<Option<T>, IssueError> {
-        let Some(limits) = &self.limits else { return Ok(None) };
         let now = self.clock.now();
-        let updated = self.ledger.update(&self.directory, now - bucket::LONGEST_WAIT, |page, issued| {
-            issued.iter().for_each(|issued| page::recollect(page, limits, issued));
-            page.full_at.retain(|_, full| *full > now);
-            change(page, limits, now)
-        });
-        updated.await.map(Some).map_err(|error: StoreError| IssueError::Ledger(Box::new(error)))
+        let since = now - bucket::LONGEST_WAIT;
+        let updated =
+            self.ledger.update(&self.directory, (since, now), |Opened { page, issued, guarded }| {
+                let limits = self.limits.as_ref()?;
+                issued.iter().for_each(|issued| page::recollect(page, limits, issued));
+                page.full_at.retain(|_, full| *full > now);
+                Some(change(page, limits, guarded, now))
+            });
+        updated.await.map_err(|error: StoreError| IssueError::Ledger(Box::new(error)))
     }
 }

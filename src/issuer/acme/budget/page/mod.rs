@@ -1,13 +1,14 @@
 //! What things cost, and a page of the ledger before and after. Pure.
 
 use std::collections::BTreeSet;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::bucket::Limit;
 use super::domain::registered;
 use super::{Expense, Limits};
 use crate::clock;
 use crate::ident::{Name, Names};
+use crate::pki::crypto;
 use crate::store::{Issued, Page};
 
 /// There is not enough in a bucket.
@@ -40,11 +41,17 @@ enum Kind {
     Looked,
 }
 
+/// Longer lists of names are written by their digest: they are for people, and the ledger is written often.
+const LONGEST_NAME: usize = 200;
+
+/// Of one set of names, while the storage is guarded.
+const AFTER_LOSS: Limit = Limit::new(2, Duration::from_secs(7 * 24 * 60 * 60));
+
 impl Cost {
     /// What an order takes.
     ///
     /// A renewal is counted neither by account nor by domain (<https://letsencrypt.org/docs/rate-limits/>).
-    pub(super) fn of(expense: Expense<'_>, limits: &Limits) -> Self {
+    pub(super) fn of(expense: Expense<'_>, limits: &Limits, guarded: bool) -> Self {
         let Expense { names, account, renewal, urgent } = expense;
         // The last certificate for a set of names is for the day when there is none.
         let kept = u32::from(!urgent && limits.set.burst() > 1);
@@ -56,6 +63,10 @@ impl Cost {
             kind: Kind::Looked,
         });
         let mut cost: Vec<Taking> = failures.chain([set]).collect();
+        if guarded && !urgent {
+            let bucket = format!("storage lost, {}", self::set(names));
+            cost.push(Taking { bucket, limit: AFTER_LOSS, wanted: 1, kind: Kind::Issued });
+        }
         if !renewal {
             cost.push(Taking {
                 bucket: format!("orders {account}"),
@@ -175,7 +186,12 @@ fn take(page: &mut Page, bucket: &str, limit: Limit, at: SystemTime) {
 
 fn set(names: &Names) -> String {
     let sorted: Vec<String> = names.sorted().into_iter().map(ToString::to_string).collect();
-    format!("set {}", sorted.join(" "))
+    let all = sorted.join(" ");
+    if all.len() <= LONGEST_NAME {
+        return format!("set {all}");
+    }
+    let digest = crypto::hex(&crypto::sha256(all.as_bytes()));
+    format!("set {} and {} more, {digest}", sorted[0], sorted.len() - 1)
 }
 
 fn domains(names: &Names) -> BTreeSet<String> {

@@ -18,7 +18,7 @@ fn new(names: &Names) -> Expense<'_> {
 }
 
 fn order(page: &mut Page, expense: Expense<'_>, now: SystemTime) -> Result<(), Short> {
-    spend(page, &Cost::of(expense, &Limits::letsencrypt()), now)
+    spend(page, &Cost::of(expense, &Limits::letsencrypt(), false), now)
 }
 
 /// How often this can be ordered at this moment.
@@ -89,7 +89,7 @@ fn a_name_may_fail_five_times_in_an_hour() {
     let both = names("bad.example.com good.example.com");
     for _ in 0..5 {
         assert_eq!(order(&mut page, Expense { urgent: true, ..new(&both) }, now()), Ok(()));
-        give_back(&mut page, &Cost::of(Expense { urgent: true, ..new(&both) }, &limits), now());
+        give_back(&mut page, &Cost::of(Expense { urgent: true, ..new(&both) }, &limits, false), now());
         failed(&mut page, &limits, ACCOUNT, both.primary(), now());
     }
     let short = order(&mut page, new(&both), now()).expect_err("it failed five times");
@@ -164,4 +164,29 @@ fn the_words_of_the_ca_count_more_than_our_sums() {
         assert_eq!(said.is_ok(), detail == "something else", "{detail}");
         assert_eq!(order(&mut page, new(&names(other)), now()).is_ok(), free, "{detail}: {other}");
     }
+}
+
+#[test]
+fn after_a_loss_no_more_than_two_of_a_set_in_a_week() {
+    let limits = Limits::letsencrypt();
+    let (mut page, names) = (Page::default(), names("example.com"));
+    let guarded = |page: &mut Page, expense, now| spend(page, &Cost::of(expense, &limits, true), now);
+    for _ in 0..2 {
+        assert_eq!(guarded(&mut page, new(&names), now()), Ok(()));
+    }
+    let short = guarded(&mut page, new(&names), now()).expect_err("there were two");
+    assert!(short.what.contains("storage lost"), "{}", short.what);
+    assert_eq!(short.until, now() + HOUR * 24 * 7);
+    assert_eq!(order(&mut page, new(&names), now()), Ok(()), "unless it is forced");
+    assert_eq!(guarded(&mut page, Expense { urgent: true, ..new(&names) }, now()), Ok(()));
+}
+
+#[test]
+fn a_long_list_of_names_does_not_make_a_long_ledger() {
+    let many = |from: usize| {
+        let list: Vec<String> = (from..from + 100).map(|n| format!("name{n:04}.example.com")).collect();
+        set(&names(&list.join(" ")))
+    };
+    assert!(many(0).len() < 200, "{}", many(0));
+    assert_ne!(many(0), many(1));
 }
