@@ -42,6 +42,8 @@ pub struct Memory {
     pub failures: u32,
     /// Not before this moment.
     pub next: Option<SystemTime>,
+    /// Whether that moment is when a limit will allow what is in no hurry.
+    pub unhurried: bool,
     /// What the last failure said.
     pub last_error: Option<String>,
     /// The name that could not be verified then, if it was that.
@@ -178,11 +180,12 @@ impl Inventory {
         self.advised(&held.lineage).filter(|advised| advised.item == held.id)
     }
 
-    /// Whether the CA's window to renew an item is over: so it says that it wants it replaced at once.
+    /// Whether an item is of no use any more: it has ended, or the CA's window to renew it is over, by which it says that
+    /// it wants it replaced at once.
     #[must_use]
-    pub(super) fn is_recalled(&self, held: &Held, now: SystemTime) -> bool {
+    pub(super) fn is_done_with(&self, held: &Held, now: SystemTime) -> bool {
         let drawn = self.advised_about(held).and_then(|advised| advised.drawn.as_ref());
-        drawn.is_some_and(|drawn| drawn.end <= now)
+        held.not_after < now || drawn.is_some_and(|drawn| drawn.end <= now)
     }
 
     /// Keeps what the CA has said about a lineage's newest item; `None` forgets it.

@@ -238,6 +238,7 @@ fn remembered(state: &LineageState) -> Memory {
     Memory {
         failures: state.failures,
         next: state.next,
+        unhurried: state.unhurried,
         last_error: state.last_error.clone(),
         last_failure: state.last_failure,
         failed: state.failed.clone(),

@@ -87,7 +87,7 @@ impl Plan {
             Situation::Held { .. } => renewal_reason(newest, inventory, now),
         };
         let replaces = newest.map(|held| held.id.clone());
-        let urgent = newest.is_some_and(|held| !held.valid_at(now) || inventory.is_recalled(held, now));
+        let urgent = newest.is_some_and(|held| inventory.is_done_with(held, now));
         let failures = inventory.memory(wish.lineage.id(), wish.directory.as_deref()).failures;
         let drawn = newest.and_then(|held| inventory.advised_about(held)?.drawn.as_ref());
         let window = drawn.and_then(|drawn| Window::new(drawn.start, drawn.end));

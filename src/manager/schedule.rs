@@ -99,8 +99,11 @@ pub fn situation(wish: &Wish, inventory: &Inventory, now: SystemTime) -> Situati
     }
     let memory = inventory.memory(id, directory);
     let failures = memory.failures;
-    let not_before = memory.not_before(now).unwrap_or(SystemTime::UNIX_EPOCH);
-    match inventory.newest(id, wish.names(), directory) {
+    let newest = inventory.newest(id, wish.names(), directory);
+    // What a limit keeps for the day when there is nothing else is there on that day.
+    let urgent = memory.unhurried && newest.is_some_and(|held| inventory.is_done_with(held, now));
+    let not_before = memory.not_before(now).filter(|_| !urgent).unwrap_or(SystemTime::UNIX_EPOCH);
+    match newest {
         Some(held) if held.valid_at(now) => {
             let due = due(held, inventory.advised_about(held));
             Situation::Held { renew_at: due.max(not_before), failures }

@@ -28,6 +28,9 @@ pub struct LineageState {
     /// Not before this moment again.
     #[serde(default, with = "super::moment::maybe_at")]
     pub next: Option<SystemTime>,
+    /// Whether that moment is when a limit will allow what is in no hurry.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unhurried: bool,
     /// Why the last attempt failed.
     #[serde(default)]
     pub last_error: Option<String>,

@@ -147,6 +147,7 @@ async fn the_tree_is_the_one_of_the_layout() {
         directory: Some("https://ca.example/directory".into()),
         failures: 1,
         next: Some(clock.now()),
+        unhurried: false,
         last_error: Some("no answer".into()),
         last_failure: None,
         failed: None,

@@ -167,6 +167,7 @@ impl Manager {
         memory.last_error = Some(story.clone());
         memory.last_failure = Some(now);
         memory.failed = error.name().cloned();
+        memory.unhurried = matches!(error.verdict(), Verdict::Wait(_)) && !step.urgent;
         match error.verdict() {
             Verdict::Now | Verdict::Replan => memory.next = Some(now + Duration::from_secs(1)),
             Verdict::Wait(until) => memory.next = Some(until),
@@ -195,6 +196,7 @@ impl Manager {
             directory: memory.directory.clone(),
             failures: memory.failures,
             next: memory.next,
+            unhurried: memory.unhurried,
             last_error: memory.last_error.clone(),
             last_failure: memory.last_failure,
             failed: memory.failed.clone(),

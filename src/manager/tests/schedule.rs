@@ -141,6 +141,34 @@ fn a_clock_that_was_set_back_does_not_silence_a_lineage() {
 }
 
 #[test]
+fn a_limit_keeps_waiting_only_what_can_wait() {
+    let (wish, one) = (wish(), held(DAY * 90));
+    let mut inventory = Inventory::default();
+    inventory.hold(one.clone());
+    let until = one.not_after + DAY;
+    for unhurried in [true, false] {
+        let (next, directory) = (Some(until), Some(CA.into()));
+        let memory = Memory { next, directory, unhurried, ..Memory::default() };
+        inventory.remember(wish.lineage.id(), memory);
+        let waits = |now| match situation(&wish, &inventory, now) {
+            Situation::Held { renew_at: at, .. } | Situation::Missing { try_at: at, .. } => at == until,
+            Situation::Refused { .. } => false,
+        };
+        assert!(waits(one.not_after), "it is still valid");
+        assert_eq!(waits(one.not_after + HOUR), !unhurried, "it has ended");
+    }
+    // So has one that the CA has recalled.
+    inventory.advise(wish.lineage.id(), Some(said(&one, start() + HOUR, start() + HOUR * 2, 0.5)));
+    let memory =
+        Memory { next: Some(until), directory: Some(CA.into()), unhurried: true, ..Memory::default() };
+    inventory.remember(wish.lineage.id(), memory);
+    let Situation::Held { renew_at, .. } = situation(&wish, &inventory, start() + HOUR * 3) else {
+        panic!("it is still valid");
+    };
+    assert!(renew_at <= start() + HOUR * 2, "{renew_at:?}");
+}
+
+#[test]
 fn the_ladder_ends_in_its_last_step() {
     let ladder = Ladder::default();
     let minutes: Vec<u64> = (1..=5).map(|n| ladder.wait(n, 0.0).as_secs() / 60).collect();

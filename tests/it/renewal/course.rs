@@ -227,12 +227,22 @@ async fn the_last_of_a_limit_is_for_what_has_ended_or_is_recalled() {
     assert!(!world.order().await.urgent, "a first certificate can wait");
     run.until(issued).await;
     let due = run.status.rows()[0].next_at.expect("a moment");
-    world.script([Fault::LimitedUntil(start() + DAY * 100)]);
+    let allowed = start() + DAY * 100;
+    world.script([Fault::Spent(allowed), Fault::Spent(allowed)]);
     world.hand.set(due);
     assert!(!world.order().await.urgent, "so can a renewal");
-    run.until(|row| row.next_at == Some(start() + DAY * 100)).await;
-    world.hand.set(start() + DAY * 100);
-    assert!(world.order().await.urgent, "it has ended");
+    run.until(|row| row.next_at == Some(allowed)).await;
+    run.stop().await;
+
+    // It ends before the limit allows a renewal; a restart in between changes nothing.
+    let mut run = world.run(wish(&["example.com"])).await;
+    world.hand.set(start() + DAY * 91);
+    let order = world.order().await;
+    assert!(order.urgent, "it has ended");
+    assert_eq!(order.at, start() + DAY * 91);
+    // Not even the last one was left: that is waited for.
+    run.until(|row| row.next.starts_with("order") && row.next_at == Some(allowed)).await;
+    assert!(world.orders.try_recv().is_err());
     run.stop().await;
 }
 
