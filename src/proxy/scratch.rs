@@ -12,9 +12,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
-/// What is read at once of a body. Each piece wakes both the one who sends it and the one who gets it, which is a
-/// quarter of what a large body costs; a larger piece would not stay in the cache.
-pub(in crate::proxy) const PIECE: usize = 128 * 1024;
+/// What is read at once of a body.
+pub(in crate::proxy) const PIECE: usize = 64 * 1024;
 
 /// What is read at once where a head may come: such a piece, and the head before it.
 const ROOM: usize = PIECE + 4 * 1024;
@@ -68,7 +67,7 @@ pub(in crate::proxy) fn poll_read_long(
     left: u64,
 ) -> Poll<io::Result<Bytes>> {
     let left = usize::try_from(left).unwrap_or(usize::MAX);
-    if room.capacity() < left.min(PIECE / 16) {
+    if room.capacity() < left.min(PIECE / 8) {
         *room = BytesMut::with_capacity(left.min(PIECE));
     }
     let read = ready!(pin!(io.read_buf(room)).poll(cx))?;

@@ -88,7 +88,7 @@ async fn bytes_go_both_ways_at_once_through_the_smallest_buffers() {
 #[tokio::test]
 async fn nothing_is_enciphered_for_a_socket_that_takes_nothing() {
     let (mut stream, mut client) = shaken(&TLS13).await;
-    let body = pattern(50_000);
+    let body = pattern(30_000);
     let mut sent = 0;
     while let Poll::Ready(written) = write_now(&mut stream, &body).await {
         assert_eq!(written.expect("written"), body.len());
