@@ -29,6 +29,7 @@
 //!
 //! - [`manager`] makes certificates, with [`store`], [`issuer`] and [`pki`] under it. It may take minutes, and it writes.
 //! - [`proxy`] moves bytes. It never reads a file and never waits for the other plane.
+//! - [`dns`] is asked and changed by whoever has to know or prove something about a name from outside.
 //! - [`catalog`] is the door: one immutable snapshot, swapped whole, handed out in halves that cannot reach each other.
 //!
 //! Which room may name which other, and where a foreign crate may appear, stands in the two tables of
@@ -56,6 +57,7 @@ pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dns;
 pub mod foreign;
 pub mod host;
 pub mod ident;

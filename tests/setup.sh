@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need beside a Rust toolchain, on Debian or Ubuntu: a C compiler, Pebble (the ACME
-# test CA), nginx, HAProxy, h2load, openssl, curl and valgrind from the distribution, a few Python packages in a
+# test CA), nginx, BIND, HAProxy, h2load, openssl, curl and valgrind from the distribution, a few Python packages in a
 # virtual environment of their own (target/test-env), and beside the system a newer Pebble, which knows ARI
 # (target/pebble).
 #
@@ -33,6 +33,8 @@ want pebble pebble
 want pebble-challtestsrv pebble
 want nginx nginx-light
 want openssl openssl
+want named bind9
+want nsupdate bind9-dnsutils
 want curl curl
 want haproxy haproxy
 want h2load nghttp2-client
@@ -57,9 +59,10 @@ if [ -n "$missing" ]; then
     $as_root apt-get update -q
     # shellcheck disable=SC2086  # words, not one word
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
-    # Debian starts an nginx on port 80 as soon as it is installed; the tests only need the program.
+    # Debian starts an nginx on port 80 as soon as it is installed, and others alike; the tests only need the programs.
     if [ -d /run/systemd/system ]; then
         case " $missing " in *" nginx-light "*) $as_root systemctl disable --now nginx || true ;; esac
+        case " $missing " in *" bind9 "*) $as_root systemctl disable --now named || true ;; esac
         case " $missing " in *" haproxy "*) $as_root systemctl disable --now haproxy || true ;; esac
     fi
     python=/usr/bin/python3

@@ -4,6 +4,7 @@ mod cli;
 mod config_faults;
 mod config_samples;
 mod crash;
+mod dns;
 mod drain;
 mod engine_contract;
 mod environment;

@@ -3,12 +3,14 @@
 pub(crate) mod app;
 pub(crate) mod backend;
 pub(crate) mod client;
+mod daemon;
 pub(crate) mod faults;
 pub(crate) mod front;
 pub(crate) mod front_of_ca;
 pub(crate) mod greeter;
 pub(crate) mod issued;
 pub(crate) mod log;
+pub(crate) mod named;
 pub(crate) mod pebble;
 pub(crate) mod port;
 pub(crate) mod process;

@@ -4,14 +4,11 @@
 //! `pebble-challtestsrv` answers every DNS question with 127.0.0.1, so any name leads to the ports the test
 //! listens on. Without Pebble installed the test fails and says what to do.
 
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
-use std::sync::mpsc;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
+use super::daemon::{Process, START, mortal, program};
 use super::port;
 use super::test_ca::{self, TestCa};
 
@@ -32,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) validity: Duration,
     /// Whether it is the newer Pebble, which has ARI, instead of Debian's.
     pub(crate) newer: bool,
+    /// The port of a DNS server of the test's own, which is asked instead.
+    pub(crate) dns: Option<u16>,
 }
 
 /// A running Pebble. Dropping it ends its processes.
@@ -42,16 +41,13 @@ pub(crate) struct Pebble {
     listen: u16,
     management: u16,
     ca: Process,
-    _dns: Process,
+    _dns: Option<Process>,
     dns_port: u16,
     issuance_root: Vec<u8>,
 }
 
 /// What Let's Encrypt gives under its profile of the same name.
 const SHORT_LIFE: Duration = Duration::from_secs(160 * 3600);
-
-/// No start takes this long on a machine that works.
-const START: Duration = Duration::from_secs(30);
 
 impl Settings {
     /// Pebble as the tests want it: 15 of 100 nonces refused, no authorization reused, five years valid.
@@ -64,6 +60,7 @@ impl Settings {
             blocklist: Vec::new(),
             validity: Duration::from_secs(157_766_400),
             newer: false,
+            dns: None,
         }
     }
 }
@@ -77,7 +74,13 @@ impl Pebble {
         write(&directory.path().join("api.crt"), certificate.as_bytes());
         write(&directory.path().join("api.key"), key.as_bytes());
 
-        let (dns, dns_port) = start_dns().await;
+        let (dns, dns_port) = match settings.dns {
+            Some(port) => (None, port),
+            None => {
+                let (dns, port) = start_dns().await;
+                (Some(dns), port)
+            }
+        };
         let (ca, listen, management) =
             start_ca(&settings, directory.path(), dns_port, (port::free(), port::free())).await;
         let mut pebble = Self {
@@ -257,88 +260,6 @@ fn newer_pebble() -> Command {
     mortal(&path)
 }
 
-/// An installed program.
-fn program(name: &str) -> Command {
-    let found = std::env::var_os("PATH")
-        .and_then(|path| std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file()));
-    let Some(found): Option<PathBuf> = found else {
-        panic!("{name} is not installed, and this test cannot do without it: run tests/setup.sh");
-    };
-    mortal(&found)
-}
-
-/// The program, so started that it dies with this process whatever happens to it.
-fn mortal(path: &Path) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL"]).arg(path).stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
 fn write(path: &Path, content: &[u8]) {
     std::fs::write(path, content).expect("a file in the temporary directory");
-}
-
-/// A child process and what it has said so far.
-struct Process {
-    child: Child,
-    lines: watch::Receiver<Vec<String>>,
-}
-
-impl Process {
-    fn start(mut command: Command) -> Self {
-        let (sender, lines) = watch::channel(Vec::new());
-        let (hand_over, started) = mpsc::sync_channel(1);
-        // The child dies with the thread that started it, so that thread is the one that lives as long as the
-        // child does: the reader of its output.
-        std::thread::spawn(move || {
-            let mut child = command.spawn().expect("setpriv (util-linux) starts the program");
-            let out: ChildStdout = child.stdout.take().expect("stdout is piped");
-            let err: ChildStderr = child.stderr.take().expect("stderr is piped");
-            hand_over.send(child).expect("somebody waits for the child");
-            let other = std::thread::spawn({
-                let sender = sender.clone();
-                move || read_lines(err, &sender)
-            });
-            read_lines(out, &sender);
-            other.join().expect("the reader of stderr ends");
-        });
-        let child = started.recv().expect("the program starts");
-        Self { child, lines }
-    }
-
-    /// Waits until the port takes connections; false if the process ended first.
-    async fn listens(&mut self, port: u16) -> bool {
-        let connects = async {
-            loop {
-                if self.child.try_wait().expect("a child can be asked").is_some() {
-                    return false;
-                }
-                if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-                    return true;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(START, connects).await.unwrap_or(false)
-    }
-
-    fn end(&mut self) {
-        // An error means that it has ended already.
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-fn read_lines(from: impl Read, to: &watch::Sender<Vec<String>>) {
-    for line in BufReader::new(from).lines() {
-        let Ok(line) = line else { return };
-        to.send_modify(|lines| lines.push(line));
-    }
 }

@@ -23,6 +23,11 @@ pub(super) const ROOMS: &[Room] = &[
     room("host", &[], "The machine is described in its own words; `app` translates."),
     room("meter", &[], "Counters lie under everything; whoever counts names them, not the reverse."),
     room("pki", &["ident"], "Keys and chains are pure computation over names: hand in times and bytes."),
+    room(
+        "dns",
+        &["ident", "clock"],
+        "The DNS is asked and changed here; what a record is good for its users know.",
+    ),
     room("story", &["ident", "clock"], "A story holds names and moments; whoever tells it names `story`."),
     room(
         "store",
@@ -46,6 +51,7 @@ pub(super) const ROOMS: &[Room] = &[
             "ident",
             "pki",
             "clock",
+            "dns",
             "story",
             "store::Accounts",
             "store::Account",
@@ -94,7 +100,7 @@ pub(super) const ROOMS: &[Room] = &[
     ),
     room(
         "doctor",
-        &["ident", "pki", "clock", "catalog::Resolver"],
+        &["ident", "pki", "clock", "dns", "catalog::Resolver"],
         "An examination looks from outside, as a client would.",
     ),
     room(
@@ -119,14 +125,20 @@ pub(super) const ROOMS: &[Room] = &[
             "issuer::ChallengeKind",
             "issuer::Profile",
             "pki::KeyType",
+            "issuer::Way",
+            "issuer::Sight",
+            "dns::Server",
+            "dns::Key",
+            "dns::KeyError",
+            "dns::Algorithm",
         ],
         "Settings are each room's `Options`, and the values those are made of; nothing is run here.",
     ),
     room(
         "app",
         &[
-            "ident", "clock", "host", "meter", "pki", "story", "store", "catalog", "foreign", "issuer",
-            "proxy", "manager", "doctor", "ops", "admin", "config",
+            "ident", "clock", "host", "meter", "dns", "pki", "story", "store", "catalog", "foreign",
+            "issuer", "proxy", "manager", "doctor", "ops", "admin", "config",
         ],
         "`app` wires the rooms and does not know who called it.",
     ),

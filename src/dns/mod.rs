@@ -1,0 +1,23 @@
+//! Asking the DNS, and changing it (RFC 1035, RFC 2136, RFC 8945).
+//!
+//! Small on purpose: a question, its answer, and the one change that proves control of a name. There is no cache and no
+//! background work; each call asks, with a bound on how long it may take, and says whose fault it is if nothing came
+//! of it. A validator looks at the servers with authority, so these are what [`Nameserver`] is for; a resolver is
+//! asked for nothing but the way to them.
+//!
+//! This room does not know what its records are good for.
+
+mod authority;
+mod error;
+mod exchange;
+mod key;
+mod message;
+mod server;
+mod tsig;
+mod update;
+
+pub use authority::{Nameserver, Resolver};
+pub use error::{DnsError, Rcode};
+pub use key::{Algorithm, Key, KeyError};
+pub use server::{Server, ServerError};
+pub use update::Updater;

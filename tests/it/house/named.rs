@@ -1,0 +1,105 @@
+//! Debian's BIND, a real DNS server, with one zone that can be changed, started for one test.
+//!
+//! Every name in the zone leads to 127.0.0.1. Without `named` installed the test fails and says what to do.
+
+use std::path::Path;
+
+use sidegate::dns::{Key, Server};
+
+use super::daemon::{Process, program};
+use super::port;
+
+/// A running `named`. Dropping it ends it.
+pub(crate) struct Named {
+    port: u16,
+    process: Process,
+    _directory: tempfile::TempDir,
+}
+
+/// The zone of which the server may be asked to change TXT records.
+pub(crate) const ZONE: &str = "example.com";
+/// The one name in it whose TXT records the key must not touch.
+pub(crate) const FORBIDDEN: &str = "_acme-challenge.forbidden.example.com";
+/// A name in it that leads to [`ALIAS_TO`].
+pub(crate) const ALIAS: &str = "_acme-challenge.alias.example.com";
+/// Where that name leads.
+pub(crate) const ALIAS_TO: &str = "alias.acme.example.com";
+/// The name of its key.
+pub(crate) const KEY: &str = "sidegate";
+/// The secret of its key, in base64.
+pub(crate) const SECRET: &str = "YSBzZWNyZXQgdGhhdCBpcyBub3QgYSBzZWNyZXQgYXQgYWxs";
+
+impl Named {
+    /// A server whose key signs with `hmac-sha256`.
+    pub(crate) async fn start() -> Self {
+        Self::signing_with("hmac-sha256").await
+    }
+
+    /// A server whose key signs with this algorithm.
+    pub(crate) async fn signing_with(algorithm: &str) -> Self {
+        for _ in 0..5 {
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            let port = port::free();
+            write(directory.path(), algorithm, port);
+            let mut command = program("named");
+            command.args(["-g", "-n", "1", "-p", &port.to_string(), "-c"]);
+            command.arg(directory.path().join("named.conf")).current_dir(directory.path());
+            let mut process = Process::start(command);
+            if process.listens(port).await {
+                return Self { port, process, _directory: directory };
+            }
+            eprintln!("named did not start: {:#?}", process.lines.borrow());
+        }
+        panic!("named does not start; its last words are above");
+    }
+
+    /// Where it listens, on 127.0.0.1, over UDP and TCP.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The same as an address.
+    pub(crate) fn server(&self) -> Server {
+        Server::parse(&format!("127.0.0.1:{}", self.port)).expect("an address")
+    }
+
+    /// The lines of its log that hold all of these words.
+    pub(crate) fn said(&self, words: &[&str]) -> Vec<String> {
+        let lines = self.process.lines.borrow();
+        lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).cloned().collect()
+    }
+}
+
+/// A key as `nsupdate -y` takes it.
+pub(crate) fn key(algorithm: &str) -> Key {
+    Key::parse(&format!("{algorithm}:{KEY}:{SECRET}")).expect("a key")
+}
+
+fn write(directory: &Path, algorithm: &str, port: u16) {
+    let config = format!(
+        "key \"{KEY}\" {{ algorithm {algorithm}; secret \"{SECRET}\"; }};\n\
+         options {{\n\
+           directory \"{0}\"; pid-file none; session-keyfile none; lock-file none;\n\
+           listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};\n\
+           recursion no; dnssec-validation no; notify no;\n\
+         }};\n\
+         controls {{ }};\n\
+         zone \"{ZONE}\" {{\n\
+           type primary; file \"zone\";\n\
+           update-policy {{ deny {KEY} name {FORBIDDEN}. TXT; grant {KEY} zonesub TXT; }};\n\
+         }};\n",
+        directory.display(),
+    );
+    let zone = format!(
+        "$TTL 60\n\
+         @ SOA ns.{ZONE}. ops.{ZONE}. 1 3600 600 86400 60\n\
+         @ NS ns.{ZONE}.\n\
+         @ A 127.0.0.1\n\
+         ns A 127.0.0.1\n\
+         * A 127.0.0.1\n\
+         {ALIAS}. CNAME {ALIAS_TO}.\n",
+    );
+    for (name, content) in [("named.conf", config), ("zone", zone)] {
+        std::fs::write(directory.join(name), content).expect("a file in the temporary directory");
+    }
+}
