@@ -33,8 +33,8 @@ pub trait Issuer: Send + Sync {
 
     /// Gets a certificate for the request and returns it with its chain.
     ///
-    /// Dropping the future is safe at any await: answers to challenges are taken down, and what was noted through `progress`
-    /// lets a later call go on from there.
+    /// Dropping the future is safe at any await: answers to challenges are taken down (by [`tidy`](Self::tidy) at the latest), and what was
+    /// noted through `progress` lets a later call go on from there.
     ///
     /// # Errors
     ///
@@ -47,6 +47,9 @@ pub trait Issuer: Send + Sync {
     ///
     /// [`IssueError`] if it could not be asked, or answered nonsense.
     async fn advise(&self, leaf: &Leaf) -> Result<Option<Advice>, IssueError>;
+
+    /// Takes back what issuances that were dropped have left with others.
+    async fn tidy(&self) {}
 }
 
 /// What is to be issued.
@@ -161,6 +164,13 @@ impl Issuers {
         match provider {
             Provider::Selfsigned => Some(&self.selfsigned),
             Provider::Letsencrypt => self.letsencrypt.as_ref(),
+        }
+    }
+
+    /// Takes back what issuances that were dropped have left with others.
+    pub async fn tidy(&self) {
+        if let Some(letsencrypt) = &self.letsencrypt {
+            letsencrypt.tidy().await;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use instant_acme::{
     AuthorizationHandle, AuthorizationState, AuthorizationStatus, Authorizations, ChallengeStatus,
     ChallengeType, Error, Order, OrderStatus,
@@ -13,7 +14,7 @@ use super::nonce::insist;
 use super::order::{Desk, Origin, Patience};
 use crate::ident::{Name, Names};
 use crate::issuer::IssueError;
-use crate::issuer::solver::{Challenge, ChallengeKind, Solver};
+use crate::issuer::solver::{Challenge, ChallengeKind, Posted, SolveError, Solver};
 
 /// How long the other names' validations may go on after one has failed, before their answers are taken down.
 const SETTLE: Duration = Duration::from_secs(15);
@@ -36,11 +37,21 @@ struct Offer {
     error: Option<String>,
 }
 
+/// An answer that the CA has not been told about.
+struct Hanging<'s> {
+    index: usize,
+    name: Name,
+    solver: &'s dyn Solver,
+    posted: Posted,
+    /// What the CA has done about it so far.
+    status: ChallengeStatus,
+}
+
 /// A name whose proof the CA is looking at.
 struct Asked {
     index: usize,
     name: Name,
-    /// None if it was decided before we posted anything.
+    /// None if it was decided before we answered.
     kind: Option<ChallengeKind>,
 }
 
@@ -59,8 +70,7 @@ impl Desk<'_> {
         if count > names.len() {
             return Err(self.nonsense(format!("{count} authorizations for {} names", names.len())));
         }
-        let mut posted = Vec::with_capacity(count);
-        let mut asked = Vec::with_capacity(count);
+        let mut hanging = Vec::with_capacity(count);
         for index in 0..count {
             let view = self.look(order, index, false).await?;
             let name = self.name_of(&view, names)?;
@@ -72,7 +82,7 @@ impl Desk<'_> {
                 }
                 // The order shares its fate, whatever its own state still says.
                 _ => {
-                    asked.push(Asked { index, name, kind: None });
+                    let asked = [Asked { index, name, kind: None }];
                     return Ok(Some(self.why_unproved(order, &asked, origin).await?));
                 }
             }
@@ -83,13 +93,20 @@ impl Desk<'_> {
                 // RFC 8555 section 8.1.
                 key_authorization: format!("{}.{}", offer.token, self.account.key_thumbprint()),
             };
-            posted.push(solver.post(&challenge).await?);
-            let kind = solver.kind();
-            info!(%name, %kind, "posted the answer to the challenge");
-            if offer.status == ChallengeStatus::Pending {
-                self.set_ready(order, index, kind).await?;
+            let posted = solver.post(&challenge).await.map_err(|e| self.unsolved(e))?;
+            info!(%name, kind = %solver.kind(), "posted the answer to the challenge");
+            hanging.push(Hanging { index, name, solver, posted, status: offer.status });
+        }
+        // All of them hang before any is waited for: the waits then go on at the same time.
+        let sights = hanging.iter().map(|hanging| hanging.solver.until_seen(&hanging.name, &hanging.posted));
+        try_join_all(sights).await.map_err(|e| self.unsolved(e))?;
+
+        let mut asked = Vec::with_capacity(hanging.len());
+        for Hanging { index, name, solver, status, .. } in &hanging {
+            if *status == ChallengeStatus::Pending {
+                self.set_ready(order, *index, solver.kind()).await?;
             }
-            asked.push(Asked { index, name, kind: Some(kind) });
+            asked.push(Asked { index: *index, name: name.clone(), kind: Some(solver.kind()) });
         }
 
         let outcome = match self.wait_while(order, OrderStatus::Pending).await {
@@ -104,7 +121,7 @@ impl Desk<'_> {
             Err(error) => return Err(error),
         };
         // Not before: with validation from several places some of them come late.
-        drop(posted);
+        drop(hanging);
         Ok(outcome)
     }
 
@@ -134,6 +151,12 @@ impl Desk<'_> {
             return Err(self.nonsense("a challenge token with characters that do not belong".to_owned()));
         }
         Ok((solver, offer))
+    }
+
+    /// The kind did not work for the name, though the CA had no part in it.
+    fn unsolved(&self, error: SolveError) -> IssueError {
+        self.solvers.failed(&error.name, error.kind);
+        error.into()
     }
 
     /// Asks the CA to look.
@@ -213,6 +236,7 @@ impl View {
             let kind = match challenge.r#type {
                 ChallengeType::Http01 => ChallengeKind::Http01,
                 ChallengeType::TlsAlpn01 => ChallengeKind::TlsAlpn01,
+                ChallengeType::Dns01 => ChallengeKind::Dns01,
                 _ => return None,
             };
             let error = challenge.error.as_ref().map(text_of);
@@ -242,6 +266,7 @@ async fn set_ready(order: &mut Order, index: usize, kind: ChallengeKind) -> Resu
     let kind = match kind {
         ChallengeKind::Http01 => ChallengeType::Http01,
         ChallengeKind::TlsAlpn01 => ChallengeType::TlsAlpn01,
+        ChallengeKind::Dns01 => ChallengeType::Dns01,
     };
     let mut challenge = authorization.challenge(kind).ok_or(Error::Str("the challenge is gone"))?;
     challenge.set_ready().await

@@ -19,7 +19,7 @@ use super::{Options, OptionsError, Timeouts};
 use crate::catalog::Challenges;
 use crate::clock::Clock;
 use crate::ident::Provider;
-use crate::issuer::solver::{ChallengeKind, Http01, Solver, TlsAlpn01};
+use crate::issuer::solver::{ChallengeKind, Dns01, Http01, Solver, TlsAlpn01};
 use crate::issuer::{Advice, IssueError, IssueJob, Issuer, NoteError, OrderNote, Progress};
 use crate::pki::{Chain, Leaf, Roots, pem};
 use crate::store::{Accounts, Ledger};
@@ -86,11 +86,14 @@ impl AcmeIssuer {
             Some(root) => Roots::with_pem(root).map_err(|e| unreadable("issuance_root", &e))?,
             None => Roots::well_known(),
         };
-        let solvers = options.challenges.iter().map(|kind| -> Box<dyn Solver> {
-            match kind {
+        let solvers = options.challenges.iter().filter_map(|kind| -> Option<Box<dyn Solver>> {
+            Some(match kind {
                 ChallengeKind::Http01 => Box::new(Http01::new(challenges.clone())),
                 ChallengeKind::TlsAlpn01 => Box::new(TlsAlpn01::new(challenges.clone())),
-            }
+                ChallengeKind::Dns01 => {
+                    Box::new(Dns01::new(options.dns.as_ref()?, &options.resolvers, clock.clone()))
+                }
+            })
         });
         let budget = Budget::new(ledger, directory, options.limits.clone(), clock.clone());
         let budget = Arc::new(budget);
@@ -170,6 +173,8 @@ impl AcmeIssuer {
                 let detail = format!("{detail}; that was at {directory}, where it was tried out");
                 return Err(IssueError::Unverified { name, kind, detail });
             }
+            // Nor would the other one see an answer.
+            Err(error @ IssueError::Solve(_)) => return Err(error),
             // What only this one refuses, the other one may grant another day.
             Err(IssueError::Refused { directory, detail, .. }) => {
                 return Err(IssueError::Refused { directory, detail, for_good: false });
@@ -203,13 +208,22 @@ impl Issuer for AcmeIssuer {
     async fn issue(&self, job: IssueJob<'_>, progress: &dyn Progress) -> Result<Chain, IssueError> {
         // Every step below is bounded, but a CA that is slow at every one of them is not.
         let limit = self.timeouts.issuance;
-        tokio::time::timeout(limit, self.obtain(job, progress)).await.unwrap_or_else(|_| {
+        let issued = tokio::time::timeout(limit, self.obtain(job, progress)).await.unwrap_or_else(|_| {
             Err(IssueError::Unreachable {
                 directory: self.directory.clone(),
                 source: Box::new(Nonsense(format!("no certificate within {} seconds", limit.as_secs()))),
                 until: None,
             })
-        })
+        });
+        self.solvers.tidy().await;
+        issued
+    }
+
+    async fn tidy(&self) {
+        self.solvers.tidy().await;
+        if let Some(rehearsal) = &self.rehearsal {
+            rehearsal.solvers.tidy().await;
+        }
     }
 
     async fn advise(&self, leaf: &Leaf) -> Result<Option<Advice>, IssueError> {

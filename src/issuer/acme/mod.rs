@@ -21,12 +21,13 @@ mod turns;
 pub use budget::{Limit, Limits};
 pub use issuer::AcmeIssuer;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
 use thiserror::Error;
 
-use super::solver::ChallengeKind;
+use super::solver::{ChallengeKind, dns01};
 
 /// Which CA, and how to deal with it.
 #[derive(Clone, Debug)]
@@ -47,12 +48,17 @@ pub struct Options {
     pub limits: Option<Limits>,
     /// The directory where it lets people try things out, if there is one.
     pub rehearsal: Option<String>,
+    /// How dns-01 is done, where it may be used.
+    pub dns: Option<dns01::Options>,
+    /// Who knows which name servers a name has.
+    pub resolvers: Vec<IpAddr>,
     /// How long things may take.
     pub timeouts: Timeouts,
 }
 
 impl Options {
-    /// Both kinds of challenge, nobody trusted yet, the default timeouts, and what is known of this CA.
+    /// The kinds of challenge that we answer ourselves, nobody trusted yet, the default timeouts, and what is known of
+    /// this CA.
     #[must_use]
     pub fn new(directory: impl Into<String>) -> Self {
         let directory = directory.into();
@@ -65,6 +71,8 @@ impl Options {
             issuance_root: None,
             roots: Vec::new(),
             challenges: vec![ChallengeKind::Http01, ChallengeKind::TlsAlpn01],
+            dns: None,
+            resolvers: Vec::new(),
             timeouts: Timeouts::default(),
         }
     }

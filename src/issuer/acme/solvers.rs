@@ -32,6 +32,13 @@ impl Solvers {
             .min_by_key(|solver| failed(*solver).unwrap_or_default())
     }
 
+    /// Takes down what answers that nobody needs any more have left with others.
+    pub(super) async fn tidy(&self) {
+        for solver in &self.all {
+            solver.tidy().await;
+        }
+    }
+
     pub(super) fn failed(&self, name: &Name, kind: ChallengeKind) {
         *self.failures().entry((name.clone(), kind)).or_default() += 1;
     }

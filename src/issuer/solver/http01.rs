@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{Challenge, ChallengeKind, SolveError, Solver};
-use crate::catalog::{Challenges, Posted};
+use super::{Challenge, ChallengeKind, Posted, SolveError, Solver};
+use crate::catalog::Challenges;
 use crate::ident::Name;
 
 /// Answers through whoever listens on port 80 and looks tokens up in the catalog.
@@ -31,6 +31,6 @@ impl Solver for Http01 {
     }
 
     async fn post(&self, challenge: &Challenge) -> Result<Posted, SolveError> {
-        Ok(self.challenges.post_http01(&challenge.token, &challenge.key_authorization))
+        Ok(Posted::Catalog(self.challenges.post_http01(&challenge.token, &challenge.key_authorization)))
     }
 }

@@ -1,10 +1,13 @@
 //! How a challenge is made answerable.
 //!
-//! Posting returns a guard; dropping it takes the answer down, also when the order is cancelled in the middle.
+//! Posting returns a guard; dropping it takes the answer down, also when the order is cancelled in the middle. An answer
+//! that lies with somebody else is taken down when the solver is next asked to tidy up.
 
+pub mod dns01;
 mod http01;
 mod tls_alpn01;
 
+pub use dns01::Dns01;
 pub use http01::Http01;
 pub use tls_alpn01::TlsAlpn01;
 
@@ -14,7 +17,6 @@ use std::str::FromStr;
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::catalog::Posted;
 use crate::ident::Name;
 
 /// A kind of challenge (RFC 8555 section 8, RFC 8737).
@@ -24,15 +26,21 @@ pub enum ChallengeKind {
     Http01,
     /// A certificate on port 443.
     TlsAlpn01,
+    /// A record in the DNS.
+    Dns01,
 }
 
 impl ChallengeKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Http01, Self::TlsAlpn01, Self::Dns01];
+
     /// The kind as RFCs and configuration spell it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http01 => "http-01",
             Self::TlsAlpn01 => "tls-alpn-01",
+            Self::Dns01 => "dns-01",
         }
     }
 }
@@ -47,7 +55,7 @@ impl FromStr for ChallengeKind {
     type Err = ();
 
     fn from_str(given: &str) -> Result<Self, ()> {
-        [Self::Http01, Self::TlsAlpn01].into_iter().find(|kind| kind.as_str() == given).ok_or(())
+        Self::ALL.into_iter().find(|kind| kind.as_str() == given).ok_or(())
     }
 }
 
@@ -74,6 +82,15 @@ pub struct SolveError {
     pub fault: String,
 }
 
+/// An answer that hangs until this is dropped.
+#[must_use = "dropping it takes the answer down"]
+pub enum Posted {
+    /// In the catalog.
+    Catalog(crate::catalog::Posted),
+    /// In the DNS.
+    Dns(dns01::Hung),
+}
+
 /// Makes challenges of one kind answerable.
 #[async_trait]
 pub trait Solver: Send + Sync {
@@ -83,10 +100,22 @@ pub trait Solver: Send + Sync {
     /// Whether this kind can prove the name at all.
     fn can_prove(&self, name: &Name) -> bool;
 
-    /// Puts the answer up. When this returns, a validator finds it; it hangs as long as the guard.
+    /// Puts the answer up; it hangs as long as the guard.
     ///
     /// # Errors
     ///
     /// [`SolveError`] if it could not be put up.
     async fn post(&self, challenge: &Challenge) -> Result<Posted, SolveError>;
+
+    /// Waits until a validator finds what was posted for the name, which is at once where we answer ourselves.
+    ///
+    /// # Errors
+    ///
+    /// [`SolveError`] if that takes too long.
+    async fn until_seen(&self, _name: &Name, _posted: &Posted) -> Result<(), SolveError> {
+        Ok(())
+    }
+
+    /// Takes down what guards that are gone have left with others.
+    async fn tidy(&self) {}
 }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair, SanType};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 
-use super::{Challenge, ChallengeKind, SolveError, Solver};
-use crate::catalog::{Challenges, Posted};
+use super::{Challenge, ChallengeKind, Posted, SolveError, Solver};
+use crate::catalog::Challenges;
 use crate::ident::Name;
 use crate::pki::crypto;
 
@@ -46,7 +46,7 @@ impl Solver for TlsAlpn01 {
         let key = PrivatePkcs8KeyDer::from(key).into();
         let certified =
             crypto::certified_key(vec![certificate.into()], key).map_err(|e| fault(e.to_string()))?;
-        Ok(self.challenges.post_tls_alpn01(&server_name(&challenge.name), certified))
+        Ok(Posted::Catalog(self.challenges.post_tls_alpn01(&server_name(&challenge.name), certified)))
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use rpds::VectorSync;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -37,6 +38,8 @@ const ABREAST: usize = 8;
 const BEHIND: usize = 4;
 /// The CA is asked about so many certificates at the same time.
 const ASKED: usize = 4;
+/// How long taking back what dropped attempts left with others may take at the end.
+const LAST_WORK: Duration = Duration::from_secs(5);
 /// How often a follower asks whether the issuer role is free.
 const ROLE_AGAIN: Duration = Duration::from_secs(10);
 
@@ -212,6 +215,7 @@ impl Manager {
             }
         }
         self.attempts.shutdown().await;
+        let _ = timeout(LAST_WORK, self.tools.issuers.tidy()).await;
     }
 
     /// Plans where something has changed, and starts what is due; returns when to look again.

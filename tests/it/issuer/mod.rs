@@ -4,6 +4,7 @@
 mod account;
 mod advice;
 mod budget;
+mod dns01;
 mod faults;
 mod issuance;
 mod profiles;

@@ -1,0 +1,184 @@
+//! dns-01: a TXT record beside the name (RFC 8555 section 8.4), the only kind that can prove a wildcard.
+//!
+//! Who keeps the DNS is the operator's choice: a [`Way`] sets and removes records, and [`Sight`] says when the CA may be
+//! told to look. A name can have several records at a time, since `example.com` and `*.example.com` want theirs at the
+//! same place.
+//!
+//! A record lies with somebody else, so removing it takes time and may fail. Dropping its guard only notes that it is to
+//! go; [`Solver::tidy`] removes it. One that a crash left behind is removed all the same: the order it was set
+//! for is gone on with, which sets the same record again.
+
+mod hook;
+mod sight;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tracing::{info, warn};
+
+use super::{Challenge, ChallengeKind, Posted, SolveError, Solver};
+use crate::clock::Clock;
+use crate::dns::{Key, Resolver, Server, Updater};
+use crate::ident::{Fqdn, Name};
+use crate::pki::crypto;
+
+use self::hook::Hook;
+pub use self::sight::Sight;
+
+/// How dns-01 is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// How records are set and removed.
+    pub way: Way,
+    /// When a record counts as set.
+    pub sight: Sight,
+}
+
+/// How records are set and removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// By this program, with these first arguments.
+    Hook(Vec<String>),
+    /// By updates to this server (RFC 2136), signed with this key (RFC 8945).
+    Update {
+        /// Where it is reached.
+        server: Server,
+        /// What it knows us by.
+        key: Key,
+    },
+}
+
+/// Answers in the DNS.
+pub struct Dns01 {
+    hand: Hand,
+    sight: Sight,
+    resolver: Resolver,
+    leftovers: Leftovers,
+}
+
+/// A TXT record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Record {
+    name: Fqdn,
+    value: String,
+}
+
+/// Who sets and removes records.
+enum Hand {
+    Hook(Hook),
+    Updater(Updater),
+}
+
+/// Records that nobody needs any more.
+type Leftovers = Arc<Mutex<Vec<Record>>>;
+
+/// A record that is needed until this is dropped, and is to be removed then.
+pub struct Hung {
+    record: Record,
+    leftovers: Leftovers,
+}
+
+impl Dns01 {
+    /// A solver that has not asked anybody anything yet. Updates are dated by `clock`.
+    #[must_use]
+    pub fn new(options: &Options, resolvers: &[IpAddr], clock: Clock) -> Self {
+        let hand = match &options.way {
+            Way::Hook(command) => Hand::Hook(Hook::new(command.clone())),
+            Way::Update { server, key } => Hand::Updater(Updater::new(server.clone(), key.clone(), clock)),
+        };
+        let resolver = Resolver::new(resolvers.iter().copied().map(Server::from).collect());
+        Self { hand, sight: options.sight.clone(), resolver, leftovers: Leftovers::default() }
+    }
+
+    /// The record that answers a challenge.
+    async fn record(&self, challenge: &Challenge) -> Result<Record, String> {
+        let Name::Dns(fqdn) = &challenge.name else {
+            return Err("an address has no place in the DNS for it".to_owned());
+        };
+        let name = Fqdn::parse(&format!("_acme-challenge.{}", fqdn.base())).map_err(|e| e.to_string())?;
+        // RFC 8555 section 8.4.
+        let value = URL_SAFE_NO_PAD.encode(crypto::sha256(challenge.key_authorization.as_bytes()));
+        Ok(Record { name: self.sight.follow(name, &self.resolver).await, value })
+    }
+}
+
+#[async_trait]
+impl Solver for Dns01 {
+    fn kind(&self) -> ChallengeKind {
+        ChallengeKind::Dns01
+    }
+
+    fn can_prove(&self, name: &Name) -> bool {
+        // RFC 8738 section 7.
+        name.fqdn().is_some()
+    }
+
+    async fn post(&self, challenge: &Challenge) -> Result<Posted, SolveError> {
+        let fault = |fault| SolveError { kind: self.kind(), name: challenge.name.clone(), fault };
+        let record = self.record(challenge).await.map_err(fault)?;
+        // The guard is there before the record is: an attempt that fails, or is cancelled, may have set it.
+        let hung = Hung { record, leftovers: Arc::clone(&self.leftovers) };
+        self.hand
+            .set(&hung.record)
+            .await
+            .map_err(|why| fault(format!("{} cannot be set: {why}", hung.record)))?;
+        Ok(Posted::Dns(hung))
+    }
+
+    async fn until_seen(&self, name: &Name, posted: &Posted) -> Result<(), SolveError> {
+        let Posted::Dns(hung) = posted else { return Ok(()) };
+        let seen = self.sight.until_seen(&hung.record, &self.resolver).await;
+        seen.map_err(|fault| SolveError { kind: self.kind(), name: name.clone(), fault })
+    }
+
+    async fn tidy(&self) {
+        loop {
+            // Not while the lock is held: removing takes time.
+            let Some(record) = locked(&self.leftovers).pop() else { return };
+            match self.hand.remove(&record).await {
+                Ok(()) => info!(%record, "removed"),
+                Err(error) => warn!(%record, error, "could not be removed; nobody needs it any more"),
+            }
+        }
+    }
+}
+
+impl Hand {
+    async fn set(&self, record: &Record) -> Result<(), String> {
+        match self {
+            Self::Hook(hook) => hook.run("present", record).await,
+            Self::Updater(updater) => {
+                updater.add(&record.name, &record.value).await.map_err(|e| e.to_string())
+            }
+        }
+    }
+
+    async fn remove(&self, record: &Record) -> Result<(), String> {
+        match self {
+            Self::Hook(hook) => hook.run("cleanup", record).await,
+            Self::Updater(updater) => {
+                updater.remove(&record.name, &record.value).await.map_err(|e| e.to_string())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}. TXT {}", self.name, self.value)
+    }
+}
+
+impl Drop for Hung {
+    fn drop(&mut self) {
+        locked(&self.leftovers).push(self.record.clone());
+    }
+}
+
+fn locked(leftovers: &Leftovers) -> MutexGuard<'_, Vec<Record>> {
+    leftovers.lock().unwrap_or_else(PoisonError::into_inner)
+}

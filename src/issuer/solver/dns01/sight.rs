@@ -1,0 +1,106 @@
+//! When a record counts as set: a CA that looks too early fails the order.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
+use tracing::{debug, info};
+
+use super::Record;
+use crate::dns::{Nameserver, Resolver, Server};
+use crate::ident::Fqdn;
+
+/// When a record counts as set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// When every name server of the zone shows it.
+    Authority {
+        /// How long that may take.
+        within: Duration,
+    },
+    /// When each of these servers shows it.
+    Servers {
+        /// All of them.
+        servers: Vec<Server>,
+        /// How long that may take.
+        within: Duration,
+    },
+    /// After this time, without looking.
+    After(Duration),
+}
+
+/// The first pause between two looks, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+impl Sight {
+    /// The place to which the aliases of a name lead, so that somebody else's zone can have the records (RFC 8555 section
+    /// 8.4 has CAs follow them). Where nobody can be asked it is the name itself.
+    pub(super) async fn follow(&self, name: Fqdn, resolver: &Resolver) -> Fqdn {
+        let followed = match self {
+            Self::Authority { .. } => resolver.follow(&name).await,
+            Self::Servers { servers, .. } => Resolver::new(servers.clone()).follow(&name).await,
+            Self::After(_) => return name,
+        };
+        match followed {
+            Ok(target) if target != name => {
+                info!(%name, %target, "an alias; the record goes to where it leads");
+                target
+            }
+            Ok(_) => name,
+            Err(error) => {
+                debug!(%name, %error, "whether it is an alias cannot be told");
+                name
+            }
+        }
+    }
+
+    /// Waits until a validator finds the record, wherever it asks.
+    ///
+    /// # Errors
+    ///
+    /// Who does not show it yet, when the time for it is over.
+    pub(super) async fn until_seen(&self, record: &Record, resolver: &Resolver) -> Result<(), String> {
+        let (nameservers, within) = match self {
+            Self::After(time) => {
+                info!(%record, wait = ?time, "waits until it can be seen");
+                sleep(*time).await;
+                return Ok(());
+            }
+            Self::Servers { servers, within } => {
+                (servers.iter().cloned().map(Nameserver::from).collect(), within)
+            }
+            Self::Authority { within } => {
+                (resolver.nameservers(&record.name).await.map_err(|e| e.to_string())?, within)
+            }
+        };
+        seen_by(&nameservers, record, *within).await
+    }
+}
+
+async fn seen_by(nameservers: &[Nameserver], record: &Record, within: Duration) -> Result<(), String> {
+    let end = Instant::now() + within;
+    let mut pause = FIRST_PAUSE;
+    let mut missing: Vec<&Nameserver> = nameservers.iter().collect();
+    loop {
+        let looks = join_all(missing.iter().map(|server| server.shows(&record.name, &record.value))).await;
+        let blind = missing.iter().zip(looks).filter_map(|(server, look)| Some((*server, look.err()?)));
+        let blind: Vec<(&Nameserver, String)> = blind.collect();
+        if blind.is_empty() {
+            info!(%record, servers = nameservers.len(), "seen at every name server");
+            return Ok(());
+        }
+        if Instant::now() + pause > end {
+            let why =
+                blind.iter().map(|(server, why)| format!("{}: {why}", server.name())).collect::<Vec<_>>();
+            return Err(format!(
+                "{record} was not seen at every name server within {} seconds ({})",
+                within.as_secs(),
+                why.join("; ")
+            ));
+        }
+        missing = blind.into_iter().map(|(server, _)| server).collect();
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
