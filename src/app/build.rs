@@ -88,6 +88,8 @@ fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
         issuance_root: acme.issuance_root.clone(),
         roots: trusted(),
         challenges: acme.challenges.clone(),
+        dns: acme.dns.clone(),
+        resolvers: host::resolvers::resolvers(),
         ..issuer::Options::new(acme.directory.clone())
     };
     let (accounts, ledger) = (kit.store.accounts(), kit.store.ledger());

@@ -15,7 +15,7 @@ use super::error::{Fault, Place};
 use super::settings::{Acme, Listen, Settings, Storage};
 use super::value;
 use super::written::{At, Layer, Words};
-use super::{Purpose, sites};
+use super::{Purpose, dns, sites};
 
 /// The directory that is asked unless another one is named.
 const LETSENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -50,6 +50,8 @@ pub(super) struct Ca {
     pub(super) own: bool,
     /// The profile its certificates are to follow.
     pub(super) profile: Option<String>,
+    /// How names can be proved to it.
+    pub(super) challenges: Vec<ChallengeKind>,
 }
 
 /// Turns one layer into settings, and notes every fault on the way.
@@ -74,6 +76,7 @@ impl Checker<'_> {
         let ca = Ca {
             own: !PUBLIC_CAS.contains(&host_of(&acme.directory).unwrap_or_default()),
             profile: acme.profile.as_ref().map(|profile| profile.name.clone()),
+            challenges: acme.challenges.clone(),
         };
         let (sites, child_port) = sites::check(&mut self, &ca);
         let settings = Settings {
@@ -159,14 +162,16 @@ impl Checker<'_> {
     }
 
     fn acme(&mut self, http: bool) -> Acme {
+        let dns = self.dns();
         Acme {
             directory: self.directory(),
             email: self.email(),
             api_root: self.pem(self.layer.api_root.clone()),
             issuance_root: self.pem(self.layer.issuance_root.clone()),
-            challenges: self.challenges(http),
             key_type: self.key_type(),
             profile: self.profile(),
+            challenges: self.challenges(http, dns.is_some()),
+            dns,
         }
     }
 
@@ -241,26 +246,37 @@ impl Checker<'_> {
         }
     }
 
-    fn challenges(&mut self, http: bool) -> Vec<ChallengeKind> {
-        let known = ["http-01", "tls-alpn-01"];
+    fn challenges(&mut self, http: bool, dns: bool) -> Vec<ChallengeKind> {
+        let known = ChallengeKind::ALL.map(ChallengeKind::as_str);
+        let possible = |kind: &ChallengeKind| match kind {
+            ChallengeKind::Http01 => http,
+            ChallengeKind::TlsAlpn01 => true,
+            ChallengeKind::Dns01 => dns,
+        };
         let Some(list) = self.layer.challenges.clone() else {
-            let without_http = vec![ChallengeKind::TlsAlpn01];
-            return if http { vec![ChallengeKind::Http01, ChallengeKind::TlsAlpn01] } else { without_http };
+            return ChallengeKind::ALL.into_iter().filter(possible).collect();
         };
         let mut kinds = Vec::new();
         for words in &list.value {
-            match words.value.as_str() {
-                "http-01" if !http => {
-                    let what = "http-01 needs the listener that listen.http switches off";
+            match words.value.parse::<ChallengeKind>() {
+                Ok(kind) if possible(&kind) => kinds.push(kind),
+                Ok(ChallengeKind::Dns01) => {
+                    let what = "dns-01 needs a way to set records";
+                    self.faults.push(words.fault(what).accepted(dns::WAY));
+                }
+                Ok(kind) => {
+                    let what = format!("{kind} needs the listener that listen.http switches off");
                     self.faults.push(words.fault(what).accepted("tls-alpn-01"));
                 }
-                "http-01" => kinds.push(ChallengeKind::Http01),
-                "tls-alpn-01" => kinds.push(ChallengeKind::TlsAlpn01),
-                other => {
-                    let what = format!("{other:?} is not a challenge we can answer");
-                    self.faults.push(words.fault(what).known(other, &known));
+                Err(()) => {
+                    let what = format!("{:?} is not a challenge we can answer", words.value);
+                    self.faults.push(words.fault(what).known(&words.value, &known));
                 }
             }
+        }
+        if dns && !kinds.contains(&ChallengeKind::Dns01) {
+            let what = "[acme.dns] is of no use without dns-01";
+            self.faults.push(list.fault(what).accepted("dns-01 in this list as well, or no [acme.dns]"));
         }
         self.not_empty(&list, &known.join(", "));
         kinds
@@ -277,7 +293,7 @@ impl Checker<'_> {
         words.map_or(DRAIN, |words| self.duration(&words, Duration::ZERO))
     }
 
-    fn duration(&mut self, words: &Words, least: Duration) -> Duration {
+    pub(super) fn duration(&mut self, words: &Words, least: Duration) -> Duration {
         let given = value::duration(&words.value);
         if let Some(duration) = given.filter(|duration| *duration >= least) {
             return duration;
@@ -340,7 +356,7 @@ impl Checker<'_> {
         chosen
     }
 
-    fn not_empty(&mut self, list: &At<Vec<Words>>, accepted: &str) {
+    pub(super) fn not_empty(&mut self, list: &At<Vec<Words>>, accepted: &str) {
         if list.value.is_empty() {
             self.faults.push(list.fault("the list is empty").accepted(accepted));
         }

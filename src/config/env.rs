@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::{Fault, Place};
-use super::written::{Layer, Words};
+use super::written::{DnsWritten, Layer, Words};
 
 const PREFIX: &str = "SIDEGATE_";
 
@@ -23,6 +23,8 @@ const VARIABLES: &[&str] = &[
     "STORAGE_PATH",
     "ACME_DIRECTORY",
     "ACME_EMAIL",
+    "ACME_DNS_SERVER",
+    "ACME_DNS_KEY",
     "LOG_FORMAT",
     "LOG_LEVEL",
     "HEALTH_ADDR",
@@ -30,7 +32,7 @@ const VARIABLES: &[&str] = &[
 ];
 
 /// May be given as the name of a file that holds the value, by a variable that ends in `_FILE`.
-const BY_FILE: &[&str] = &["ACME_EMAIL", "ACME_DIRECTORY"];
+const BY_FILE: &[&str] = &["ACME_EMAIL", "ACME_DIRECTORY", "ACME_DNS_KEY"];
 
 /// The variables of a process, at one moment.
 #[derive(Debug, Clone, Default)]
@@ -135,6 +137,11 @@ pub(super) fn read(
         health: value("HEALTH_ADDR"),
         directory: value("ACME_DIRECTORY"),
         email: value("ACME_EMAIL"),
+        dns: DnsWritten {
+            server: value("ACME_DNS_SERVER"),
+            key: value("ACME_DNS_KEY"),
+            ..DnsWritten::default()
+        },
         log_format: value("LOG_FORMAT"),
         log_level: value("LOG_LEVEL"),
         domains: value("TLS_DOMAIN").map(|words| words.split_list()),

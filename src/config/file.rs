@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Fault, Place};
-use super::written::{At, Layer, RouteWritten, SiteWritten, Words};
+use super::written::{At, DnsWritten, Layer, RouteWritten, SiteWritten, Words};
 
 type Value<'i> = Spanned<DeValue<'i>>;
 
@@ -27,12 +27,15 @@ const ACME: Kind = Kind {
         "api_root",
         "issuance_root",
         "challenges",
+        "dns",
         "retry",
         "key_type",
         "profile",
         "profile_required",
     ],
 };
+const DNS: Kind =
+    Kind { name: "acme.dns", keys: &["server", "key", "hook", "nameservers", "timeout", "wait"] };
 const LOG: Kind = Kind { name: "log", keys: &["format", "level", "access"] };
 const SITE: Kind = Kind {
     name: "site",
@@ -47,8 +50,9 @@ struct Kind {
 
 /// Every key a file may have, such as `listen.https`; those that hold a table are left out.
 pub fn keys() -> impl Iterator<Item = String> {
-    [ROOT, LISTEN, ACME, LOG, SITE, ROUTE].into_iter().flat_map(|kind| {
-        let leaves = kind.keys.iter().filter(|key| !["listen", "acme", "log", "site", "route"].contains(key));
+    [ROOT, LISTEN, ACME, DNS, LOG, SITE, ROUTE].into_iter().flat_map(|kind| {
+        let leaves =
+            kind.keys.iter().filter(|key| !["listen", "acme", "dns", "log", "site", "route"].contains(key));
         leaves.map(
             move |key| if kind.name.is_empty() { (*key).to_owned() } else { format!("{}.{key}", kind.name) },
         )
@@ -108,6 +112,9 @@ impl Reader<'_> {
             layer.key_type = self.text(&table, "key_type");
             layer.profile = self.text(&table, "profile");
             layer.profile_required = self.switch(&table, "profile_required");
+            if let Some(table) = self.table(&table, "dns", &DNS) {
+                layer.dns = self.dns(&table);
+            }
         }
         if let Some(table) = self.table(&root, "log", &LOG) {
             layer.log_format = self.text(&table, "format");
@@ -116,6 +123,18 @@ impl Reader<'_> {
         }
         layer.sites = self.tables(&root, "site", &SITE, Self::site);
         layer
+    }
+
+    fn dns(&mut self, table: &Table<'_, '_>) -> DnsWritten {
+        DnsWritten {
+            server: self.text(table, "server"),
+            key: None,
+            key_file: self.text(table, "key"),
+            hook: self.list(table, "hook"),
+            nameservers: self.list(table, "nameservers"),
+            timeout: self.text(table, "timeout"),
+            wait: self.text(table, "wait"),
+        }
     }
 
     fn site(&mut self, place: Place, site: &Table<'_, '_>) -> SiteWritten {

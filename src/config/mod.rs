@@ -6,6 +6,7 @@
 //! accepted and then ignored.
 
 mod check;
+mod dns;
 mod env;
 mod error;
 mod file;

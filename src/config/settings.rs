@@ -10,6 +10,7 @@ use crate::host::telemetry::Options as LogOptions;
 use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
 use crate::issuer::Profile;
 use crate::issuer::solver::ChallengeKind;
+use crate::issuer::solver::dns01::Options as DnsOptions;
 use crate::pki::KeyType;
 use crate::proxy::Target;
 
@@ -86,6 +87,8 @@ pub struct Acme {
     pub key_type: KeyType,
     /// The profile they follow, if it should be a certain one.
     pub profile: Option<Profile>,
+    /// How that is done in the DNS, if it can be.
+    pub dns: Option<DnsOptions>,
 }
 
 /// Some names and what is behind them.

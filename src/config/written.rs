@@ -70,6 +70,7 @@ pub(super) struct Layer {
     pub(super) api_root: Option<Words>,
     pub(super) issuance_root: Option<Words>,
     pub(super) challenges: Option<At<Vec<Words>>>,
+    pub(super) dns: DnsWritten,
     pub(super) retry: Option<At<Vec<Words>>>,
     pub(super) key_type: Option<Words>,
     pub(super) profile: Option<Words>,
@@ -83,6 +84,34 @@ pub(super) struct Layer {
     pub(super) to: Option<Words>,
     /// The sites of a file.
     pub(super) sites: Vec<SiteWritten>,
+}
+
+/// `[acme.dns]`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DnsWritten {
+    pub(super) server: Option<Words>,
+    /// The key itself. It is secret: no message may hold it.
+    pub(super) key: Option<Words>,
+    /// Where the key is kept.
+    pub(super) key_file: Option<Words>,
+    pub(super) hook: Option<At<Vec<Words>>>,
+    pub(super) nameservers: Option<At<Vec<Words>>>,
+    pub(super) timeout: Option<Words>,
+    pub(super) wait: Option<Words>,
+}
+
+impl DnsWritten {
+    fn over(self, lower: Self) -> Self {
+        Self {
+            server: self.server.or(lower.server),
+            key: self.key.or(lower.key),
+            key_file: self.key_file.or(lower.key_file),
+            hook: self.hook.or(lower.hook),
+            nameservers: self.nameservers.or(lower.nameservers),
+            timeout: self.timeout.or(lower.timeout),
+            wait: self.wait.or(lower.wait),
+        }
+    }
 }
 
 /// A `[[site]]`.
@@ -149,6 +178,7 @@ impl Layer {
             api_root: self.api_root.or(lower.api_root),
             issuance_root: self.issuance_root.or(lower.issuance_root),
             challenges: self.challenges.or(lower.challenges),
+            dns: self.dns.over(lower.dns),
             retry: self.retry.or(lower.retry),
             key_type: self.key_type.or(lower.key_type),
             profile: self.profile.or(lower.profile),

@@ -8,6 +8,7 @@ pub mod access;
 pub mod child;
 mod holder;
 pub mod limits;
+pub mod resolvers;
 pub mod scratch;
 pub mod signals;
 pub mod sockets;

@@ -137,7 +137,11 @@ fn each_value_has_its_kind() {
         ),
         (
             "[acme]\nchallenges = [\"dns-01\"]",
-            "2:15: acme.challenges: \"dns-01\" is not a challenge we can answer.",
+            "2:15: acme.challenges: dns-01 needs a way to set records. Accepted: [acme.dns] with server and key, or with hook",
+        ),
+        (
+            "[acme]\nchallenges = [\"http-01\"]\n[acme.dns]\nhook = [\"x\"]",
+            "2:14: acme.challenges: [acme.dns] is of no use without dns-01. Accepted: dns-01 in this list as well",
         ),
         ("[acme]\napi_root = \"none.pem\"", "2:12: acme.api_root: "),
         ("[log]\nlevel = \"inof\"", "2:9: log.level: \"inof\" is not a log level. Did you mean `info`?"),
@@ -204,7 +208,15 @@ fn nobody_is_promised_a_certificate_that_cannot_be_had() {
         faults_of(&format!("[[site]]\ndomains = [\"{domain}\"]\nto = 1\n{issuer}\n"))
     };
     let wildcard = site("*.example.com", "");
-    assert!(wildcard[0].contains("dns-01") && wildcard[0].contains("not built yet"), "{wildcard:#?}");
+    assert_eq!(
+        wildcard,
+        [
+            "2:12: site.domains: a CA signs *.example.com after a dns-01 challenge only. Accepted: [acme.dns] with \
+          server and key, or with hook, issuer = \"selfsigned\", or cert and key of your own"
+        ]
+    );
+    let proved = "[acme.dns]\nhook = [\"x\"]\n[[site]]\ndomains = [\"*.example.com\"]\nto = 1";
+    assert_eq!(faults_of(proved), Vec::<String>::new());
     assert_eq!(site("*.example.com", "issuer = \"selfsigned\""), Vec::<String>::new());
     let internal = site("db.internal", "issuer = \"acme\"");
     assert!(internal[0].contains("no public CA can sign db.internal"), "{internal:#?}");
@@ -214,6 +226,96 @@ fn nobody_is_promised_a_certificate_that_cannot_be_had() {
     let many: Vec<String> = (0..101).map(|n| format!("n{n}.example.com")).collect();
     let many = site(&many.join("\", \""), "");
     assert!(many.len() == 1 && many[0].contains("100"), "{many:#?}");
+}
+
+#[test]
+fn a_way_into_the_dns_is_whole_and_one() {
+    for (keys, fault) in [
+        ("server = \"192.0.2.53\"", "2:10: acme.dns.server: nothing says which key updates are signed with."),
+        ("hook = []", "2:8: acme.dns.hook: the list is empty. Accepted: a program and its first arguments"),
+        ("hook = \"x\"", "2:8: acme.dns.hook: this is a TOML string. Accepted: a list of strings"),
+        ("hook = [\"x\"]\nserver = \"ns1\"", "2:8: acme.dns.hook: acme.dns.server is set as well."),
+        (
+            "wait = \"30s\"",
+            "2:8: acme.dns.wait: nothing says how records are set. Accepted: [acme.dns] with server",
+        ),
+        ("nameservers = [\"ns1\"]", "2:15: acme.dns.nameservers: nothing says how records are set."),
+        ("hook = [\"x\"]\nwait = \"30\"", "3:8: acme.dns.wait: \"30\" is not a duration."),
+        ("hook = [\"x\"]\ntimeout = \"0s\"", "3:11: acme.dns.timeout: \"0s\" is too short."),
+        (
+            "hook = [\"x\"]\nnameservers = [\"ns 1\"]",
+            "3:16: acme.dns.nameservers: \"ns 1\" is not the address of",
+        ),
+        ("hook = [\"x\"]\nnameservers = []", "3:15: acme.dns.nameservers: the list is empty."),
+        (
+            "hook = [\"x\"]\nwait = \"30s\"\ntimeout = \"1m\"",
+            "3:8: acme.dns.wait: acme.dns.timeout is set as well, but with a wait nobody looks.",
+        ),
+        ("hoook = [\"x\"]", "2:1: acme.dns.hoook: unknown key. Did you mean `hook`?"),
+    ] {
+        let said = fault_before_site(&format!("[acme.dns]\n{keys}"));
+        assert!(said.starts_with(fault), "{said}\nis not {fault}");
+        assert!(said.contains("Accepted: "), "{said}");
+    }
+    assert_eq!(
+        faults_of(&format!("[acme.dns]\n{SITE}")),
+        Vec::<String>::new(),
+        "an empty table says nothing"
+    );
+}
+
+#[test]
+fn a_key_that_is_none_is_told_without_it() {
+    const SECRET: &str = "c2VjcmV0IHNlY3JldCBzZWNyZXQ=";
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("dns.key");
+    for (key, what, accepted) in [
+        (
+            format!("hmac-md5:sidegate:{SECRET}"),
+            "hmac-md5 is not an algorithm we sign with",
+            "hmac-sha256, hmac-sha",
+        ),
+        (
+            format!("{SECRET}:sidegate:hmac-sha256"),
+            "what stands first is not an algorithm",
+            "hmac-sha256, hmac-sha",
+        ),
+        (
+            format!("hmac-sha256:sidegate:{SECRET}%"),
+            "the secret is not base64",
+            "a file as tsig-keygen writes it",
+        ),
+        (
+            format!("hmac-sha256:{SECRET}:sidegate"),
+            "its name cannot be the name of a key",
+            "a file as tsig-keygen",
+        ),
+        (
+            SECRET.to_owned(),
+            "this is no TSIG key",
+            "a file as tsig-keygen writes it, or with algorithm:name:secret",
+        ),
+    ] {
+        std::fs::write(&file, &key).expect("written");
+        let keys = format!("[acme.dns]\nserver = \"ns1\"\nkey = {file:?}");
+        let variable = [("TLS_DOMAIN", "*.example.com"), ("TARGET", "1"), ("ACME_DNS_SERVER", "ns1")];
+        let [domain, target, server] = variable;
+        let env = Env::of([domain, target, server, ("ACME_DNS_KEY", &key)]);
+        let of_variable = config::load(&Purpose::Direct, &Flags::default(), &env).expect_err("no key");
+        let of_variable = of_variable.iter().next().expect("a fault").to_string();
+        let of_file = fault_before_site(&keys);
+        assert!(of_file.starts_with("3:7: acme.dns.key: "), "{of_file}");
+        assert!(of_variable.starts_with("ACME_DNS_KEY: "), "{of_variable}");
+        for fault in [of_file, of_variable] {
+            assert!(fault.contains(what) && fault.contains(&format!("Accepted: {accepted}")), "{fault}");
+            assert!(!fault.contains(SECRET), "{fault}");
+        }
+    }
+    std::fs::remove_file(&file).expect("it is there");
+    let missing = fault_before_site(&format!("[acme.dns]\nserver = \"ns1\"\nkey = {file:?}"));
+    assert!(missing.contains("there is no such file"), "{missing}");
+    let lonely = fault_of_variable("ACME_DNS_KEY", &format!("hmac-sha256:a:{SECRET}"));
+    assert!(lonely.starts_with("ACME_DNS_KEY: nothing says which server has this key."), "{lonely}");
 }
 
 #[test]

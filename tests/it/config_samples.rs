@@ -56,13 +56,16 @@ fn the_reference_has_the_defaults() {
 fn the_reference_has_every_key_and_no_other() {
     let folder = tempfile::tempdir().expect("a directory");
     let file = folder.path().join("reference.toml");
-    // Switching on every example contradicts itself once: a site has an issuer or files of its own.
     let whole = reference_with_examples();
-    fs::write(&file, &whole).expect("written");
+    // Each of these stands in place of other keys.
+    let instead = |line: &&str| line.starts_with("hook = ") || line.starts_with("wait = ");
+    let consistent: Vec<&str> = whole.lines().filter(|line| !instead(line)).collect();
+    fs::write(&file, consistent.join("\n")).expect("written");
     for (name, content) in [
         ("house-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
         ("intranet.crt", "-----BEGIN CERTIFICATE-----\n"),
         ("intranet.key", "-----BEGIN PRIVATE KEY-----\n"),
+        ("dns.key", "hmac-sha256:sidegate:c2VjcmV0\n"),
         ("customers.list", "shop.example.org shop.pem\n"),
     ] {
         fs::write(folder.path().join(name), content).expect("written");

@@ -31,5 +31,6 @@ mod static_binary;
 mod stopping;
 mod upgrade;
 mod walls;
+mod wildcard;
 mod wire;
 mod wrapping;

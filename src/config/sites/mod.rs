@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use crate::foreign::Source;
 use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
+use crate::issuer::solver::ChallengeKind;
 use crate::proxy::Target;
 
 use super::Purpose;
 use super::check::{Ca, Checker};
+use super::dns;
 use super::error::Place;
 use super::settings::{Keeper, Site};
 use super::value;
@@ -313,25 +315,29 @@ impl Check<'_, '_> {
     /// Who signs for `name`. Names that no public CA can sign are not taken to one.
     fn provider(&mut self, name: &Name, words: &Words, issuer: Option<&str>) -> Provider {
         let ip = name.fqdn().is_none();
+        let ourselves = "issuer = \"selfsigned\", or cert and key of your own";
+        let mut accepted = ourselves.to_owned();
         let what = match issuer {
             Some("selfsigned") => return Provider::Selfsigned,
             None if ip || !(name.is_public() || self.ca.own) => return Provider::Selfsigned,
             // RFC 8738. What Let's Encrypt wants holds for every public CA that signs addresses at all.
             _ if ip && !self.ca.own && self.ca.profile.as_deref() != Some(FOR_ADDRESSES) => {
-                let what =
-                    format!("a CA signs addresses such as {name} under the profile {FOR_ADDRESSES} only");
-                let accepted = format!("acme.profile = \"{FOR_ADDRESSES}\", or issuer = \"selfsigned\"");
-                self.checker.faults.push(words.fault(what).accepted(accepted));
-                return Provider::Letsencrypt;
+                accepted = format!("acme.profile = \"{FOR_ADDRESSES}\", or issuer = \"selfsigned\"");
+                format!("a CA signs addresses such as {name} under the profile {FOR_ADDRESSES} only")
+            }
+            _ if ip && self.ca.challenges == [ChallengeKind::Dns01] => {
+                accepted = format!("http-01 or tls-alpn-01 in acme.challenges, {ourselves}");
+                format!("an address such as {name} cannot be proved by dns-01")
             }
             _ if ip => return Provider::Letsencrypt,
-            _ if name.is_wildcard() => {
-                format!("a CA signs {name} after a dns-01 challenge only, which is not built yet")
+            _ if name.is_wildcard() && !self.ca.challenges.contains(&ChallengeKind::Dns01) => {
+                accepted = format!("{}, {ourselves}", dns::WAY);
+                format!("a CA signs {name} after a dns-01 challenge only")
             }
             _ if !name.is_public() && !self.ca.own => format!("no public CA can sign {name}"),
             _ => return Provider::Letsencrypt,
         };
-        let fault = words.fault(what).accepted("issuer = \"selfsigned\", or cert and key of your own");
+        let fault = words.fault(what).accepted(accepted);
         self.checker.faults.push(fault);
         Provider::Letsencrypt
     }
