@@ -18,6 +18,8 @@ const SERVER: &str =
 
 /// How long it may take until every name server shows a record.
 const WITHIN: Duration = Duration::from_secs(120);
+/// Nobody waits longer for a record than this: an issuance as a whole has its time too.
+const LONGEST: Duration = Duration::from_secs(600);
 
 impl Checker<'_> {
     /// How dns-01 is done, if the operator says anything about it.
@@ -100,13 +102,22 @@ impl Checker<'_> {
                 let what = format!("{other} is set as well, but with a wait nobody looks");
                 self.faults.push(wait.fault(what).accepted("either wait, or nameservers and timeout"));
             }
-            return Sight::After(self.duration(wait, Duration::ZERO));
+            return Sight::After(self.bounded(wait, Duration::ZERO));
         }
         let within = written.timeout.as_ref();
-        let within = within.map_or(WITHIN, |words| self.duration(words, Duration::from_secs(1)));
+        let within = within.map_or(WITHIN, |words| self.bounded(words, Duration::from_secs(1)));
         let Some(list) = &written.nameservers else { return Sight::Authority { within } };
         self.not_empty(list, SERVER);
         let servers = list.value.iter().filter_map(|words| self.server(words)).collect();
         Sight::Servers { servers, within }
+    }
+
+    fn bounded(&mut self, words: &Words, least: Duration) -> Duration {
+        let given = self.duration(words, least);
+        if given > LONGEST {
+            let what = format!("{:?} is too long", words.value);
+            self.faults.push(words.fault(what).accepted(format!("{}s at most", LONGEST.as_secs())));
+        }
+        given
     }
 }

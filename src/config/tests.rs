@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::ident::Provider;
 use crate::issuer::solver::ChallengeKind;
+use crate::issuer::solver::dns01::{Options, Sight, Way};
 
 use super::*;
 
@@ -138,6 +139,28 @@ fn without_http_a_name_is_proved_by_tls() {
     assert_eq!(settings.listen.http, None);
     assert_eq!(settings.acme.challenges, [ChallengeKind::TlsAlpn01]);
     assert!(!settings.validates_by_http01(&settings.sites[0]));
+}
+
+#[test]
+fn with_a_way_into_the_dns_names_can_be_proved_there_as_well() {
+    let text = "[acme.dns]\nhook = [\"./hook\", \"./x\"]\n";
+    let (folder, settings) = of_file(text, &flags("*.example.com"), &Env::default());
+    assert_eq!(settings.acme.challenges, ChallengeKind::ALL);
+    let hook = folder.path().join("./hook").to_string_lossy().into_owned();
+    let within = Duration::from_secs(120);
+    let options =
+        Options { way: Way::Hook(vec![hook, "./x".to_owned()]), sight: Sight::Authority { within } };
+    assert_eq!(settings.acme.dns, Some(options));
+
+    let env = Env::of([("ACME_DNS_SERVER", "192.0.2.53"), ("ACME_DNS_KEY", "hmac-sha256:env:c2VjcmV0")]);
+    let (_folder, settings) =
+        of_file("[acme.dns]\nkey = \"nowhere\"\nwait = \"30s\"\n", &flags("*.example.com"), &env);
+    let Some(Options { way: Way::Update { server, key }, sight }) = &settings.acme.dns else {
+        panic!("updates")
+    };
+    assert_eq!((server.to_string().as_str(), key.name().as_str()), ("192.0.2.53:53", "env"));
+    assert_eq!(*sight, Sight::After(Duration::from_secs(30)));
+    assert_eq!(providers(&settings), [("*.example.com".to_owned(), Provider::Letsencrypt)]);
 }
 
 #[test]

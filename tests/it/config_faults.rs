@@ -217,6 +217,10 @@ fn nobody_is_promised_a_certificate_that_cannot_be_had() {
     );
     let proved = "[acme.dns]\nhook = [\"x\"]\n[[site]]\ndomains = [\"*.example.com\"]\nto = 1";
     assert_eq!(faults_of(proved), Vec::<String>::new());
+    let address = "[acme]\nchallenges = [\"dns-01\"]\nprofile = \"shortlived\"\n[acme.dns]\nhook = [\"x\"]\n\
+                   [[site]]\ndomains = [\"192.0.2.7\"]\nto = 1\nissuer = \"acme\"";
+    let address = faults_of(address);
+    assert!(address[0].contains("an address such as 192.0.2.7 cannot be proved by dns-01"), "{address:#?}");
     assert_eq!(site("*.example.com", "issuer = \"selfsigned\""), Vec::<String>::new());
     let internal = site("db.internal", "issuer = \"acme\"");
     assert!(internal[0].contains("no public CA can sign db.internal"), "{internal:#?}");
@@ -240,6 +244,7 @@ fn a_way_into_the_dns_is_whole_and_one() {
             "2:8: acme.dns.wait: nothing says how records are set. Accepted: [acme.dns] with server",
         ),
         ("nameservers = [\"ns1\"]", "2:15: acme.dns.nameservers: nothing says how records are set."),
+        ("hook = [\"x\"]\nwait = \"1h\"", "3:8: acme.dns.wait: \"1h\" is too long. Accepted: 600s at most"),
         ("hook = [\"x\"]\nwait = \"30\"", "3:8: acme.dns.wait: \"30\" is not a duration."),
         ("hook = [\"x\"]\ntimeout = \"0s\"", "3:11: acme.dns.timeout: \"0s\" is too short."),
         (

@@ -7,6 +7,7 @@ use sidegate::ident::Fqdn;
 use sidegate::issuer::solver::dns01::{self, Sight, Way};
 use sidegate::issuer::{ChallengeKind, IssueError, Issuer, Options, Verdict};
 
+use super::rehearsal;
 use super::rig::{Rig, Wish};
 use crate::house::front_of_ca::{Fault, FrontOfCa};
 use crate::house::named::{self, Named};
@@ -100,6 +101,20 @@ async fn a_record_that_is_not_seen_everywhere_leaves_the_challenge_unanswered() 
     assert!(solve.fault.contains(&words), "{solve}");
     assert_eq!(looks(&rig), 0);
     assert_tidy(&named, 1);
+}
+
+#[tokio::test]
+async fn that_a_record_cannot_be_set_is_found_out_where_it_costs_nothing() {
+    let named = Named::start().await;
+    let rig = rig(&named).await;
+    let (real, trial, both) = rehearsal::two(&rig).await;
+    let forged = Key::parse("hmac-sha256:sidegate:bm90IHRoZSBzZWNyZXQ=").expect("a key");
+    let Options { challenges, dns, .. } = options(&rig, &named, forged);
+    let wish = Wish { rehearse: true, ..Wish::new("*.example.com") };
+    let error = wish.ask(&rig.issuer(&Options { challenges, dns, ..both })).await.expect_err("it is refused");
+    assert!(matches!(error, IssueError::Solve(_)), "{error}");
+    assert!(trial.count("/order-plz") > 0, "it is tried out");
+    assert_eq!(real.count("/order-plz"), 0, "an order would come to the same");
 }
 
 #[tokio::test]

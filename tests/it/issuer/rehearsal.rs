@@ -6,7 +6,7 @@ use super::rig::{Rig, Wish};
 use crate::house::front_of_ca::{Fault, FrontOfCa};
 
 /// Two CAs: the real one, and the one to try things out at.
-async fn two(rig: &Rig) -> (FrontOfCa, FrontOfCa, Options) {
+pub(super) async fn two(rig: &Rig) -> (FrontOfCa, FrontOfCa, Options) {
     let (real, trial) = (FrontOfCa::start(&rig.pebble).await, FrontOfCa::start(&rig.pebble).await);
     let mut options = rig.options_through(&real);
     options.api_root = Some([real.api_root(), trial.api_root()].concat());

@@ -5,8 +5,8 @@
 //! same place.
 //!
 //! A record lies with somebody else, so removing it takes time and may fail. Dropping its guard only notes that it is to
-//! go; [`Solver::tidy`] removes it. One that a crash left behind is removed all the same: the order it was set
-//! for is gone on with, which sets the same record again.
+//! go; [`Solver::tidy`] removes it. One that a crash left behind is removed when its order is gone on with, which
+//! sets the same record again; if the CA had seen it by then it stays, and is of no use to anybody.
 
 mod hook;
 mod sight;
