@@ -60,17 +60,20 @@ pub(super) fn desired(settings: &Settings) -> Desired {
         match &site.keeper {
             Keeper::Files(source) => desired.files.push(Arc::clone(source)),
             Keeper::List(list) => desired.lists.push(Arc::clone(list)),
-            Keeper::Us { lineages, .. } => desired.wishes.extend(lineages.iter().map(|lineage| {
-                let names = lineage.names().clone();
-                match lineage.provider() {
-                    Provider::Selfsigned => Wish::selfsigned(names),
-                    Provider::Letsencrypt => Wish {
-                        key_type: settings.acme.key_type,
-                        profile: settings.acme.profile.clone(),
-                        ..Wish::acme(names, &settings.acme.directory)
-                    },
-                }
-            })),
+            Keeper::Us { lineages, challenges, .. } => {
+                desired.wishes.extend(lineages.iter().map(|lineage| {
+                    let names = lineage.names().clone();
+                    match lineage.provider() {
+                        Provider::Selfsigned => Wish::selfsigned(names),
+                        Provider::Letsencrypt => Wish {
+                            key_type: settings.acme.key_type,
+                            profile: settings.acme.profile.clone(),
+                            challenges: challenges.clone(),
+                            ..Wish::acme(names, &settings.acme.directory)
+                        },
+                    }
+                }))
+            }
         }
     }
     desired

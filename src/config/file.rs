@@ -39,7 +39,18 @@ const DNS: Kind =
 const LOG: Kind = Kind { name: "log", keys: &["format", "level", "access"] };
 const SITE: Kind = Kind {
     name: "site",
-    keys: &["domains", "to", "route", "redirect", "max_body", "certificates", "cert", "key", "issuer"],
+    keys: &[
+        "domains",
+        "to",
+        "route",
+        "redirect",
+        "max_body",
+        "certificates",
+        "cert",
+        "key",
+        "issuer",
+        "challenges",
+    ],
 };
 const ROUTE: Kind = Kind { name: "site.route", keys: &["path", "to"] };
 
@@ -153,6 +164,7 @@ impl Reader<'_> {
             cert: self.text(site, "cert"),
             key: self.text(site, "key"),
             issuer: self.text(site, "issuer"),
+            challenges: self.list(site, "challenges"),
         }
     }
 

@@ -113,6 +113,8 @@ pub enum Keeper {
         names: Names,
         /// One lineage, or two if only some of the names are for a CA.
         lineages: Vec<Lineage>,
+        /// Of the ways to prove control of a name, those that may be used for them.
+        challenges: Vec<ChallengeKind>,
     },
     /// Somebody else does, and puts PEM files there.
     Files(Arc<Source>),
@@ -157,7 +159,7 @@ impl Settings {
     #[must_use]
     pub fn validates_by_http01(&self, site: &Site) -> bool {
         let by_ca = |lineage: &Lineage| lineage.provider() == Provider::Letsencrypt;
-        let asked = matches!(&site.keeper, Keeper::Us { lineages, .. } if lineages.iter().any(by_ca));
-        asked && self.acme.challenges.contains(&ChallengeKind::Http01)
+        matches!(&site.keeper, Keeper::Us { lineages, challenges, .. }
+            if lineages.iter().any(by_ca) && challenges.contains(&ChallengeKind::Http01))
     }
 }

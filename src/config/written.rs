@@ -128,6 +128,7 @@ pub(super) struct SiteWritten {
     pub(super) cert: Option<Words>,
     pub(super) key: Option<Words>,
     pub(super) issuer: Option<Words>,
+    pub(super) challenges: Option<At<Vec<Words>>>,
 }
 
 impl SiteWritten {
@@ -143,6 +144,7 @@ impl SiteWritten {
             cert: None,
             key: None,
             issuer: None,
+            challenges: None,
         }
     }
 }

@@ -70,13 +70,24 @@ pub struct IssueJob<'a> {
     pub rehearse: bool,
     /// The CA's profile that it is to follow; none leaves the choice to the CA.
     pub profile: Option<&'a Profile>,
+    /// The kinds of challenge that may prove its names, of those that are configured.
+    pub challenges: &'a [ChallengeKind],
 }
 
 impl<'a> IssueJob<'a> {
     /// A first certificate, in no hurry.
     #[must_use]
     pub fn new(request: &'a SigningRequest, why: &'a str, epoch: Epoch) -> Self {
-        Self { request, why, epoch, predecessor: None, urgent: false, rehearse: false, profile: None }
+        Self {
+            request,
+            why,
+            epoch,
+            predecessor: None,
+            urgent: false,
+            rehearse: false,
+            profile: None,
+            challenges: &ChallengeKind::ALL,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::foreign::{List, Source};
 use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
-use crate::issuer::Profile;
+use crate::issuer::{ChallengeKind, Profile};
 use crate::pki::KeyType;
 
 /// One certificate that should exist, and keep existing.
@@ -19,6 +19,8 @@ pub struct Wish {
     pub key_type: KeyType,
     /// The CA's profile, if it should be a certain one.
     pub profile: Option<Profile>,
+    /// The kinds of challenge that may prove its names, of those that are configured.
+    pub challenges: Vec<ChallengeKind>,
 }
 
 impl Wish {
@@ -26,7 +28,7 @@ impl Wish {
     #[must_use]
     pub fn selfsigned(names: Names) -> Self {
         let lineage = Lineage::new(names, Provider::Selfsigned);
-        Self { lineage, directory: None, key_type: KeyType::default(), profile: None }
+        Self { lineage, directory: None, key_type: KeyType::default(), profile: None, challenges: Vec::new() }
     }
 
     /// A certificate from the ACME CA at `directory`.
@@ -34,7 +36,8 @@ impl Wish {
     pub fn acme(names: Names, directory: &str) -> Self {
         let lineage = Lineage::new(names, Provider::Letsencrypt);
         let directory = Some(directory.to_owned());
-        Self { lineage, directory, key_type: KeyType::default(), profile: None }
+        let challenges = ChallengeKind::ALL.to_vec();
+        Self { lineage, directory, key_type: KeyType::default(), profile: None, challenges }
     }
 
     /// The certificate that stands in as long as there is none from the CA.

@@ -84,6 +84,7 @@ pub(super) async fn renew(tools: &Tools, step: &Step, epoch: Epoch) -> Result<It
         urgent: step.urgent,
         rehearse: step.failures > 0,
         profile: wish.profile.as_ref(),
+        challenges: &wish.challenges,
         ..IssueJob::new(&request, &step.why, epoch)
     };
     let issued = issuer.issue(job, &notes).await;

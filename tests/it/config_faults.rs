@@ -217,6 +217,12 @@ fn nobody_is_promised_a_certificate_that_cannot_be_had() {
     );
     let proved = "[acme.dns]\nhook = [\"x\"]\n[[site]]\ndomains = [\"*.example.com\"]\nto = 1";
     assert_eq!(faults_of(proved), Vec::<String>::new());
+    let narrowed = site("example.com", "challenges = [\"dns-01\"]");
+    let what = "4:15: site.challenges: \"dns-01\" is none of the challenges of [acme]. Accepted: http-01, tls-alpn-01";
+    assert_eq!(narrowed, [what]);
+    let narrowed = faults_of(&format!("{proved}\nchallenges = [\"http-01\"]"));
+    let way = "Accepted: dns-01 in the site's challenges, issuer";
+    assert!(narrowed.len() == 1 && narrowed[0].contains(way), "{narrowed:#?}");
     let address = "[acme]\nchallenges = [\"dns-01\"]\nprofile = \"shortlived\"\n[acme.dns]\nhook = [\"x\"]\n\
                    [[site]]\ndomains = [\"192.0.2.7\"]\nto = 1\nissuer = \"acme\"";
     let address = faults_of(address);

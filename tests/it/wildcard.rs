@@ -17,8 +17,8 @@ async fn pebble(place: &Place, named: &Named) -> Pebble {
     Pebble::start(settings).await
 }
 
-/// A configuration with `dns` as its `[acme.dns]`, `general` above it, and these sites.
-fn configure(place: &Place, pebble: &Pebble, general: &str, dns: &str, sites: &[&str]) -> PathBuf {
+/// A configuration with `dns` as its `[acme.dns]`, `general` above it, and a site for each of these lists of names.
+fn configure(place: &Place, pebble: &Pebble, general: &str, dns: &str, domains: &[&str]) -> PathBuf {
     let root = |name: &str, pem: &[u8]| {
         let path = place.path(name);
         std::fs::write(&path, pem).expect("written");
@@ -30,7 +30,7 @@ fn configure(place: &Place, pebble: &Pebble, general: &str, dns: &str, sites: &[
         root("api.pem", &pebble.api_root()),
         root("issuance.pem", &pebble.issuance_root()),
     );
-    let sites = sites.iter().map(|domains| format!("[[site]]\ndomains = {domains}\nto = 1\n"));
+    let sites = domains.iter().map(|domains| format!("[[site]]\nto = 1\ndomains = {domains}\n"));
     place.configure(&acme, &sites.collect::<String>())
 }
 
@@ -103,11 +103,11 @@ async fn a_wildcard_and_its_base_are_had_by_a_hook() {
 
 #[tokio::test]
 async fn other_names_are_proved_as_before_unless_it_is_said_otherwise() {
-    for (general, kind) in [("", "http-01"), (DNS01, "dns-01")] {
+    for (general, of_site, kind) in [("", "", "http-01"), (DNS01, "", "dns-01"), ("", DNS01, "dns-01")] {
         let (place, named) = (Place::new(), Named::start().await);
         let pebble = pebble(&place, &named).await;
         let dns = by_update(&place, &named, named::SECRET);
-        let sites = ["[\"example.com\"]", "[\"*.shop.example.com\"]"];
+        let sites = [&format!("[\"example.com\"]\n{of_site}"), "[\"*.shop.example.com\"]"];
         let sidegate = Sidegate::serve(&configure(&place, &pebble, general, &dns, &sites)).await;
         sidegate.logged(&["validated", "name=example.com", &format!("kind={kind}")]).await;
         sidegate.logged(&["validated", "name=*.shop.example.com", "kind=dns-01"]).await;

@@ -15,7 +15,8 @@ impl Check<'_, '_> {
         let what = "the list names the site's domains and their certificates";
         let domains = self.site.domains.as_ref().map(|domains| domains.fault(what));
         let others = [&self.site.cert, &self.site.key, &self.site.issuer].into_iter().flatten();
-        let faults = domains.into_iter().chain(others.map(|words| words.fault(what)));
+        let challenges = self.site.challenges.as_ref().map(|challenges| challenges.fault(what));
+        let faults = domains.into_iter().chain(challenges).chain(others.map(|words| words.fault(what)));
         self.checker.faults.extend(faults.map(|fault| fault.accepted("certificates alone")));
         let list = self.list(words);
         let routes = self.routes();

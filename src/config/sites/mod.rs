@@ -257,14 +257,17 @@ impl Check<'_, '_> {
     fn keeper(&mut self, all: Option<Names>, names: &[(Name, Words)]) -> Option<Keeper> {
         match (&self.site.cert, &self.site.key) {
             (None, None) => {
-                let lineages = self.lineages(names);
-                Some(Keeper::Us { names: all?, lineages: lineages? })
+                let challenges = self.challenges();
+                let lineages = self.lineages(names, &challenges);
+                Some(Keeper::Us { names: all?, lineages: lineages?, challenges })
             }
             (Some(cert), Some(key)) => {
-                if let Some(issuer) = &self.site.issuer {
-                    let what = "somebody else keeps this site's certificate: cert and key are set";
-                    self.checker.faults.push(issuer.fault(what).accepted("either issuer, or cert and key"));
-                }
+                let what = "somebody else keeps this site's certificate: cert and key are set";
+                let issuer = self.site.issuer.as_ref().map(|issuer| issuer.fault(what));
+                let challenges = self.site.challenges.as_ref().map(|challenges| challenges.fault(what));
+                let faults = issuer.into_iter().chain(challenges);
+                let accepted = "either issuer and challenges, or cert and key";
+                self.checker.faults.extend(faults.map(|fault| fault.accepted(accepted)));
                 self.pem(cert, b"CERTIFICATE", "a PEM file with the certificate and its chain");
                 self.pem(key, b"PRIVATE KEY", "a PEM file with the private key");
                 let source = Source::new(all?.iter().cloned(), &cert.path(), &key.path());
@@ -292,12 +295,26 @@ impl Check<'_, '_> {
         self.checker.faults.push(words.fault(what).accepted(accepted));
     }
 
+    /// Of the challenges that can be answered, those that may prove the site's names.
+    fn challenges(&mut self) -> Vec<ChallengeKind> {
+        let all = &self.ca.challenges;
+        let Some(list) = &self.site.challenges else { return all.clone() };
+        let known: Vec<&str> = all.iter().map(|kind| kind.as_str()).collect();
+        for words in list.value.iter().filter(|words| !known.contains(&words.value.as_str())) {
+            let what = format!("{:?} is none of the challenges of [acme]", words.value);
+            self.checker.faults.push(words.fault(what).known(&words.value, &known));
+        }
+        self.checker.not_empty(list, &known.join(", "));
+        let chosen = |kind: &&ChallengeKind| list.value.iter().any(|words| words.value == kind.as_str());
+        all.iter().filter(chosen).copied().collect()
+    }
+
     /// One lineage for the names a CA is asked for and one for the others.
-    fn lineages(&mut self, names: &[(Name, Words)]) -> Option<Vec<Lineage>> {
+    fn lineages(&mut self, names: &[(Name, Words)], challenges: &[ChallengeKind]) -> Option<Vec<Lineage>> {
         let issuer = self.checker.one_of(self.site.issuer.as_ref(), &["acme", "selfsigned"]);
         let (mut by_ca, mut by_us) = (Vec::new(), Vec::new());
         for (name, words) in names {
-            match self.provider(name, words, issuer) {
+            match self.provider(name, words, issuer, challenges) {
                 Provider::Letsencrypt => by_ca.push(name.clone()),
                 Provider::Selfsigned => by_us.push(name.clone()),
             }
@@ -313,7 +330,13 @@ impl Check<'_, '_> {
     }
 
     /// Who signs for `name`. Names that no public CA can sign are not taken to one.
-    fn provider(&mut self, name: &Name, words: &Words, issuer: Option<&str>) -> Provider {
+    fn provider(
+        &mut self,
+        name: &Name,
+        words: &Words,
+        issuer: Option<&str>,
+        challenges: &[ChallengeKind],
+    ) -> Provider {
         let ip = name.fqdn().is_none();
         let ourselves = "issuer = \"selfsigned\", or cert and key of your own";
         let mut accepted = ourselves.to_owned();
@@ -325,13 +348,15 @@ impl Check<'_, '_> {
                 accepted = format!("acme.profile = \"{FOR_ADDRESSES}\", or issuer = \"selfsigned\"");
                 format!("a CA signs addresses such as {name} under the profile {FOR_ADDRESSES} only")
             }
-            _ if ip && self.ca.challenges == [ChallengeKind::Dns01] => {
-                accepted = format!("http-01 or tls-alpn-01 in acme.challenges, {ourselves}");
+            _ if ip && challenges == [ChallengeKind::Dns01] => {
+                accepted = format!("http-01 or tls-alpn-01 in challenges, {ourselves}");
                 format!("an address such as {name} cannot be proved by dns-01")
             }
             _ if ip => return Provider::Letsencrypt,
-            _ if name.is_wildcard() && !self.ca.challenges.contains(&ChallengeKind::Dns01) => {
-                accepted = format!("{}, {ourselves}", dns::WAY);
+            _ if name.is_wildcard() && !challenges.contains(&ChallengeKind::Dns01) => {
+                let can = self.ca.challenges.contains(&ChallengeKind::Dns01);
+                let way = if can { "dns-01 in the site's challenges" } else { dns::WAY };
+                accepted = format!("{way}, {ourselves}");
                 format!("a CA signs {name} after a dns-01 challenge only")
             }
             _ if !name.is_public() && !self.ca.own => format!("no public CA can sign {name}"),

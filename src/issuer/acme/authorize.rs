@@ -133,9 +133,10 @@ impl Desk<'_> {
 
     /// The challenge to answer, and who does: the one already under way, else the one most likely to work.
     fn choose<'v>(&self, name: &Name, view: &'v View) -> Result<(&dyn Solver, &'v Offer), IssueError> {
-        let under_way = view.challenges.iter().filter(|offer| offer.status == ChallengeStatus::Processing);
+        let allowed = || view.challenges.iter().filter(|offer| self.challenges.contains(&offer.kind));
+        let under_way = allowed().filter(|offer| offer.status == ChallengeStatus::Processing);
         let under_way: Vec<ChallengeKind> = under_way.map(|offer| offer.kind).collect();
-        let offered: Vec<ChallengeKind> = view.challenges.iter().map(|offer| offer.kind).collect();
+        let offered: Vec<ChallengeKind> = allowed().map(|offer| offer.kind).collect();
         let solver = self.solvers.choose(name, &under_way).or_else(|| self.solvers.choose(name, &offered));
         let chosen = solver.and_then(|solver| {
             Some((solver, view.challenges.iter().find(|offer| offer.kind == solver.kind())?))

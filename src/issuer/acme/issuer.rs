@@ -125,6 +125,7 @@ impl AcmeIssuer {
             http,
             budget: &self.budget,
             solvers: &self.solvers,
+            challenges: job.challenges,
             turns: &self.turns,
             roots: &self.roots,
             timeouts: self.timeouts,

@@ -15,6 +15,7 @@ use super::solvers::Solvers;
 use super::turns::Turns;
 use crate::clock::Clock;
 use crate::ident::Names;
+use crate::issuer::solver::ChallengeKind;
 use crate::issuer::{IssueError, IssueJob, Progress};
 use crate::pki::{Chain, PkiError, Roots, SigningRequest};
 
@@ -25,6 +26,8 @@ pub(super) struct Desk<'a> {
     pub(super) http: Http,
     pub(super) budget: &'a Budget,
     pub(super) solvers: &'a Solvers,
+    /// Which kinds of them may be used.
+    pub(super) challenges: &'a [ChallengeKind],
     pub(super) turns: &'a Turns,
     pub(super) roots: &'a Roots,
     pub(super) timeouts: Timeouts,
