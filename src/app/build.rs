@@ -9,10 +9,10 @@ use tracing::{debug, warn};
 use super::AppError;
 use crate::catalog::Challenges;
 use crate::clock::Clock;
-use crate::config::{Keeper, Settings, Storage};
+use crate::config::{Keeper, KeptLimits, Settings, Storage};
 use crate::host;
 use crate::ident::Provider;
-use crate::issuer::{self, AcmeIssuer, Issuer, Issuers, SelfsignedIssuer};
+use crate::issuer::{self, AcmeIssuer, Issuer, Issuers, Limits, SelfsignedIssuer};
 use crate::manager::{self, Desired, Ladder, Wish};
 use crate::proxy::{self, Roots, RouteTable, Site};
 use crate::store::fs::FsEngine;
@@ -85,7 +85,13 @@ fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
         return Ok(Issuers { selfsigned, letsencrypt: None });
     }
     let acme = &settings.acme;
+    let known = issuer::Options::new(acme.directory.clone());
     let options = issuer::Options {
+        limits: match acme.limits {
+            None => known.limits,
+            Some(KeptLimits::Letsencrypt) => Some(Limits::letsencrypt()),
+            Some(KeptLimits::None) => None,
+        },
         email: acme.email.clone(),
         api_root: acme.api_root.clone(),
         issuance_root: acme.issuance_root.clone(),
@@ -93,7 +99,7 @@ fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
         challenges: acme.challenges.clone(),
         dns: acme.dns.clone(),
         resolvers: host::resolvers::resolvers(),
-        ..issuer::Options::new(acme.directory.clone())
+        ..known
     };
     let (accounts, ledger) = (kit.store.accounts(), kit.store.ledger());
     let issuer = AcmeIssuer::new(&options, accounts, ledger, &kit.challenges, kit.clock.clone())

@@ -12,7 +12,7 @@ use crate::pki::KeyType;
 
 use super::env::Env;
 use super::error::{Fault, Place};
-use super::settings::{Acme, Listen, Settings, Storage};
+use super::settings::{Acme, KeptLimits, Listen, Settings, Storage};
 use super::value;
 use super::written::{At, Layer, Words};
 use super::{Purpose, dns, sites};
@@ -172,6 +172,15 @@ impl Checker<'_> {
             profile: self.profile(),
             challenges: self.challenges(http, dns.is_some()),
             dns,
+            limits: self.limits(),
+        }
+    }
+
+    fn limits(&mut self) -> Option<KeptLimits> {
+        let words = self.layer.limits.clone();
+        match self.one_of(words.as_ref(), &["letsencrypt", "none"])? {
+            "letsencrypt" => Some(KeptLimits::Letsencrypt),
+            _ => Some(KeptLimits::None),
         }
     }
 

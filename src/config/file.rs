@@ -32,6 +32,7 @@ const ACME: Kind = Kind {
         "key_type",
         "profile",
         "profile_required",
+        "limits",
     ],
 };
 const DNS: Kind =
@@ -126,6 +127,7 @@ impl Reader<'_> {
             if let Some(table) = self.table(&table, "dns", &DNS) {
                 layer.dns = self.dns(&table);
             }
+            layer.limits = self.text(&table, "limits");
         }
         if let Some(table) = self.table(&root, "log", &LOG) {
             layer.log_format = self.text(&table, "format");

@@ -29,7 +29,7 @@ pub use self::env::Env;
 pub use self::error::{Fault, Faults, Place};
 pub use self::file::keys;
 pub use self::flags::Flags;
-pub use self::settings::{Acme, Keeper, Listen, Settings, Site, Storage};
+pub use self::settings::{Acme, Keeper, KeptLimits, Listen, Settings, Site, Storage};
 
 /// Read by `serve` and `check` if no other file is named.
 pub const DEFAULT_FILE: &str = "/etc/sidegate/sidegate.toml";

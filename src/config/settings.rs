@@ -89,6 +89,17 @@ pub struct Acme {
     pub profile: Option<Profile>,
     /// How that is done in the DNS, if it can be.
     pub dns: Option<DnsOptions>,
+    /// The limits that are kept; none if those that are known of the CA are.
+    pub limits: Option<KeptLimits>,
+}
+
+/// Limits that somebody has chosen to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptLimits {
+    /// Let's Encrypt's.
+    Letsencrypt,
+    /// No limits at all.
+    None,
 }
 
 /// Some names and what is behind them.

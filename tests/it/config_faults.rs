@@ -495,10 +495,13 @@ fn a_list_needs_no_file_of_sites() {
 }
 
 #[test]
-fn keys_and_profiles_are_among_those_there_are() {
+fn keys_limits_and_profiles_are_among_those_there_are() {
     let fault = fault_before_site("[acme]\nkey_type = \"ed25519\"");
     assert!(fault.starts_with("2:12: acme.key_type: \"ed25519\" is none of the choices."), "{fault}");
     assert!(fault.ends_with("Accepted: p256, p384, rsa2048, rsa3072, rsa4096"), "{fault}");
+    let fault = fault_before_site("[acme]\nlimits = \"lets-encrypt\"");
+    assert!(fault.starts_with("2:10: acme.limits: \"lets-encrypt\" is none of the choices."), "{fault}");
+    assert!(fault.ends_with("Did you mean `letsencrypt`? Accepted: letsencrypt, none"), "{fault}");
     let fault = fault_before_site("[acme]\nprofile = \"short lived\"");
     assert!(
         fault.starts_with("2:11: acme.profile: \"short lived\" is not the name of a profile."),

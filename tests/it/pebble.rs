@@ -80,6 +80,8 @@ async fn whole_path(challenge: &str) {
     every_item_is_accepted_elsewhere(&place.storage());
     let (orders, issued) = (pebble.orders(), pebble.issued());
     assert_eq!(issued, 1, "one certificate for both names");
+    let ledger = std::fs::read_to_string(place.storage().join("state/ledger.json")).expect("a ledger");
+    assert!(ledger.contains("set shop.example.com www.shop.example.com"), "{ledger}");
     sidegate.stop().await;
 
     let again = Sidegate::serve(&config).await;
@@ -95,7 +97,7 @@ async fn a_certificate_is_renewed_in_the_window_that_the_ca_names() {
     let place = Place::new();
     let mut settings = Settings::new(place.http, place.https);
     settings.newer = true;
-    // Pebble's window is then the whole of a certificate's life.
+    // Pebble's window is then the whole of a certificate's life; so it is under the profile that is asked for below.
     settings.validity = Duration::from_secs(20);
     let pebble = Pebble::start(settings).await;
     let front = FrontOfCa::start(&pebble).await;
@@ -183,6 +185,7 @@ fn configure(place: &Place, pebble: &Pebble, front: &FrontOfCa, challenge: &str,
     };
     let acme = format!(
         "directory = {:?}\nemail = \"ops@example.com\"\nchallenges = [{challenge:?}]\nretry = [\"1s\"]\n\
+         limits = \"letsencrypt\"\nprofile = \"default\"\n\
          api_root = {:?}\nissuance_root = {:?}",
         front.directory(),
         root("api.pem", &front.api_root()),
