@@ -86,6 +86,24 @@ pub enum DnsError {
     },
 }
 
+impl DnsError {
+    /// Whether the server said that it did not do what was asked; otherwise it may have.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused { .. }
+            | Self::BadKey { .. }
+            | Self::BadSignature { .. }
+            | Self::BadTime { .. }
+            | Self::NoAuthority { .. } => true,
+            Self::Unreachable { .. }
+            | Self::Silent { .. }
+            | Self::Nonsense { .. }
+            | Self::Unsigned { .. } => false,
+        }
+    }
+}
+
 fn hint(rcode: Rcode) -> &'static str {
     match rcode {
         Rcode::REFUSED => " (its policy does not allow it)",

@@ -80,8 +80,8 @@ impl Updater {
     }
 }
 
-/// The zone of a name, as an answer to the question for its SOA tells it: beside the question if it is the zone itself, else
-/// with the reason why there is nothing (RFC 2308 section 2).
+/// The zone of a name, as an answer to the question for its SOA tells it: as the answer if it is the zone itself, else
+/// with the reason why there is none (RFC 2308 section 2).
 pub(super) fn zone_in(reply: &Reply, name: &Fqdn) -> Option<Fqdn> {
     let records = reply.answers.iter().chain(&reply.authority);
     let mut zones = records.filter(|record| record.data == Data::Authority).map(|record| &record.owner);

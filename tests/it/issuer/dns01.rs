@@ -79,6 +79,7 @@ async fn a_record_that_cannot_be_set_leaves_the_challenge_unanswered() {
     assert!(solve.to_string().starts_with("dns-01 for "), "{solve}");
     assert!(solve.fault.contains("cannot be set: 127.0.0.1:") && solve.fault.contains("BADSIG"), "{solve}");
     assert_eq!((rig.pebble.orders(), looks(&rig)), (1, 0));
+    assert_eq!(named.said(&["BADSIG"]).len(), 1, "what was refused need not be removed");
 
     // The order is not lost by it.
     wish.ask(&rig.issuer(&options(&rig, &named, ours()))).await.expect("with the right key it is issued");

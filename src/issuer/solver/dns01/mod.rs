@@ -73,12 +73,21 @@ enum Hand {
     Updater(Updater),
 }
 
+/// A record was not set, or it is not known.
+struct Unset {
+    why: String,
+    /// Whether it certainly was not.
+    refused: bool,
+}
+
 /// Records that nobody needs any more.
 type Leftovers = Arc<Mutex<Vec<Record>>>;
 
 /// A record that is needed until this is dropped, and is to be removed then.
 pub struct Hung {
     record: Record,
+    /// Whether it certainly was not set.
+    refused: bool,
     leftovers: Leftovers,
 }
 
@@ -121,12 +130,14 @@ impl Solver for Dns01 {
         let fault = |fault| SolveError { kind: self.kind(), name: challenge.name.clone(), fault };
         let record = self.record(challenge).await.map_err(fault)?;
         // The guard is there before the record is: an attempt that fails, or is cancelled, may have set it.
-        let hung = Hung { record, leftovers: Arc::clone(&self.leftovers) };
-        self.hand
-            .set(&hung.record)
-            .await
-            .map_err(|why| fault(format!("{} cannot be set: {why}", hung.record)))?;
-        Ok(Posted::Dns(hung))
+        let mut hung = Hung { record, refused: false, leftovers: Arc::clone(&self.leftovers) };
+        match self.hand.set(&hung.record).await {
+            Ok(()) => Ok(Posted::Dns(hung)),
+            Err(unset) => {
+                hung.refused = unset.refused;
+                Err(fault(format!("{} cannot be set: {}", hung.record, unset.why)))
+            }
+        }
     }
 
     async fn until_seen(&self, name: &Name, posted: &Posted) -> Result<(), SolveError> {
@@ -148,11 +159,15 @@ impl Solver for Dns01 {
 }
 
 impl Hand {
-    async fn set(&self, record: &Record) -> Result<(), String> {
+    async fn set(&self, record: &Record) -> Result<(), Unset> {
         match self {
-            Self::Hook(hook) => hook.run("present", record).await,
+            Self::Hook(hook) => {
+                let done = hook.run("present", record).await;
+                done.map_err(|why| Unset { why, refused: false })
+            }
             Self::Updater(updater) => {
-                updater.add(&record.name, &record.value).await.map_err(|e| e.to_string())
+                let done = updater.add(&record.name, &record.value).await;
+                done.map_err(|error| Unset { why: error.to_string(), refused: error.is_refusal() })
             }
         }
     }
@@ -175,7 +190,9 @@ impl fmt::Display for Record {
 
 impl Drop for Hung {
     fn drop(&mut self) {
-        locked(&self.leftovers).push(self.record.clone());
+        if !self.refused {
+            locked(&self.leftovers).push(self.record.clone());
+        }
     }
 }
 
