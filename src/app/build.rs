@@ -93,6 +93,7 @@ fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
             Some(KeptLimits::None) => None,
         },
         email: acme.email.clone(),
+        binding: acme.binding.clone(),
         api_root: acme.api_root.clone(),
         issuance_root: acme.issuance_root.clone(),
         roots: trusted(),

@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
 use crate::host::telemetry::Options as LogOptions;
-use crate::issuer::Profile;
 use crate::issuer::solver::ChallengeKind;
+use crate::issuer::{Binding, Profile};
 use crate::pki::KeyType;
 
 use super::env::Env;
@@ -31,6 +35,10 @@ const PUBLIC_CAS: &[&str] = &[
     "acme.ssl.com",
     "api.buypass.com",
 ];
+
+/// Shorter keys do not protect anything; CAs give 32 bytes and more.
+const LEAST_EAB_KEY: usize = 16;
+const EAB_KEY: &str = "a file with the HMAC key as the CA has given it, in base64url";
 
 const SYSTEM_STORAGE: &str = "/var/lib/sidegate";
 const HEALTH_PORT: u16 = 9090;
@@ -168,6 +176,7 @@ impl Checker<'_> {
             email: self.email(),
             api_root: self.pem(self.layer.api_root.clone()),
             issuance_root: self.pem(self.layer.issuance_root.clone()),
+            binding: self.binding(),
             key_type: self.key_type(),
             profile: self.profile(),
             challenges: self.challenges(http, dns.is_some()),
@@ -181,6 +190,39 @@ impl Checker<'_> {
         match self.one_of(words.as_ref(), &["letsencrypt", "none"])? {
             "letsencrypt" => Some(KeptLimits::Letsencrypt),
             _ => Some(KeptLimits::None),
+        }
+    }
+
+    fn binding(&mut self) -> Option<Binding> {
+        let (kid, file) = match (&self.layer.eab_kid, &self.layer.eab_key) {
+            (Some(kid), Some(file)) => (kid, file),
+            (None, None) => return None,
+            (Some(one), None) | (None, Some(one)) => {
+                let fault = one.fault("eab_kid and eab_key are of use only together");
+                self.faults.push(fault.accepted("both, as the CA has given them"));
+                return None;
+            }
+        };
+        // CAs write the key with padding or without.
+        let decoded = (self.read)(file).and_then(|text| {
+            let text = Zeroizing::new(text);
+            let bare = text.split(|b| *b == b'=').next().unwrap_or_default();
+            let key = BASE64_URL_SAFE_NO_PAD.decode(bare.trim_ascii());
+            key.map_err(|_| format!("{} holds no key in base64url", file.path().display()))
+        });
+        match decoded {
+            Ok(key) if key.len() >= LEAST_EAB_KEY => {
+                Some(Binding { kid: kid.value.clone(), key: Zeroizing::new(key) })
+            }
+            Ok(_) => {
+                let what = format!("the key in {} is too short", file.path().display());
+                self.faults.push(file.fault(what).accepted(EAB_KEY));
+                None
+            }
+            Err(what) => {
+                self.faults.push(file.fault(what).accepted(EAB_KEY));
+                None
+            }
         }
     }
 

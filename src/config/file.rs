@@ -33,6 +33,8 @@ const ACME: Kind = Kind {
         "profile",
         "profile_required",
         "limits",
+        "eab_kid",
+        "eab_key",
     ],
 };
 const DNS: Kind =
@@ -124,6 +126,8 @@ impl Reader<'_> {
             layer.key_type = self.text(&table, "key_type");
             layer.profile = self.text(&table, "profile");
             layer.profile_required = self.switch(&table, "profile_required");
+            layer.eab_kid = self.text(&table, "eab_kid");
+            layer.eab_key = self.text(&table, "eab_key");
             if let Some(table) = self.table(&table, "dns", &DNS) {
                 layer.dns = self.dns(&table);
             }

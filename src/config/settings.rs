@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::foreign::{List, Source};
 use crate::host::telemetry::Options as LogOptions;
 use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
-use crate::issuer::Profile;
 use crate::issuer::solver::ChallengeKind;
 use crate::issuer::solver::dns01::Options as DnsOptions;
+use crate::issuer::{Binding, Profile};
 use crate::pki::KeyType;
 use crate::proxy::Target;
 
@@ -83,6 +83,8 @@ pub struct Acme {
     pub issuance_root: Option<Vec<u8>>,
     /// How to prove control of a name, the preferred way first.
     pub challenges: Vec<ChallengeKind>,
+    /// The agreement that the account is to belong to, for a CA that wants one.
+    pub binding: Option<Binding>,
     /// The kind of key its certificates have.
     pub key_type: KeyType,
     /// The profile they follow, if it should be a certain one.

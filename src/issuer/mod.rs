@@ -16,10 +16,12 @@ pub use error::{BoxError, IssueError, Verdict};
 pub use selfsigned::SelfsignedIssuer;
 pub use solver::ChallengeKind;
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::clock::Epoch;
 use crate::ident::Provider;
@@ -50,6 +52,21 @@ pub trait Issuer: Send + Sync {
 
     /// Takes back what issuances that were dropped have left with others.
     async fn tidy(&self) {}
+}
+
+/// What an agreement with a CA, made elsewhere, gives to bind an account to it (RFC 8555 section 7.3.4).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// What the CA calls the agreement's key.
+    pub kid: String,
+    /// The key, decoded.
+    pub key: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Binding").field("kid", &self.kid).finish_non_exhaustive()
+    }
 }
 
 /// What is to be issued.

@@ -525,3 +525,21 @@ fn an_address_needs_the_profile_under_which_public_cas_sign_addresses() {
     assert!(faults_of(&format!("[acme]\nprofile = \"shortlived\"\n{site}")).is_empty());
     assert!(faults_of(&format!("[acme]\ndirectory = \"https://ca.example/dir\"\n{site}")).is_empty());
 }
+
+#[test]
+fn a_binding_has_a_name_and_a_key_that_can_be_read() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("eab.key");
+    let fault = |key: &str| {
+        std::fs::write(&file, key).expect("written");
+        faults_of(&format!("[acme]\neab_kid = \"k\"\neab_key = {file:?}\n{SITE}"))
+    };
+    assert_eq!(fault("dGhpcnR5LXR3byBieXRlcyBvZiB0aGUgY3VzdG9tZXI=\n"), Vec::<String>::new());
+    assert!(fault("not base64!")[0].contains("holds no key in base64url"));
+    assert!(fault("dGhp")[0].contains("is too short"));
+    let alone = fault_before_site("[acme]\neab_kid = \"k\"");
+    assert!(
+        alone.starts_with("2:11: acme.eab_kid: eab_kid and eab_key are of use only together."),
+        "{alone}"
+    );
+}

@@ -63,6 +63,7 @@ fn the_reference_has_every_key_and_no_other() {
     fs::write(&file, consistent.join("\n")).expect("written");
     for (name, content) in [
         ("house-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+        ("eab.key", "dGhpcnR5LXR3byBieXRlcyBvZiB0aGUgY3VzdG9tZXI\n"),
         ("intranet.crt", "-----BEGIN CERTIFICATE-----\n"),
         ("intranet.key", "-----BEGIN PRIVATE KEY-----\n"),
         ("dns.key", "hmac-sha256:sidegate:c2VjcmV0\n"),

@@ -11,8 +11,9 @@ use super::budget::Budget;
 use super::failure::{self, kind_of};
 use super::http::{Http, Meta};
 use super::nonce::insist;
+use super::{Options, binding};
 use crate::clock::Clock;
-use crate::issuer::IssueError;
+use crate::issuer::{Binding, IssueError};
 use crate::pki::{KeyType, PrivateKey};
 use crate::store::{Account, Accounts};
 
@@ -21,6 +22,7 @@ pub(super) struct Membership {
     accounts: Accounts,
     directory: String,
     contacts: Vec<String>,
+    binding: Option<Binding>,
     budget: Arc<Budget>,
     clock: Clock,
     /// What the store says, so that not every order asks it. Held while the account is looked for, so that two
@@ -29,15 +31,10 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    pub(super) fn new(
-        accounts: Accounts,
-        directory: &str,
-        email: Option<&str>,
-        budget: Arc<Budget>,
-        clock: Clock,
-    ) -> Self {
-        let contacts = email.map(|email| format!("mailto:{email}")).into_iter().collect();
-        Self { accounts, directory: directory.to_owned(), contacts, budget, clock, kept: Mutex::default() }
+    pub(super) fn new(accounts: Accounts, options: &Options, budget: Arc<Budget>, clock: Clock) -> Self {
+        let contacts = options.email.iter().map(|email| format!("mailto:{email}")).collect();
+        let (directory, binding) = (options.directory.clone(), options.binding.clone());
+        Self { accounts, directory, contacts, binding, budget, clock, kept: Mutex::default() }
     }
 
     /// Opens the account, without a request if its URL is known. Else the CA is asked whose the key is; if it says
@@ -110,9 +107,25 @@ impl Membership {
         }
         self.budget.account().await?;
         let terms = meta.terms_of_service.as_deref().unwrap_or("none named");
-        info!(directory, terms, "registers an account, and with it agrees to the CA's terms of service");
-        let registered = insist!(http, builder().create_from_key(key()?, directory.clone()));
-        let (session, _) = registered.map_err(|e| self.explain(e, http))?;
+        let bound = self.binding.as_ref().map(|binding| &binding.kid);
+        info!(
+            directory,
+            terms, bound, "registers an account, and with it agrees to the CA's terms of service"
+        );
+        let session = match &self.binding {
+            None => {
+                let registered = insist!(http, builder().create_from_key(key()?, directory.clone()));
+                registered.map_err(|e| self.explain(e, http))?.0
+            }
+            Some(binding) => {
+                let key = pkcs8(&account.key)?;
+                let public = account.key.public_raw();
+                let url = insist!(http, binding::register(http, &key, public, binding));
+                let url = url.map_err(|e| self.explain(e, http))?;
+                let opened = builder().from_parts(url, key, directory.clone()).await;
+                opened.map_err(|e| self.explain(e, http))?
+            }
+        };
         info!(directory, account = session.id(), "registered the account");
         Ok(session)
     }

@@ -118,6 +118,10 @@ pub(super) struct Refusal {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Directory {
+    /// Where accounts are registered.
+    pub(super) new_account: String,
+    /// Where nonces are had.
+    pub(super) new_nonce: String,
     /// About itself.
     #[serde(default)]
     pub(super) meta: Meta,
@@ -185,12 +189,17 @@ impl Http {
     /// Gets what stands at a URL, unsigned.
     pub(super) async fn get(&self, url: &str) -> Result<Bytes, Error> {
         let request = Request::builder().method(Method::GET).uri(url).body(BodyWrapper::default())?;
-        let (parts, body) = self.clone().exchange(request).await?.into_parts();
-        if !parts.status.is_success() {
+        Ok(self.send(request).await?.into_body())
+    }
+
+    /// Sends a request as it is; an answer that is no success is an error.
+    pub(super) async fn send(&self, request: Request<BodyWrapper<Bytes>>) -> Result<Response<Bytes>, Error> {
+        let answer = self.clone().exchange(request).await?;
+        if !answer.status().is_success() {
             // `exchange` has made a problem document of every refusal; a redirect stays what it is.
-            return Err(serde_json::from_slice::<Problem>(&body)?.into());
+            return Err(serde_json::from_slice::<Problem>(answer.body())?.into());
         }
-        Ok(body)
+        Ok(answer)
     }
 
     /// Sends one request and reads the whole answer.

@@ -97,10 +97,9 @@ impl AcmeIssuer {
         });
         let budget = Budget::new(ledger, directory, options.limits.clone(), clock.clone());
         let budget = Arc::new(budget);
-        let email = options.email.as_deref();
         Ok(Self {
             connector: Connector::new(directory, trusted, options.timeouts, clock.clone()),
-            membership: Membership::new(accounts, directory, email, Arc::clone(&budget), clock.clone()),
+            membership: Membership::new(accounts, options, Arc::clone(&budget), clock.clone()),
             budget,
             rehearsal,
             renewal_info: RenewalInfo::new(directory, clock.clone()),

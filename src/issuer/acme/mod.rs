@@ -6,6 +6,7 @@
 
 mod account;
 mod authorize;
+mod binding;
 mod budget;
 mod failure;
 mod http;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use rustls_pki_types::CertificateDer;
 use thiserror::Error;
 
+use super::Binding;
 use super::solver::{ChallengeKind, dns01};
 
 /// Which CA, and how to deal with it.
@@ -36,6 +38,8 @@ pub struct Options {
     pub directory: String,
     /// Where it may write to; told to the CA, and used for nothing else.
     pub email: Option<String>,
+    /// The agreement that an account is to belong to, for a CA that wants one.
+    pub binding: Option<Binding>,
     /// Who else may speak for the directory, as PEM.
     pub api_root: Option<Vec<u8>>,
     /// The root its certificates should lead to, as PEM; looked at before the well-known ones.
@@ -67,6 +71,7 @@ impl Options {
             rehearsal: budget::rehearsal_of(&directory).map(str::to_owned),
             directory,
             email: None,
+            binding: None,
             api_root: None,
             issuance_root: None,
             roots: Vec::new(),

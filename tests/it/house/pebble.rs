@@ -4,6 +4,7 @@
 //! `pebble-challtestsrv` answers every DNS question with 127.0.0.1, so any name leads to the ports the test
 //! listens on. Without Pebble installed the test fails and says what to do.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -27,6 +28,9 @@ pub(crate) struct Settings {
     pub(crate) blocklist: Vec<String>,
     /// How long a certificate is valid.
     pub(crate) validity: Duration,
+    /// The one customer it has, by the name of the key it has given him and the key in base64url; without one,
+    /// everybody.
+    pub(crate) customer: Option<(&'static str, &'static str)>,
     /// Whether it is the newer Pebble, which has ARI, instead of Debian's.
     pub(crate) newer: bool,
     /// The port of a DNS server of the test's own, which is asked instead.
@@ -59,6 +63,7 @@ impl Settings {
             authz_reuse: 0,
             blocklist: Vec::new(),
             validity: Duration::from_secs(157_766_400),
+            customer: None,
             newer: false,
             dns: None,
         }
@@ -242,7 +247,8 @@ fn config_json(settings: &Settings, directory: &Path, listen: u16, management: u
         "httpPort": settings.http_port,
         "tlsPort": settings.tls_port,
         "ocspResponderURL": "",
-        "externalAccountBindingRequired": false,
+        "externalAccountBindingRequired": settings.customer.is_some(),
+        "externalAccountMACKeys": settings.customer.iter().copied().collect::<BTreeMap<_, _>>(),
         "domainBlocklist": settings.blocklist,
         // The one is read by the older Pebble, the other two by the newer one.
         "certificateValidityPeriod": settings.validity.as_secs(),

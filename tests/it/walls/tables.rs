@@ -123,6 +123,7 @@ pub(super) const ROOMS: &[Room] = &[
             "foreign::List",
             "foreign::LineFault",
             "issuer::ChallengeKind",
+            "issuer::Binding",
             "issuer::Profile",
             "pki::KeyType",
             "issuer::Way",
