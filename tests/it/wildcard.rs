@@ -55,8 +55,8 @@ async fn assert_served(place: &Place, named: &Named, pebble: &Pebble, sidegate: 
     }
     assert_eq!(serials[0], serials[1]);
     assert_eq!((pebble.orders(), pebble.issued()), (1, 1));
-    assert_eq!(named.said(&["adding an RR", "_acme-challenge.example.com"]).len(), 2);
-    assert_eq!(named.said(&["deleting an RR", "_acme-challenge.example.com"]).len(), 2);
+    assert_eq!(named.says(2, &["adding an RR", "_acme-challenge.example.com"]).await.len(), 2);
+    assert_eq!(named.says(2, &["deleting an RR", "_acme-challenge.example.com"]).await.len(), 2);
     sidegate.assert_story(&[
         "posted the answer to the challenge",
         "posted the answer to the challenge",
@@ -141,7 +141,7 @@ async fn a_stop_in_the_middle_leaves_no_record() {
     let sidegate = Sidegate::serve(&configure(&place, &pebble, "", &dns, &["[\"*.example.com\"]"])).await;
     sidegate.logged(&["posted the answer to the challenge"]).await;
     sidegate.stop().await;
-    let added = named.said(&["adding an RR"]);
+    let added = named.says(1, &["adding an RR"]).await;
     let value = added[0].split('"').nth(1).expect("its value");
     let name = Fqdn::parse("_acme-challenge.example.com").expect("a name");
     let shown = Nameserver::from(named.server()).shows(&name, value).await;

@@ -3,6 +3,7 @@
 //! Every name in the zone leads to 127.0.0.1. Without `named` installed the test fails and says what to do.
 
 use std::path::Path;
+use std::time::Duration;
 
 use sidegate::dns::{Key, Server};
 
@@ -67,6 +68,16 @@ impl Named {
     pub(crate) fn said(&self, words: &[&str]) -> Vec<String> {
         let lines = self.process.lines.borrow();
         lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).cloned().collect()
+    }
+
+    /// The same once there are so many of them: what it has done is logged a moment later.
+    pub(crate) async fn says(&self, count: usize, words: &[&str]) -> Vec<String> {
+        let mut lines = self.process.lines.clone();
+        let has_them = |line: &&String| words.iter().all(|word| line.contains(word));
+        let enough = lines.wait_for(|lines| lines.iter().filter(has_them).count() >= count);
+        // Whoever expects more than come is told by what there is.
+        let _ = tokio::time::timeout(Duration::from_secs(10), enough).await;
+        self.said(words)
     }
 }
 
