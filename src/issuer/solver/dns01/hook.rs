@@ -1,8 +1,9 @@
 //! A program of the operator's that sets and removes records.
 
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -13,6 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// So much of what it says is told.
 const LONGEST_OUTPUT: usize = 1000;
+
+/// So many bytes of it are kept until it has ended.
+const KEPT_OUTPUT: usize = 4 * LONGEST_OUTPUT;
 
 /// The program and its first arguments. No shell is involved: what is in a name or a value stays one argument.
 pub(super) struct Hook {
@@ -34,7 +38,7 @@ impl Hook {
     pub(super) async fn run(&self, what: &str, record: &Record) -> Result<(), String> {
         let program = self.command.first().map(String::as_str).unwrap_or_default();
         let name = format!("{}.", record.name);
-        let running = Command::new(program)
+        let mut running = Command::new(program)
             .args(&self.command[1..])
             .args([what, &name, &record.value])
             .envs([("SIDEGATE_HOOK", what), ("SIDEGATE_NAME", &name), ("SIDEGATE_VALUE", &record.value)])
@@ -45,16 +49,30 @@ impl Hook {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| format!("{program} cannot be started: {error}"))?;
-        let ended = timeout(self.patience, running.wait_with_output()).await.map_err(|_| {
+        let (stdout, stderr) = (running.stdout.take(), running.stderr.take());
+        let ending = async { tokio::join!(running.wait(), last_words(stdout), last_words(stderr)) };
+        let (status, stdout, stderr) = timeout(self.patience, ending).await.map_err(|_| {
             format!("{program} {what} did not end within {} seconds, and was killed", self.patience.as_secs())
         })?;
-        let Output { status, stdout, stderr } = ended.map_err(|e| format!("{program} {what}: {e}"))?;
+        let status = status.map_err(|e| format!("{program} {what}: {e}"))?;
         if status.success() {
             return Ok(());
         }
         let said = [stderr, stdout].iter().map(|bytes| shown(bytes)).find(|text| !text.is_empty());
         Err(format!("{program} {what} failed ({status}): {}", said.as_deref().unwrap_or("it said nothing")))
     }
+}
+
+/// Reads all of what is said and keeps the end of it: who talks without end must not fill our memory.
+async fn last_words(from: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let Some(mut from) = from else { return Vec::new() };
+    let (mut kept, mut room) = (Vec::new(), [0; KEPT_OUTPUT]);
+    // A pipe that breaks has nothing more to say.
+    while let Ok(read @ 1..) = from.read(&mut room).await {
+        kept.extend_from_slice(&room[..read]);
+        kept.drain(..kept.len().saturating_sub(KEPT_OUTPUT));
+    }
+    kept
 }
 
 /// The end of what was said, on one line.
@@ -101,6 +119,13 @@ mod tests {
         let long = "printf 'a\\n\\033b\\n'; yes | head -n 5000";
         let error = script(&format!("{long}; exit 1")).run("present", &record()).await.expect_err("it fails");
         assert!(error.len() < 1200 && error.ends_with(" y y") && error.contains('…'), "{error}");
+    }
+
+    #[tokio::test]
+    async fn of_much_that_is_said_the_end_is_kept() {
+        let said: Vec<u8> = (0..1_000_000_u32).map(|i| (i % 251) as u8).collect();
+        assert_eq!(last_words(Some(&said[..])).await, said[said.len() - KEPT_OUTPUT..]);
+        assert_eq!(last_words(Some(&said[..10])).await, said[..10]);
     }
 
     #[tokio::test]
