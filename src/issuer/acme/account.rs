@@ -103,6 +103,9 @@ impl Membership {
                 return Ok(session);
             }
             Err(Error::Api(problem)) if kind_of(&problem) == "accountDoesNotExist" => {}
+            // Some CAs want to hear of the agreement before they look for the account; registering finds it as well.
+            Err(Error::Api(problem))
+                if self.binding.is_some() && kind_of(&problem) == "externalAccountRequired" => {}
             Err(e) => return Err(self.explain(e, http)),
         }
         self.budget.account().await?;

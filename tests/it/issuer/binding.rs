@@ -3,6 +3,7 @@
 use sidegate::issuer::{Binding, IssueError, Verdict};
 
 use super::rig::{Rig, Wish};
+use crate::house::front_of_ca::{Fault, FrontOfCa};
 
 const KID: &str = "kid-1";
 const KEY: [u8; 32] = *b"thirty-two bytes of the customer";
@@ -28,6 +29,19 @@ async fn a_customer_gets_an_account_whose_key_was_kept_before() {
     // A process that has lost its notes finds the same account by the same key.
     Wish::new("again.example.com").ask(&rig.issuer(&options)).await.expect("a certificate");
     assert_eq!((rig.account().await.url, rig.pebble.accounts()), (account.url, 1));
+}
+
+#[tokio::test]
+async fn a_ca_that_wants_to_hear_of_the_agreement_first_hears_of_it() {
+    let rig = rig().await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    let body = r#"{"type":"urn:ietf:params:acme:error:externalAccountRequired","detail":"who are you?","status":403}"#;
+    let headers = vec!["Content-Type: application/problem+json".to_owned()];
+    front.plan("/sign-me-up", 1, Fault::Answer { status: 403, headers, body: body.to_owned() });
+    let mut options = rig.options_through(&front);
+    options.binding = binding(KID, &KEY);
+    Wish::new("first.example.com").ask(&rig.issuer(&options)).await.expect("a certificate");
+    assert_eq!(rig.pebble.accounts(), 1);
 }
 
 #[tokio::test]
