@@ -144,6 +144,20 @@ pub trait Progress: Send + Sync {
     async fn note_order(&self, order: &OrderNote) -> Result<(), NoteError>;
 }
 
+/// The notes of an issuance that nobody goes on with: one that takes no time, or is only tried out.
+pub struct Unkept;
+
+#[async_trait]
+impl Progress for Unkept {
+    fn order(&self) -> Option<OrderNote> {
+        None
+    }
+
+    async fn note_order(&self, _: &OrderNote) -> Result<(), NoteError> {
+        Ok(())
+    }
+}
+
 /// An order at a CA.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderNote {

@@ -1,12 +1,10 @@
 //! A selfsigned certificate that is on show before it is on disk, so that a thousand names do not delay a start.
 
-use async_trait::async_trait;
-
 use super::Tools;
 use super::plan::Step;
 use super::renew::{RenewError, issuance};
 use crate::ident::ItemId;
-use crate::issuer::{IssueJob, NoteError, OrderNote, Progress};
+use crate::issuer::{IssueJob, Unkept};
 use crate::pki::{Bundle, PrivateKey, SigningRequest};
 
 /// Signed, to be committed. Losing it costs nothing: the next start signs another.
@@ -32,19 +30,5 @@ impl Fresh {
         let draft = tools.store.spool().open(&self.step.wish.lineage).await?;
         draft.note_issuance(&issuance(&self.step, None, tools.clock.now())).await?;
         Ok(draft.commit(&self.bundle).await?)
-    }
-}
-
-/// Signing takes milliseconds, and nothing of it has to survive a crash.
-struct Unkept;
-
-#[async_trait]
-impl Progress for Unkept {
-    fn order(&self) -> Option<OrderNote> {
-        None
-    }
-
-    async fn note_order(&self, _: &OrderNote) -> Result<(), NoteError> {
-        Ok(())
     }
 }

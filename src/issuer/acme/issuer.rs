@@ -20,7 +20,7 @@ use crate::catalog::Challenges;
 use crate::clock::Clock;
 use crate::ident::Provider;
 use crate::issuer::solver::{ChallengeKind, Dns01, Http01, Solver, TlsAlpn01};
-use crate::issuer::{Advice, IssueError, IssueJob, Issuer, NoteError, OrderNote, Progress};
+use crate::issuer::{Advice, IssueError, IssueJob, Issuer, Progress, Unkept};
 use crate::pki::{Chain, Leaf, Roots, pem};
 use crate::store::{Accounts, Ledger};
 
@@ -181,20 +181,6 @@ impl AcmeIssuer {
             }
             Err(error) => info!(%names, directory, %error, "could not be tried out"),
         }
-        Ok(())
-    }
-}
-
-/// Nothing of a rehearsal is gone on with.
-struct Unkept;
-
-#[async_trait]
-impl Progress for Unkept {
-    fn order(&self) -> Option<OrderNote> {
-        None
-    }
-
-    async fn note_order(&self, _: &OrderNote) -> Result<(), NoteError> {
         Ok(())
     }
 }
