@@ -1,7 +1,7 @@
 //! What the code under test logs, for tests on one thread.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
@@ -18,6 +18,15 @@ struct Buffer(Arc<Mutex<Vec<u8>>>);
 impl Captured {
     /// Begins to listen, at level info and above.
     pub(crate) fn new() -> Self {
+        // A line that another thread, to which nobody listens, comes upon just as we begin would be taken for one that
+        // nobody ever wants. Somebody who always listens to all threads wants it.
+        static LISTENS: Once = Once::new();
+        LISTENS.call_once(|| {
+            let nowhere =
+                tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::sink);
+            tracing::subscriber::set_global_default(nowhere.finish())
+                .expect("nobody else listens to all threads");
+        });
         let text = Buffer::default();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
