@@ -5,10 +5,11 @@
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
-COPY Cargo.toml Cargo.lock Makefile ./
+COPY Cargo.toml Cargo.lock Makefile build.rs ./
 COPY .cargo .cargo
 COPY src src
 COPY benches benches
+COPY link link
 RUN make static && mkdir /empty
 
 FROM scratch

@@ -18,7 +18,7 @@ DIFFERENTIAL_SEED ?= $(shell date +%s)
 # How often `make compare` goes round the proxies; of each, the cheapest round counts.
 COMPARE_ROUNDS ?= 5
 
-.PHONY: help run test bench instructions instructions-record compare fuzz differential static static-debug lint ci compiler
+.PHONY: help run test bench instructions instructions-record compare first-use fuzz differential static static-debug lint ci compiler
 
 help:
 	@echo 'make run      build and start the demo on https://localhost:8443'
@@ -27,6 +27,7 @@ help:
 	@echo 'make bench    the benchmarks'
 	@echo 'make instructions   that no operation costs more than recorded; make instructions-record writes down what they cost'
 	@echo 'make compare  what an operation costs beside nginx and HAProxy'
+	@echo 'make first-use   which functions the linker puts in front, so that the others stay on the disk'
 	@echo 'make fuzz     bytes at random for every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) for each'
 	@echo 'make differential   requests without number, read by us and by others'
 	@echo 'make static   one file that runs on any Linux: $(TARGET)/static/sidegate'
@@ -59,6 +60,13 @@ compare: compiler
 	sh tests/setup.sh
 	$(CARGO) build --release --locked
 	python3 benches/compare.py $(TARGET)/release/sidegate --rounds $(COMPARE_ROUNDS)
+
+# Written aside, since the build reads it; link/first_use.py says what it is.
+first-use: compiler
+	sh tests/setup.sh
+	CARGO_PROFILE_RELEASE_STRIP=none $(CARGO) build --release --locked --target-dir $(TARGET)/first-use
+	python3 link/first_use.py $(TARGET)/first-use/release/sidegate > $(TARGET)/first-use.ld
+	mv $(TARGET)/first-use.ld link/first-use.ld
 
 # On the stable toolchain: without a sanitizer, which a program that forbids unsafe code can do without.
 fuzz: compiler

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What sidegate costs beside nginx and HAProxy, on this machine, in CPU time for one operation.
+"""What sidegate costs beside nginx and HAProxy, on this machine: CPU time for one operation, and memory at rest.
 
     compare.py PROGRAM [--rounds N] [--scale F]
 
@@ -7,7 +7,8 @@ All three run at once, each with one worker on the first processor; h2load and t
 last one. Each scenario goes round them in turn, so that a slow minute hits all alike, and of several rounds the
 cheapest counts, since noise only adds. CPU is what the scheduler has counted for the processes of a proxy (schedstat),
 so it says nothing about speed and much about what is left for the app. Listens on loopback only, and ends what it has
-started.
+started. Memory is what the processes of a proxy hold before the first client, with what they share divided among those
+who share it (PSS).
 """
 import argparse
 import os
@@ -59,23 +60,33 @@ def compare(place, program, rounds, scale):
             process = start(first, command(folder, at, app, place), at)
             running.append(process)
             proxies[name] = (process.pid, at)
-        print("| CPU time for one operation | " + " | ".join(proxies) + " | sidegate to the best of the others |")
+        print("| CPU time for one operation, or memory | " + " | ".join(proxies) + " | sidegate to the best of the others |")
         print("|---|" + "---|" * (len(proxies) + 1))
+        row("memory at rest", {name: memory(pid) for name, (pid, _) in proxies.items()}, "{:.1f} MB")
         for scenario, (how, path, count) in SCENARIOS.items():
             count = max(64, int(count * scale)) if path == "/small" else max(2, int(count * scale))
             costs = {name: [] for name in proxies}
             for _ in range(rounds):
                 for name, (pid, at) in proxies.items():
                     costs[name].append(cost(pid, at, last, [o.format(count=count) for o in how], path, count))
-            best = {name: min(measured) for name, measured in costs.items()}
-            ratio = best["sidegate"] / min(other for name, other in best.items() if name != "sidegate")
-            cells = " | ".join(f"{micros:.1f} µs" for micros in best.values())
-            print(f"| {scenario} | {cells} | {ratio:.2f} |", flush=True)
+            row(scenario, {name: min(measured) for name, measured in costs.items()}, "{:.1f} µs")
     finally:
         for process in running:
             process.terminate()
         for process in running:
             process.wait(10)
+
+
+def row(what, figures, unit):
+    ratio = figures["sidegate"] / min(other for name, other in figures.items() if name != "sidegate")
+    cells = " | ".join(unit.format(figure) for figure in figures.values())
+    print(f"| {what} | {cells} | {ratio:.2f} |", flush=True)
+
+
+def memory(pid):
+    """Megabytes of a proxy's processes."""
+    rollups = [pathlib.Path(f"/proc/{process}/smaps_rollup").read_text() for process in tree(pid)]
+    return sum(int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)[1]) for rollup in rollups) / 1024
 
 
 def cost(pid, at, core, how, path, count):

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Writes down which functions sidegate runs from its start to its first answers, as a linker script.
+
+    first_use.py PROGRAM > first-use.ld
+
+PROGRAM is a release build that has kept its symbols. It runs under valgrind, answers one request over HTTP/1.1 and one
+over HTTP/2, and stops. What it has called goes, in the script, to a section in front of all other code. Listens on
+loopback only, and ends what it has started.
+
+Names are written without the hash that the compiler puts at their end, so that the list outlives changes elsewhere. A
+name that is gone is no error, and one that is missing costs no more than a page or two.
+"""
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+NAME = "first.test"
+
+def main():
+    program = os.path.abspath(sys.argv[1])
+    with tempfile.TemporaryDirectory() as place:
+        ran = functions(program, pathlib.Path(place))
+    own = symbols(program)
+    names = sorted({without_hash(name) for name in ran if name in own})
+    if len(names) < 500:
+        sys.exit(f"{program} names {len(names)} of the functions that it ran: was it stripped?")
+    print("/* The functions that run from the start to the first answers. `make first-use` writes this file. */")
+    print("SECTIONS\n{\n  .text.first_use :\n  {")
+    for name in names:
+        # The compiler may put before the name what it thinks of how often it runs: `.text.unlikely.`
+        print(f"    *(.text.*{name})")
+    print("  }\n}\nINSERT BEFORE .text;")
+
+
+def functions(program, place):
+    """The names of all functions that were called."""
+    at, app = port(), port()
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "7",
+         "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}",
+         "-keyout", place / "key.pem", "-out", place / "cert.pem"],
+        check=True, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    config = place / "sidegate.toml"
+    config.write_text(
+        f'storage = "{place}/storage"\nworkers = 1\n'
+        f'[listen]\nhttp = "off"\nhttps = "127.0.0.1:{at}"\nhealth = "off"\n'
+        f'[[site]]\ndomains = ["{NAME}"]\nto = "http://127.0.0.1:{app}"\n'
+        f'cert = "{place}/cert.pem"\nkey = "{place}/key.pem"\n'
+    )
+    trace = place / "callgrind.out"
+    (place / "index.html").write_text("first")
+    backend = subprocess.Popen(
+        [sys.executable, "-m", "http.server", str(app), "--bind", "127.0.0.1", "--directory", str(place)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    process = subprocess.Popen(
+        ["valgrind", "--tool=callgrind", "--demangle=no", f"--callgrind-out-file={trace}",
+         program, "serve", "-c", str(config)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        for listening in (app, at):
+            wait_for(listening)
+        for version in ("--http1.1", "--http2"):
+            subprocess.run(
+                ["curl", "--silent", "--show-error", "--fail", "--insecure", version, "--output", os.devnull,
+                 "--resolve", f"{NAME}:{at}:127.0.0.1", f"https://{NAME}:{at}/"],
+                check=True, timeout=60,
+            )  # fmt: skip
+    finally:
+        for running in (process, backend):
+            running.terminate()
+            running.wait(60)
+    called = re.finditer(r"^c?fn=\(\d+\) (\S+)", trace.read_text(), re.MULTILINE)
+    # A function that called itself stands there again, with how deep.
+    return {re.sub(r"'\d+$", "", match[1]) for match in called}
+
+
+def symbols(program):
+    """The names of all functions of the program itself."""
+    told = subprocess.run(["nm", program], check=True, capture_output=True, text=True).stdout
+    return {line.split()[2] for line in told.splitlines() if re.match(r"\w+ [tTwW] \S+$", line)}
+
+
+def without_hash(name):
+    return re.sub(r"17h[0-9a-f]{16}E$", "17h*", name)
+
+
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def wait_for(at):
+    until = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", at), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > until:
+                sys.exit(f"nobody listens on port {at}")
+            time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    main()
