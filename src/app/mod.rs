@@ -10,14 +10,16 @@
 
 mod build;
 mod demo;
+mod operator;
 mod running;
 
-pub use crate::clock::rfc3339;
-pub use crate::manager::Row;
+pub use crate::admin::{Certificate, Health, Process, Reason, Report, Tokens};
 pub use demo::Demo;
+pub use operator::{Operator, OperatorError};
 pub use running::{Addrs, Running};
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -26,17 +28,17 @@ use thiserror::Error;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use build::Kit;
 
-use crate::admin::{self, View};
+use crate::admin::{self, Desk, View};
 use crate::catalog;
 use crate::clock::Clock;
 use crate::config::{Listen, Settings, Storage};
-use crate::host::{self, BindError, Listening};
+use crate::host::{self, BindError, ControlSocket, Listening};
 use crate::issuer::BoxError;
-use crate::manager::{self, Manager};
+use crate::manager::Manager;
 use crate::proxy::{AccessLog, Listeners, Proxy, Roots, Watcher, drain};
 use crate::store::{Store, StoreError};
 
@@ -92,7 +94,9 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let options = build::manager(settings, &kit)?;
     let (manager, commands, status) =
         Manager::new(options, kit.store.clone(), kit.clock.clone(), publisher, misses);
+    let desk = Desk::of_process(status.clone(), kit.clock.clone(), storage.clone());
     let view = View::new(status);
+    let control_socket = control_socket(&storage);
 
     let proxy_options = build::proxy(settings, files.connections(), addrs.https.port(), &kit.roots);
     let (access, scribe) = access_log(settings)?;
@@ -106,7 +110,8 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let (prepared, is_prepared) = oneshot::channel();
     threads.push(spawn("control", died.clone(), {
         let (end, view) = (end.clone(), view.clone());
-        move || control(manager, sockets.health, &view, prepared, end)
+        let windows = Windows { health: sockets.health, view, control: control_socket, desk };
+        move || control(manager, windows, prepared, end)
     })?);
     is_prepared.await.map_err(AppError::setup("the control plane did not start"))??;
 
@@ -120,19 +125,6 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
         workers = settings.workers, connections = files.connections(), "listening");
     let settings = settings.clone();
     Ok(Running { addrs, settings, kit, proxy, drain, view, commands, end, threads, scribe, deaths })
-}
-
-/// What is served and what comes next, from the storage alone; no running process is asked.
-///
-/// # Errors
-///
-/// [`AppError::Store`] if the storage cannot be read.
-pub async fn list(settings: &Settings) -> Result<Vec<Row>, AppError> {
-    let clock = Clock::system();
-    let (engine, _) = build::engine(&settings.storage)?;
-    let store = Store::new(engine, clock.clone());
-    let desired = build::desired(settings);
-    Ok(manager::listing(&desired, &store, clock.now()).await?)
 }
 
 /// All that was bound, dealt out.
@@ -210,10 +202,46 @@ fn spawn(
         .map_err(AppError::setup(&format!("the thread {name} cannot be started")))
 }
 
+/// What an operator looks through, and what there is to see.
+struct Windows {
+    health: Vec<TcpListener>,
+    view: View,
+    control: Option<ControlSocket>,
+    desk: Desk,
+}
+
+impl Windows {
+    /// Opens them; the socket is there as long as what is returned.
+    fn open(self) -> Option<ControlSocket> {
+        for listener in self.health {
+            tokio::spawn(admin::serve(listener, self.view.clone()));
+        }
+        match self.control.as_ref().map(ControlSocket::listener) {
+            Some(Ok(listener)) => drop(tokio::spawn(admin::control(listener, self.desk))),
+            Some(Err(error)) => warn!(%error, "tools cannot ask this process"),
+            None => {}
+        }
+        self.control
+    }
+}
+
+/// The socket for tools. They are a convenience: without it they look into the storage.
+fn control_socket(storage: &Path) -> Option<ControlSocket> {
+    match ControlSocket::open(&operator::folder(storage)) {
+        Ok(socket) => {
+            debug!(socket = %socket.path().display(), "tools may ask");
+            Some(socket)
+        }
+        Err(error) => {
+            warn!(%error, "no control socket; tools look into the storage instead");
+            None
+        }
+    }
+}
+
 fn control(
     mut manager: Manager,
-    health: Vec<TcpListener>,
-    view: &View,
+    windows: Windows,
     prepared: oneshot::Sender<Result<(), StoreError>>,
     end: CancellationToken,
 ) -> std::io::Result<()> {
@@ -224,9 +252,7 @@ fn control(
         if prepared.send(outcome).is_err() || !go_on {
             return;
         }
-        for listener in health {
-            tokio::spawn(admin::serve(listener, view.clone()));
-        }
+        let _socket = windows.open();
         manager.run(end).await;
     });
     Ok(())

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
 use tracing::{error, info, warn};
 
-use super::{Command, ListRow, json, table};
-use crate::app::{self, AppError, Demo, Row, Running};
+use super::Command;
+use crate::app::{self, AppError, Demo, Running};
 use crate::config::{self, Env, Faults, Flags, Keeper, Purpose, Settings};
 use crate::host::{Child, Scratch, Signal, Signals, limits, telemetry};
 
@@ -31,14 +31,15 @@ pub fn act(command: Command, env: &Env) -> ExitCode {
         Command::Serve { purpose, flags } => serve(&runtime, &purpose, &flags, env),
         Command::Run { flags, command } => run(&runtime, &flags, &command, env),
         Command::Check { file, flags } => check(file, &flags, env),
-        Command::List { file, flags, json } => list(&runtime, file, &flags, json, env),
+        Command::Status(args) => args.act(&runtime, env),
+        Command::List(args) => args.act(&runtime, env),
         Command::Demo { flags } => demo(&runtime, &flags, env),
     };
     ExitCode::from(code.unwrap_or_else(|code| code))
 }
 
 /// Reads the configuration; on faults they are printed and the exit code is the error.
-fn load(purpose: &Purpose, flags: &Flags, env: &Env) -> Result<Settings, u8> {
+pub(super) fn load(purpose: &Purpose, flags: &Flags, env: &Env) -> Result<Settings, u8> {
     config::load(purpose, flags, env).map_err(|faults| {
         eprintln!("{faults}");
         faults.exit_code()
@@ -182,33 +183,6 @@ fn check(file: Option<std::path::PathBuf>, flags: &Flags, env: &Env) -> Result<u
     Ok(0)
 }
 
-fn list(
-    runtime: &Runtime,
-    file: Option<std::path::PathBuf>,
-    flags: &Flags,
-    as_json: bool,
-    env: &Env,
-) -> Result<u8, u8> {
-    let settings = load(&Purpose::List { file }, flags, env)?;
-    let rows = runtime.block_on(app::list(&settings)).map_err(|e| told(&e))?;
-    let rows: Vec<ListRow> = rows.into_iter().map(row).collect();
-    show(&if as_json { json(&rows) } else { table(&rows) });
-    Ok(0)
-}
-
-fn row(row: Row) -> ListRow {
-    let served = row.served;
-    ListRow {
-        names: row.names.iter().map(ToString::to_string).collect(),
-        served: served.as_ref().map_or_else(|| "nothing".to_owned(), |served| served.by.clone()),
-        issuer: served.as_ref().map(|served| served.issuer.clone()),
-        expires: served.as_ref().map(|served| app::rfc3339(served.not_after)),
-        next: Some(row.next),
-        next_at: row.next_at.map(app::rfc3339),
-        last_error: row.last_error,
-    }
-}
-
 fn demo(runtime: &Runtime, flags: &Flags, env: &Env) -> Result<u8, u8> {
     runtime.block_on(async {
         let scratch = Scratch::new().map_err(|e| say(&e))?;
@@ -233,13 +207,13 @@ fn demo(runtime: &Runtime, flags: &Flags, env: &Env) -> Result<u8, u8> {
 }
 
 /// Prints what was asked for. A reader that has seen enough, such as `head`, is no failure.
-fn show(text: &str) {
+pub(super) fn show(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Prints an error and gives the exit code for it.
-fn say(error: &dyn std::error::Error) -> u8 {
+pub(super) fn say(error: &dyn std::error::Error) -> u8 {
     eprintln!("sidegate: {}", chain(error));
     FAILED
 }

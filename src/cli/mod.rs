@@ -4,19 +4,22 @@
 //! together with what variables and files say, so that all faults are reported at once.
 
 mod act;
-mod list;
+mod flags;
+mod status;
 mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
+use self::flags::{MachineFlags, SiteFlags};
 use crate::config::{Flags, Purpose};
 
 pub use self::act::act;
-pub use self::list::{ListRow, json, table};
+pub use self::flags::Place;
+pub use self::status::{ListArgs, StatusArgs};
 pub use self::words::{demo, summary};
 
 /// `EX_USAGE`: the command line was wrong.
@@ -46,15 +49,10 @@ pub enum Command {
         /// What the flags say.
         flags: Flags,
     },
+    /// Say how every certificate is, and by the exit code whether somebody should look.
+    Status(StatusArgs),
     /// Say what is served and what comes next.
-    List {
-        /// The file that was named.
-        file: Option<PathBuf>,
-        /// What the flags say.
-        flags: Flags,
-        /// For programs instead of people.
-        json: bool,
-    },
+    List(ListArgs),
     /// Show it all with an app of its own.
     Demo {
         /// What the flags say.
@@ -88,9 +86,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Inste
             Command::Serve { purpose: Purpose::Serve { file }, flags: site.flags(machine) }
         }
         Some(Verb::Check { file, site, machine }) => Command::Check { file, flags: site.flags(machine) },
-        Some(Verb::List { json, file, storage }) => {
-            Command::List { file, flags: Flags { storage, ..Flags::default() }, json }
-        }
+        Some(Verb::Status(args)) => Command::Status(args),
+        Some(Verb::List(args)) => Command::List(args),
         Some(Verb::Demo { http_port, https_port, log }) => {
             Command::Demo { flags: Flags { http_port, https_port, log, ..Flags::default() } }
         }
@@ -110,7 +107,8 @@ Environment (a flag wins; SIDEGATE_X wins over X):
   ACME_EMAIL_FILE and ACME_DIRECTORY_FILE name files that hold the value.
 
 Exit codes: 0 stopped as asked, 1 failed, 64 wrong command line, 78 wrong configuration;
-under `run`, the program's own, or 128 and the number of the signal that ended it.";
+under `run`, the program's own, or 128 and the number of the signal that ended it;
+of `status`, 0 all is well, 1 something needs a look, 2 a name has no valid certificate, 3 cannot be told.";
 
 /// Automatic HTTPS in front of any app.
 #[derive(Debug, Parser)]
@@ -156,18 +154,10 @@ enum Verb {
         #[command(flatten)]
         machine: MachineFlags,
     },
-    /// Show each certificate: what is served, until when, and what comes next
-    List {
-        /// JSON for programs
-        #[arg(long)]
-        json: bool,
-        /// The file [default: /etc/sidegate/sidegate.toml, if it exists]
-        #[arg(short = 'c', long = "config", value_name = "FILE")]
-        file: Option<PathBuf>,
-        /// Where certificates and keys are kept
-        #[arg(long, value_name = "DIR")]
-        storage: Option<String>,
-    },
+    /// Say how each certificate is: what is served, what comes next, what is wrong; exit code 0 if nothing is
+    Status(StatusArgs),
+    /// Show what is served for each name and what comes next, in short
+    List(ListArgs),
     /// A tiny app behind sidegate on https://localhost:8443, self-signed, leaving nothing behind
     Demo {
         /// Port for http [default: 8080]
@@ -180,75 +170,6 @@ enum Verb {
         #[arg(long, value_name = "LEVEL")]
         log: Option<String>,
     },
-}
-
-/// What is served.
-#[derive(Debug, Args)]
-struct SiteFlags {
-    /// A name to serve; more of them with commas or by repeating the flag
-    #[arg(long, value_name = "DOMAIN")]
-    domain: Vec<String>,
-    /// Serve the names of a list, each with its PEM file
-    #[arg(long, value_name = "FILE")]
-    certificates: Option<String>,
-    /// Where requests go: a port, host:port, http://, https://, h2c:// or unix:/path
-    #[arg(long, value_name = "TARGET")]
-    to: Option<String>,
-    /// Where the CA may write to
-    #[arg(long, value_name = "ADDRESS")]
-    email: Option<String>,
-    /// Use Let's Encrypt's staging CA, for trying out
-    #[arg(long)]
-    staging: bool,
-    /// Use another CA, by its ACME directory
-    #[arg(long, value_name = "URL")]
-    acme_directory: Option<String>,
-}
-
-/// How and where.
-#[derive(Debug, Args)]
-struct MachineFlags {
-    /// Where certificates and keys are kept [default: /var/lib/sidegate]
-    #[arg(long, value_name = "DIR")]
-    storage: Option<String>,
-    /// There is something in it already; if not, it was lost, and little is ordered
-    #[arg(long)]
-    expect_state: bool,
-    /// Order as usual although what was there is lost
-    #[arg(long)]
-    force: bool,
-    /// Port for http [default: 80]
-    #[arg(long, value_name = "PORT")]
-    http_port: Option<String>,
-    /// Port for https [default: 443]
-    #[arg(long, value_name = "PORT")]
-    https_port: Option<String>,
-    /// Threads that serve connections [default: one for each processor]
-    #[arg(long, value_name = "N")]
-    workers: Option<String>,
-    /// off, error, warn, info, debug or trace [default: info]
-    #[arg(long, value_name = "LEVEL")]
-    log: Option<String>,
-}
-
-impl SiteFlags {
-    fn flags(self, machine: MachineFlags) -> Flags {
-        Flags {
-            domain: self.domain,
-            certificates: self.certificates,
-            to: self.to,
-            storage: machine.storage,
-            expect_state: machine.expect_state,
-            force: machine.force,
-            email: self.email,
-            staging: self.staging,
-            acme_directory: self.acme_directory,
-            http_port: machine.http_port,
-            https_port: machine.https_port,
-            workers: machine.workers,
-            log: machine.log,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -279,9 +200,11 @@ mod tests {
         let serve = Command::Serve { purpose: Purpose::Serve { file: file.clone() }, flags };
         assert_eq!(parsed("serve -c x.toml --log debug"), Ok(serve));
         assert_eq!(parsed("check -c x.toml"), Ok(Command::Check { file, flags: Flags::default() }));
+        let status = StatusArgs { name: Some("a.example".into()), json: true, place: Place::default() };
+        assert_eq!(parsed("status a.example --json"), Ok(Command::Status(status)));
         assert_eq!(
             parsed("list --json"),
-            Ok(Command::List { file: None, flags: Flags::default(), json: true })
+            Ok(Command::List(ListArgs { json: true, place: Place::default() }))
         );
         let flags = Flags { expect_state: true, force: true, ..Flags::default() };
         let serve = Command::Serve { purpose: Purpose::Serve { file: None }, flags };

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod child;
+pub mod control;
 mod holder;
 pub mod limits;
 pub mod resolvers;
@@ -16,6 +17,7 @@ pub mod telemetry;
 pub mod trust;
 
 pub use self::child::{Child, SpawnError};
+pub use self::control::ControlSocket;
 pub use self::limits::FileLimit;
 pub use self::scratch::Scratch;
 pub use self::signals::{Signal, Signals};

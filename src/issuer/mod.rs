@@ -18,13 +18,14 @@ pub use solver::ChallengeKind;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::clock::Epoch;
-use crate::ident::Provider;
+use crate::ident::{Names, Provider};
 use crate::pki::{Chain, Leaf, SigningRequest};
 
 /// Turns signing requests into certificates.
@@ -50,8 +51,31 @@ pub trait Issuer: Send + Sync {
     /// [`IssueError`] if it could not be asked, or answered nonsense.
     async fn advise(&self, leaf: &Leaf) -> Result<Option<Advice>, IssueError>;
 
+    /// What the provider's limits leave for another certificate with each of these sets of names; nothing where no limit
+    /// is known.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Ledger`].
+    async fn left(&self, sets: &[&Names]) -> Result<Vec<Vec<Left>>, IssueError> {
+        Ok(vec![Vec::new(); sets.len()])
+    }
+
     /// Takes back what issuances that were dropped have left with others.
     async fn tidy(&self) {}
+}
+
+/// What is left of one limit of a CA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// Of which, as the ledger calls it: `set example.com` or `domain example.com`.
+    pub of: String,
+    /// So many certificates may be ordered now.
+    pub left: u32,
+    /// So many where nothing has been spent.
+    pub burst: u32,
+    /// When there will be one more, where something has been.
+    pub more_at: Option<SystemTime>,
 }
 
 /// What an agreement with a CA, made elsewhere, gives to bind an account to it (RFC 8555 section 7.3.4).

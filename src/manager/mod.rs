@@ -23,14 +23,18 @@ pub mod schedule;
 mod shelf;
 mod stand_in;
 mod status;
+mod trouble;
 
 pub use desired::{Desired, Wish};
 pub use inventory::{Held, Inventory, Memory};
 pub use run::{Command, Commands, Manager};
 pub use schedule::Ladder;
-pub use status::{Row, Served, Status, listing};
+pub use status::{Row, Served, Status};
+pub use trouble::Trouble;
 
 use std::sync::Arc;
+
+pub use crate::issuer::Left;
 
 use crate::clock::Clock;
 use crate::issuer::Issuers;

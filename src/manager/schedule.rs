@@ -83,6 +83,12 @@ pub fn renewal(id: &ItemId, not_before: SystemTime, not_after: SystemTime) -> Sy
     not_after - left_to(not_before, not_after) - lifetime.mul_f64(jitter / 50.0)
 }
 
+/// When a certificate should have been renewed for long: half of what an unadvised renewal would have left is gone.
+#[must_use]
+pub(super) fn overdue(not_before: SystemTime, not_after: SystemTime) -> SystemTime {
+    not_after - left_to(not_before, not_after) / 2
+}
+
 /// How much of its life a certificate has left at its renewal, at least.
 fn left_to(not_before: SystemTime, not_after: SystemTime) -> Duration {
     let lifetime = not_after.duration_since(not_before).unwrap_or_default();
@@ -121,8 +127,7 @@ fn due(held: &Held, advised: Option<&Advised>) -> SystemTime {
     let Some(drawn) = advised.and_then(|advised| advised.drawn.as_ref()) else { return renewal_of(held) };
     let made = held.id.time();
     let earliest = if drawn.end <= made { made + REST } else { SystemTime::UNIX_EPOCH };
-    let latest = held.not_after - left_to(held.not_before, held.not_after) / 2;
-    drawn.renew_at.max(earliest).min(latest)
+    drawn.renew_at.max(earliest).min(overdue(held.not_before, held.not_after))
 }
 
 /// When an item should be renewed, its CA not being asked.

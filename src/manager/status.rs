@@ -1,5 +1,6 @@
 //! A read-only picture of every certificate, for people and for probes.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use rpds::VectorSync;
@@ -11,7 +12,8 @@ use super::inventory::{Held, Inventory};
 use super::load;
 use super::preference;
 use super::schedule::{Situation, situation};
-use crate::ident::{ItemId, LineageId, Name, Provider};
+use crate::ident::{ItemId, LineageId, Name, Names, Provider};
+use crate::issuer::{Issuers, Left};
 use crate::store::{Store, StoreError};
 
 /// One certificate that should exist.
@@ -19,8 +21,12 @@ use crate::store::{Store, StoreError};
 pub struct Row {
     /// Its names, the primary one first.
     pub names: Box<[Name]>,
-    /// What its primary name is served with now.
+    /// What its primary name is served with now; none also as long as nobody has read what there is.
     pub served: Option<Served>,
+    /// One of the names for which there is nothing valid.
+    pub bare: Option<Name>,
+    /// Whether something self-signed stands in for a certificate from a CA.
+    pub fallback: bool,
     /// What happens next, in words.
     pub next: String,
     /// When.
@@ -38,6 +44,8 @@ pub struct Served {
     pub item: Option<ItemId>,
     /// The issuer's name.
     pub issuer: String,
+    /// The first moment of validity.
+    pub not_before: SystemTime,
     /// The last moment of validity.
     pub not_after: SystemTime,
 }
@@ -46,6 +54,11 @@ pub struct Served {
 /// much as there is news.
 #[derive(Clone, Default)]
 pub(super) struct Picture {
+    pub(super) desired: Arc<Desired>,
+    /// Who knows what is left of a CA's limits.
+    pub(super) issuers: Option<Arc<Issuers>>,
+    /// Whether this process issues.
+    pub(super) issues: bool,
     /// In the order of the configuration.
     pub(super) wishes: VectorSync<Row>,
     /// What somebody else keeps.
@@ -64,6 +77,32 @@ impl Status {
         (sender, Self(receiver))
     }
 
+    /// The certificates as the storage and the files of others have them, without a manager that runs. Every file is read.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the storage cannot be listed.
+    pub async fn of_storage(
+        desired: Desired,
+        issuers: Issuers,
+        store: &Store,
+        now: SystemTime,
+    ) -> Result<Self, StoreError> {
+        let inventory = load::inventory_of(&desired, store).await?;
+        let wishes = desired.wishes.iter().map(|wish| row(wish, &inventory, |_| false, now)).collect();
+        let listed = desired.lists.iter().flat_map(|list| list.sources());
+        let elsewhere = desired.files.iter().chain(listed).map(|source| {
+            let mut found = Found::unread(source);
+            found.take(&source.load(), now);
+            found
+        });
+        let elsewhere = elsewhere.collect();
+        let (desired, issuers) = (Arc::new(desired), Some(Arc::new(issuers)));
+        let picture = Picture { desired, issuers, issues: false, wishes, elsewhere, bare: None };
+        // A picture that nobody draws anew.
+        Ok(Self(watch::channel(picture).1))
+    }
+
     /// Returns when the picture was drawn anew; at once if it was since the last call.
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
@@ -72,11 +111,41 @@ impl Status {
         }
     }
 
+    /// Whether this process issues; another one does that shares the storage, if not.
+    #[must_use]
+    pub fn issues(&self) -> bool {
+        self.0.borrow().issues
+    }
+
     /// A row for each certificate: ours, then those somebody else keeps.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
         let picture = self.0.borrow().clone();
         picture.wishes.iter().cloned().chain(picture.elsewhere.iter().map(Found::row)).collect()
+    }
+
+    /// The rows of all certificates, or of the one with `only` this name, each with what is left of its CA's limits for
+    /// another one, as far as that is known.
+    pub async fn certificates(&self, only: Option<&Name>) -> Vec<(Row, Vec<Left>)> {
+        let picture = self.0.borrow().clone();
+        let wanted = |names: &[Name]| only.is_none_or(|name| names.contains(name));
+        let own = picture.desired.wishes.iter().zip(&picture.wishes).filter(|(_, row)| wanted(&row.names));
+        let own: Vec<(&Wish, &Row)> = own.collect();
+        let from_ca = |wish: &Wish| wish.lineage.provider() == Provider::Letsencrypt;
+        let sets: Vec<&Names> =
+            own.iter().filter(|(wish, _)| from_ca(wish)).map(|(wish, _)| wish.names()).collect();
+        let left = match picture.issuers.as_ref().and_then(|issuers| issuers.of(Provider::Letsencrypt)) {
+            // Without it, the rest is worth telling all the same.
+            Some(issuer) => issuer.left(&sets).await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let mut left = left.into_iter();
+        let own = own.into_iter().map(|(wish, row)| {
+            let left = from_ca(wish).then(|| left.next()).flatten().unwrap_or_default();
+            (row.clone(), left)
+        });
+        let elsewhere = picture.elsewhere.iter().map(Found::row).filter(|row| wanted(&row.names));
+        own.chain(elsewhere.map(|row| (row, Vec::new()))).collect()
     }
 
     /// A configured name that has no certificate to show. The names of lists do not count: what is wrong with one of
@@ -95,12 +164,21 @@ pub(super) fn row(
     busy: impl Fn(&LineageId) -> bool,
     now: SystemTime,
 ) -> Row {
-    let served = preference::choose(wish.names().primary(), wish, inventory, now).map(Served::of);
-    let last_error = inventory.memory(wish.lineage.id(), wish.directory.as_deref()).last_error;
+    let chosen = |name| preference::choose(name, wish, inventory, now);
+    let served = chosen(wish.names().primary());
+    let unread = wish.names().iter().any(|name| inventory.is_unread(name));
+    // It is served from memory before it is an item.
+    let standing_in = busy(wish.stand_in().lineage.id());
+    let mut names = wish.names().iter().filter(|_| !unread && !standing_in);
+    let bare = names.find(|name| !chosen(name).is_some_and(|held| held.valid_at(now))).cloned();
     let selfsigned = wish.lineage.provider() == Provider::Selfsigned;
+    let stood_in_for = standing_in || served.is_some_and(|held| held.provider == Provider::Selfsigned);
+    let fallback = !selfsigned && stood_in_for;
+    let last_error = inventory.memory(wish.lineage.id(), wish.directory.as_deref()).last_error;
     let verb = if selfsigned { "sign" } else { "order" };
     let (next, next_at) = match situation(wish, inventory, now) {
         _ if busy(wish.lineage.id()) => (format!("{verb}ing now"), None),
+        _ if unread => ("read, when it is asked for or in a moment".to_owned(), None),
         Situation::Refused { reason } => (format!("nothing until the configuration changes: {reason}"), None),
         Situation::Missing { try_at, failures: 0 } => (verb.to_owned(), Some(try_at.max(now))),
         Situation::Missing { try_at, failures } => {
@@ -108,24 +186,8 @@ pub(super) fn row(
         }
         Situation::Held { renew_at, .. } => ("renew".to_owned(), Some(renew_at.max(now))),
     };
-    Row { names: wish.names().as_slice().into(), served, next, next_at, last_error }
-}
-
-/// The rows as the storage and the files of others have them, without a manager that runs. Every file is read.
-///
-/// # Errors
-///
-/// [`StoreError`] if the storage cannot be listed.
-pub async fn listing(desired: &Desired, store: &Store, now: SystemTime) -> Result<Vec<Row>, StoreError> {
-    let inventory = load::inventory_of(desired, store).await?;
-    let own = desired.wishes.iter().map(|wish| row(wish, &inventory, |_| false, now));
-    let listed = desired.lists.iter().flat_map(|list| list.sources());
-    let elsewhere = desired.files.iter().chain(listed).map(|source| {
-        let mut found = Found::unread(source);
-        found.take(&source.load(), now);
-        found.row()
-    });
-    Ok(own.chain(elsewhere).collect())
+    let (names, served) = (wish.names().as_slice().into(), served.map(Served::of));
+    Row { names, served, bare, fallback, next, next_at, last_error }
 }
 
 impl Served {
@@ -134,6 +196,7 @@ impl Served {
             by: held.provider.to_string(),
             item: Some(held.id.clone()),
             issuer: held.issuer.clone(),
+            not_before: held.not_before,
             not_after: held.not_after,
         }
     }

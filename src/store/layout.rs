@@ -11,6 +11,7 @@
 //! state/lineages/<lineage id>.json         failures, when to try again, when the CA wants a renewal
 //! state/ledger.json                        what has been spent of the limits of CAs
 //! state/issuer/                            held by the process that issues
+//! state/control/                           the sockets of running processes
 //! state/aside/                             where the filesystem engine writes before it renames
 //! quarantine/                              what was damaged or foreign, moved out of the way
 //! ```
@@ -34,6 +35,7 @@ const STATE: &str = "state";
 const LINEAGES: &str = "lineages";
 const LEDGER: &str = "ledger.json";
 const ISSUER: &str = "issuer";
+const CONTROL: &str = "control";
 const ASIDE: &str = "aside";
 const QUARANTINE: &str = "quarantine";
 
@@ -322,6 +324,12 @@ pub fn issuer_role() -> Prefix {
     folder(&[STATE, ISSUER])
 }
 
+/// Where tools find the processes that use the storage.
+#[must_use]
+pub fn control() -> Prefix {
+    folder(&[STATE, CONTROL])
+}
+
 /// Where things are written before they are renamed into place.
 #[must_use]
 pub fn aside() -> Prefix {
@@ -349,7 +357,7 @@ pub(super) fn quarantined(place: &Prefix, suffix: &str) -> Prefix {
 pub fn folders() -> Vec<Prefix> {
     let mut all = vec![accounts(), spool(), items()];
     all.extend(Family::ALL.map(family));
-    all.extend([lineages(), issuer_role(), aside(), quarantine()]);
+    all.extend([lineages(), issuer_role(), control(), aside(), quarantine()]);
     all
 }
 

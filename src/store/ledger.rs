@@ -106,6 +106,19 @@ impl Ledger {
         self.write(&book, expect).await.map_err(StoreError::from)
     }
 
+    /// What the ledger says of a CA; where nothing is known of it, also what the items say that it has issued since a moment.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn look(&self, directory: &str, since: SystemTime) -> Result<(Page, Vec<Issued>), StoreError> {
+        let (mut book, _) = self.read().await?;
+        match book.spent.remove(directory) {
+            Some(page) => Ok((page, Vec::new())),
+            None => Ok((Page::default(), self.issued(directory, since).await?)),
+        }
+    }
+
     /// Changes what the ledger says of a CA, and keeps it: it survives a power cut when this returns. The change is made
     /// again on what somebody else has written meanwhile.
     ///

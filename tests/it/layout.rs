@@ -120,6 +120,7 @@ spool/example.org-letsencrypt-DRAFT/isselfsign.bool false
 spool/example.org-letsencrypt-DRAFT/key.pem PRIVATE KEY
 state/
 state/aside/
+state/control/
 state/issuer/
 state/lineages/
 state/lineages/example.org-letsencrypt-DRAFT.json directory failures last_error last_failure names next provider

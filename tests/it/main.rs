@@ -28,6 +28,7 @@ mod resolve;
 mod seeing;
 mod spool;
 mod static_binary;
+mod status;
 mod stopping;
 mod upgrade;
 mod walls;

@@ -18,9 +18,9 @@ use super::turns::Turns;
 use super::{Options, OptionsError, Timeouts};
 use crate::catalog::Challenges;
 use crate::clock::Clock;
-use crate::ident::Provider;
+use crate::ident::{Names, Provider};
 use crate::issuer::solver::{ChallengeKind, Dns01, Http01, Solver, TlsAlpn01};
-use crate::issuer::{Advice, IssueError, IssueJob, Issuer, Progress, Unkept};
+use crate::issuer::{Advice, IssueError, IssueJob, Issuer, Left, Progress, Unkept};
 use crate::pki::{Chain, Leaf, Roots, pem};
 use crate::store::{Accounts, Ledger};
 
@@ -203,6 +203,10 @@ impl Issuer for AcmeIssuer {
         });
         self.solvers.tidy().await;
         issued
+    }
+
+    async fn left(&self, sets: &[&Names]) -> Result<Vec<Vec<Left>>, IssueError> {
+        self.budget.left(sets).await.map_err(|error| IssueError::Ledger(Box::new(error)))
     }
 
     async fn tidy(&self) {

@@ -94,8 +94,10 @@ impl Found {
             by: self.source.cert().display().to_string(),
             item: None,
             issuer: good.issuer.to_string(),
+            not_before: good.not_before,
             not_after: good.not_after,
         });
+        let bare = self.fault.as_ref().filter(|_| served.is_none()).map(|_| self.source.names()[0].clone());
         let next = match (&self.good, &self.fault) {
             (None, None) => "somebody else's file, read when it is asked for",
             _ => "somebody else's file, read again on SIGHUP",
@@ -103,6 +105,8 @@ impl Found {
         Row {
             names: self.source.names().into(),
             served,
+            bare,
+            fallback: false,
             next: next.to_owned(),
             next_at: None,
             last_error: self.fault().map(str::to_owned),

@@ -380,8 +380,14 @@ impl Manager {
             self.rows = (0..wishes.len()).map(drawn).collect();
             self.stale.clear();
         }
-        let (wishes, elsewhere) = (self.rows.clone(), self.elsewhere.picture());
-        self.status.send_replace(Picture { wishes, elsewhere, bare: self.shelf.bare().cloned() });
+        self.status.send_replace(Picture {
+            desired: Arc::clone(&self.desired),
+            issuers: Some(Arc::clone(&self.tools.issuers)),
+            issues: !matches!(self.role, Role::Follower { .. }),
+            wishes: self.rows.clone(),
+            elsewhere: self.elsewhere.picture(),
+            bare: self.shelf.bare().cloned(),
+        });
     }
 }
 

@@ -110,7 +110,18 @@ pub(super) const ROOMS: &[Room] = &[
     ),
     room(
         "admin",
-        &["ident", "clock", "meter", "story", "ops", "manager::Status", "manager::Commands", "proxy::Status"],
+        &[
+            "ident",
+            "clock",
+            "meter",
+            "story",
+            "ops",
+            "manager::Status",
+            "manager::Row",
+            "manager::Left",
+            "manager::Commands",
+            "proxy::Status",
+        ],
         "The operator's window looks at the `Status` of the other rooms.",
     ),
     room(
@@ -183,7 +194,7 @@ pub(super) const FOREIGN: &[Foreign] = &[
     },
     Foreign {
         paths: &["hyper", "hyper_util", "hyper_rustls", "http_body_util", "h2"],
-        may_stand_in: &["proxy/http", "proxy/upstream", "admin/server", "issuer/acme/http"],
+        may_stand_in: &["proxy/http", "proxy/upstream", "admin/server", "admin/client", "issuer/acme/http"],
         cure: "HTTP is spoken at the edges; elsewhere use the types of `http` and `bytes`.",
     },
     Foreign {

@@ -22,7 +22,7 @@ use page::{Accounts, Cost, Short};
 
 use crate::clock::Clock;
 use crate::ident::{Name, Names};
-use crate::issuer::IssueError;
+use crate::issuer::{IssueError, Left};
 use crate::store::{Ledger, Opened, Page, StoreError};
 
 /// One CA's limits, and the ledger of what has been spent of them.
@@ -48,6 +48,17 @@ pub(super) struct Expense<'a> {
 impl Budget {
     pub(super) fn new(ledger: Ledger, directory: &str, limits: Option<Limits>, clock: Clock) -> Self {
         Self { ledger, directory: directory.to_owned(), limits, clock }
+    }
+
+    /// What is left for another certificate with each of these sets of names. Nothing is spent.
+    pub(super) async fn left(&self, sets: &[&Names]) -> Result<Vec<Vec<Left>>, StoreError> {
+        let Some(limits) = self.limits.as_ref().filter(|_| !sets.is_empty()) else {
+            return Ok(vec![Vec::new(); sets.len()]);
+        };
+        let now = self.clock.now();
+        let (mut page, issued) = self.ledger.look(&self.directory, now - bucket::LONGEST_WAIT).await?;
+        issued.iter().for_each(|issued| page::recollect(&mut page, limits, issued));
+        Ok(sets.iter().map(|names| page::left(&page, limits, names, now)).collect())
     }
 
     /// Spends what an order costs.

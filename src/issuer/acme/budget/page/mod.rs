@@ -8,6 +8,7 @@ use super::domain::registered;
 use super::{Expense, Limits};
 use crate::clock;
 use crate::ident::{Name, Names};
+use crate::issuer::Left;
 use crate::pki::crypto;
 use crate::store::{Issued, Page};
 
@@ -122,6 +123,19 @@ pub(super) fn spend(page: &mut Page, cost: &Cost, now: SystemTime) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// What is left for another certificate with these names: of the set, then of each domain.
+pub(super) fn left(page: &Page, limits: &Limits, names: &Names, now: SystemTime) -> Vec<Left> {
+    let set = (set(names), limits.set);
+    let domains = domains(names).into_iter().map(|bucket| (bucket, limits.domain));
+    let left = |(bucket, limit): (String, Limit)| {
+        let full = page.full_at.get(&bucket).copied();
+        let left = limit.left(full, now);
+        let more_at = (left < limit.burst()).then(|| limit.when(full, left + 1, now));
+        Left { of: bucket, left, burst: limit.burst(), more_at }
+    };
+    std::iter::once(set).chain(domains).map(left).collect()
 }
 
 /// Gives back what only a certificate costs.

@@ -1,0 +1,68 @@
+//! What tools on this machine may ask: JSON over HTTP/1.1, on a socket that only this user may connect to.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use serde::Serialize;
+use tokio::net::UnixListener;
+
+use super::{Limits, Reply, answer};
+use crate::admin::Desk;
+use crate::admin::report::{Reason, Refusal};
+use crate::ident::Name;
+
+/// The longest answer is the one that waits for a certificate.
+const LIMITS: Limits = Limits { at_once: 16, longest: Duration::from_secs(30 * 60) };
+
+/// Answers tools until it is dropped.
+pub async fn control(listener: UnixListener, desk: Desk) {
+    let reply = move |request: Request<Incoming>| {
+        let desk = desk.clone();
+        async move { reply(&request, &desk).await.unwrap_or_else(|refusal| refused(&refusal)) }
+    };
+    answer(listener, LIMITS, reply).await;
+}
+
+async fn reply(request: &Request<Incoming>, desk: &Desk) -> Result<Reply, Refusal> {
+    let steps: Vec<&str> = request.uri().path().split('/').skip(1).collect();
+    match (request.method(), steps.as_slice()) {
+        (&Method::GET, ["v1", "process"]) => Ok(said(&desk.process())),
+        (&Method::GET, ["v1", "status"]) => Ok(said(&desk.status(None).await?)),
+        (&Method::GET, ["v1", "status", name]) => Ok(said(&desk.status(Some(&named(name)?)).await?)),
+        (method, _) => {
+            let what = format!("{method} {} is nothing that can be asked", request.uri().path());
+            Err(Refusal::new(Reason::Malformed, what))
+        }
+    }
+}
+
+fn named(text: &str) -> Result<Name, Refusal> {
+    Name::parse(text).map_err(|error| Refusal::new(Reason::Malformed, error.to_string()))
+}
+
+fn said(what: &impl Serialize) -> Reply {
+    json(StatusCode::OK, what)
+}
+
+fn refused(refusal: &Refusal) -> Reply {
+    let status = match refusal.kind {
+        Reason::Malformed => StatusCode::BAD_REQUEST,
+        Reason::Unknown => StatusCode::NOT_FOUND,
+        Reason::Refused => StatusCode::CONFLICT,
+        Reason::Failed => StatusCode::BAD_GATEWAY,
+    };
+    json(status, refusal)
+}
+
+fn json(status: StatusCode, what: &impl Serialize) -> Reply {
+    let mut text = serde_json::to_vec(what).expect("strings, numbers and lists are JSON");
+    text.push(b'\n');
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    let kind = header::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

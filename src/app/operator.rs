@@ -1,0 +1,153 @@
+//! An operator with a question: asks the process that uses the storage, or looks into the storage where none runs.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::Method;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use super::AppError;
+use super::build::{self, Kit};
+use crate::admin::{AskError, Desk, Process, Reason, Report, ask};
+use crate::catalog;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::host::control;
+use crate::ident::{Name, NameError};
+use crate::manager::Status;
+use crate::proxy::Roots;
+use crate::store::{Store, layout};
+
+/// A process that works says at once who it is.
+const AT_ONCE: Duration = Duration::from_secs(5);
+/// For what takes some reading.
+const A_WHILE: Duration = Duration::from_secs(60);
+
+/// Why an operator did not get what was asked for.
+#[derive(Debug, Error)]
+pub enum OperatorError {
+    /// The process, or what looks into the storage for it, said no.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// A process runs, and this user may not ask it.
+    #[error("a process uses the storage, and cannot be asked at {socket}; run this as the user it runs as")]
+    Closed {
+        /// Its socket.
+        socket: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What was given is no name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The storage cannot be looked into.
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+impl OperatorError {
+    /// What kind of answer it was, if it was one.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Ask(AskError::Refused(refusal)) => Some(refusal.kind),
+            _ => None,
+        }
+    }
+}
+
+/// Whoever answers for a storage.
+pub enum Operator {
+    /// A process that uses it, at this socket.
+    Process(Process, PathBuf),
+    /// No process; this is what the storage says.
+    Storage(Desk),
+}
+
+impl Operator {
+    /// Finds the process that uses the storage; of several the one that issues.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError`], also where a process runs and cannot be asked: what the storage says may not be what it serves.
+    pub async fn find(settings: &Settings) -> Result<Self, OperatorError> {
+        let storage = &settings.storage;
+        let mut found = None;
+        let mut failed = None;
+        for socket in std::iter::once(&storage.path).chain(&storage.fallback).flat_map(|path| sockets(path)) {
+            let socket = socket?;
+            match call::<Process>(&socket, (Method::GET, "/v1/process"), AT_ONCE).await {
+                Ok(None) => {}
+                Ok(Some(process)) if process.issues => return Ok(Self::Process(process, socket)),
+                Ok(Some(process)) => found = found.or(Some(Self::Process(process, socket))),
+                Err(error) => failed = Some(error),
+            }
+        }
+        match (found, failed) {
+            (Some(found), _) => Ok(found),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(Self::Storage(desk(settings).await?)),
+        }
+    }
+
+    /// How every certificate is, or `only` the one with this name.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError`].
+    pub async fn status(&self, only: Option<&str>) -> Result<Report, OperatorError> {
+        let only = only.map(Name::parse).transpose()?;
+        match self {
+            Self::Process(_, socket) => {
+                let one = only.map(|name| format!("/{name}")).unwrap_or_default();
+                let path = format!("/v1/status{one}");
+                answered(call(socket, (Method::GET, &path), A_WHILE).await?)
+            }
+            Self::Storage(desk) => Ok(desk.status(only.as_ref()).await.map_err(AskError::Refused)?),
+        }
+    }
+}
+
+/// Where the sockets of a storage are.
+pub(super) fn folder(storage: &Path) -> PathBuf {
+    storage.join(layout::control().as_str())
+}
+
+fn sockets(storage: &Path) -> Vec<Result<PathBuf, OperatorError>> {
+    let folder = folder(storage);
+    match control::sockets(&folder) {
+        Ok(sockets) => sockets.into_iter().map(Ok).collect(),
+        Err(source) => vec![Err(OperatorError::Closed { socket: folder.display().to_string(), source })],
+    }
+}
+
+/// Asks the process at a socket; none if it is dead.
+async fn call<T: DeserializeOwned>(
+    socket: &Path,
+    what: (Method, &str),
+    patience: Duration,
+) -> Result<Option<T>, OperatorError> {
+    let closed = |source| OperatorError::Closed { socket: socket.display().to_string(), source };
+    let Some(stream) = control::connect(socket).await.map_err(closed)? else { return Ok(None) };
+    Ok(Some(ask(stream, what, &(), patience).await?))
+}
+
+fn answered<T>(answer: Option<T>) -> Result<T, OperatorError> {
+    answer.ok_or_else(|| AskError::Broken("it has just ended".into()).into())
+}
+
+/// A desk with nothing behind it but the storage.
+async fn desk(settings: &Settings) -> Result<Desk, AppError> {
+    let clock = Clock::system();
+    let (engine, storage) = build::engine(&settings.storage)?;
+    let store = Store::new(engine, clock.clone());
+    // Nobody solves anything here, but whoever knows a CA's limits would.
+    let (_, challenges, ..) = catalog::open();
+    let kit = Kit { store, challenges, clock, roots: Roots::default() };
+    let options = build::manager(settings, &kit)?;
+    let Kit { store, clock, .. } = kit;
+    let status = Status::of_storage(options.desired, options.issuers, &store, clock.now()).await?;
+    Ok(Desk::of_storage(status, clock, storage))
+}

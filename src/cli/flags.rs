@@ -1,0 +1,96 @@
+//! The flags that several commands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::act;
+use crate::config::{Env, Flags, Purpose, Settings};
+
+/// Which storage, and what should be in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Place {
+    /// The file [default: /etc/sidegate/sidegate.toml, if it exists]
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Where certificates and keys are kept
+    #[arg(long, value_name = "DIR")]
+    pub storage: Option<String>,
+}
+
+impl Place {
+    /// Reads the configuration; on faults they are printed and the exit code is the error.
+    pub(super) fn settings(self, env: &Env) -> Result<Settings, u8> {
+        let flags = Flags { storage: self.storage, ..Flags::default() };
+        act::load(&Purpose::List { file: self.file }, &flags, env)
+    }
+}
+
+/// What is served.
+#[derive(Debug, Args)]
+pub(super) struct SiteFlags {
+    /// A name to serve; more of them with commas or by repeating the flag
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Vec<String>,
+    /// Serve the names of a list, each with its PEM file
+    #[arg(long, value_name = "FILE")]
+    certificates: Option<String>,
+    /// Where requests go: a port, host:port, http://, https://, h2c:// or unix:/path
+    #[arg(long, value_name = "TARGET")]
+    to: Option<String>,
+    /// Where the CA may write to
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// Use Let's Encrypt's staging CA, for trying out
+    #[arg(long)]
+    staging: bool,
+    /// Use another CA, by its ACME directory
+    #[arg(long, value_name = "URL")]
+    acme_directory: Option<String>,
+}
+
+/// How and where.
+#[derive(Debug, Args)]
+pub(super) struct MachineFlags {
+    /// Where certificates and keys are kept [default: /var/lib/sidegate]
+    #[arg(long, value_name = "DIR")]
+    storage: Option<String>,
+    /// There is something in it already; if not, it was lost, and little is ordered
+    #[arg(long)]
+    expect_state: bool,
+    /// Order as usual although what was there is lost
+    #[arg(long)]
+    force: bool,
+    /// Port for http [default: 80]
+    #[arg(long, value_name = "PORT")]
+    http_port: Option<String>,
+    /// Port for https [default: 443]
+    #[arg(long, value_name = "PORT")]
+    https_port: Option<String>,
+    /// Threads that serve connections [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    workers: Option<String>,
+    /// off, error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+}
+
+impl SiteFlags {
+    pub(super) fn flags(self, machine: MachineFlags) -> Flags {
+        Flags {
+            domain: self.domain,
+            certificates: self.certificates,
+            to: self.to,
+            storage: machine.storage,
+            expect_state: machine.expect_state,
+            force: machine.force,
+            email: self.email,
+            staging: self.staging,
+            acme_directory: self.acme_directory,
+            http_port: machine.http_port,
+            https_port: machine.https_port,
+            workers: machine.workers,
+            log: machine.log,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `sidegate status` and its short form, `sidegate list`.
+
+mod table;
+
+use std::io::IsTerminal;
+
+use clap::Args;
+use serde::Serialize;
+use tokio::runtime::Runtime;
+
+use super::act::{say, show};
+use super::flags::Place;
+use crate::app::{Health, Operator, OperatorError, Report};
+use crate::config::{Env, Settings};
+
+/// Neither a process nor the storage could tell, or nobody knows the name: what monitoring calls «unknown».
+const UNKNOWN: u8 = 3;
+
+/// `sidegate status`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct StatusArgs {
+    /// Only the certificate with this name
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// JSON for programs
+    #[arg(long)]
+    pub json: bool,
+    /// Of which storage.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `sidegate list`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct ListArgs {
+    /// JSON for programs
+    #[arg(long)]
+    pub json: bool,
+    /// Of which storage.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+impl StatusArgs {
+    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+        let settings = self.place.settings(env)?;
+        let report = runtime.block_on(ask(&settings, self.name.as_deref())).map_err(|error| {
+            say(&error);
+            UNKNOWN
+        })?;
+        if self.json {
+            show(&json(&report));
+        } else {
+            let color = settings.log.color && std::io::stdout().is_terminal();
+            show(&table::long(&report, color));
+        }
+        Ok(code(&report))
+    }
+}
+
+impl ListArgs {
+    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+        let settings = self.place.settings(env)?;
+        let report = runtime.block_on(ask(&settings, None)).map_err(|error| say(&error))?;
+        show(&if self.json { json(&report.certificates) } else { table::short(&report) });
+        Ok(0)
+    }
+}
+
+async fn ask(settings: &Settings, name: Option<&str>) -> Result<Report, OperatorError> {
+    Operator::find(settings).await?.status(name).await
+}
+
+/// As monitoring has it: 0 well, 1 a warning, 2 critical.
+fn code(report: &Report) -> u8 {
+    match report.certificates.iter().map(|certificate| certificate.health).max() {
+        None | Some(Health::Ok) => 0,
+        Some(Health::Warning) => 1,
+        Some(Health::Critical) => 2,
+    }
+}
+
+fn json(what: &impl Serialize) -> String {
+    // Strings, numbers and lists always have a form in JSON.
+    serde_json::to_string_pretty(what).unwrap_or_default() + "\n"
+}
