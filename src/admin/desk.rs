@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::report::{Certificate, Process, Reason, Refusal, Report, VERSION};
+use super::report::{Certificate, Process, Reason, Refusal, Renewal, RenewalRequest, Report, VERSION};
 use crate::clock::Clock;
 use crate::ident::Name;
-use crate::manager::Status;
+use crate::manager::{Asking, Commands, NotRenewed, Status};
 
 /// Answers about one storage. Cloning shares what is looked at.
 #[derive(Clone)]
@@ -13,27 +13,27 @@ pub struct Desk {
     status: Status,
     clock: Clock,
     storage: PathBuf,
-    /// Whether a manager runs behind it.
-    live: bool,
+    /// The manager that runs behind it, if one does.
+    commands: Option<Commands>,
 }
 
 impl Desk {
     /// The desk of a running process.
     #[must_use]
-    pub fn of_process(status: Status, clock: Clock, storage: PathBuf) -> Self {
-        Self { status, clock, storage, live: true }
+    pub fn of_process(status: Status, commands: Commands, clock: Clock, storage: PathBuf) -> Self {
+        Self { status, clock, storage, commands: Some(commands) }
     }
 
     /// A desk with nothing behind it but the storage.
     #[must_use]
     pub fn of_storage(status: Status, clock: Clock, storage: PathBuf) -> Self {
-        Self { status, clock, storage, live: false }
+        Self { status, clock, storage, commands: None }
     }
 
     /// Who answers, if a process does.
     #[must_use]
     pub fn process(&self) -> Option<Process> {
-        self.live.then(|| Process {
+        self.commands.as_ref().map(|_| Process {
             version: VERSION,
             pid: std::process::id(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -56,5 +56,31 @@ impl Desk {
         let certificates = rows.into_iter().map(|(row, left)| Certificate::of(&row, left, now)).collect();
         let (process, storage) = (self.process(), self.storage.clone());
         Ok(Report { version: VERSION, process, storage, certificates })
+    }
+
+    /// Renews the certificate with this name, or tries that out, and returns when it is known what came of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]; also without a process, since nobody would answer the CA's questions.
+    pub async fn renew(&self, name: Name, wanted: RenewalRequest) -> Result<Renewal, Refusal> {
+        let Some(commands) = &self.commands else {
+            let what = "no process uses the storage, and a CA wants to be answered by one: start sidegate, and it \
+                        renews what is due by itself";
+            return Err(Refusal::new(Reason::Refused, what));
+        };
+        let asking = match wanted {
+            RenewalRequest { dry_run: true, .. } => Asking::Trial,
+            RenewalRequest { force: true, .. } => Asking::Forced,
+            RenewalRequest { .. } => Asking::Due,
+        };
+        commands.renew(name, asking).await.map(Renewal::of).map_err(|error| {
+            let kind = match error {
+                NotRenewed::Unknown(_) => Reason::Unknown,
+                NotRenewed::Elsewhere(_) | NotRenewed::Follower | NotRenewed::NotDue(_) => Reason::Refused,
+                NotRenewed::Failed(_) | NotRenewed::GivenUp => Reason::Failed,
+            };
+            Refusal::new(kind, error.to_string())
+        })
     }
 }

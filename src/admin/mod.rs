@@ -9,6 +9,8 @@ mod view;
 
 pub use client::{AskError, ask};
 pub use desk::Desk;
-pub use report::{Certificate, Health, Process, Reason, Refusal, Report, Tokens, VERSION};
+pub use report::{
+    Certificate, Health, Process, Reason, Refusal, Renewal, RenewalRequest, Report, Tokens, Tried, VERSION,
+};
 pub use server::{control, serve};
 pub use view::View;

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::rfc3339;
-use crate::manager::{Left, Row};
+use crate::manager::{Left, Renewed, Row, Trial};
 
 /// The version of all that is said here. A tool that reads another one does not know what it reads.
 pub const VERSION: u32 = 1;
@@ -91,6 +91,41 @@ pub enum Health {
     Critical,
 }
 
+/// How a renewal is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RenewalRequest {
+    /// Also if it is not due.
+    pub force: bool,
+    /// Only as a trial.
+    pub dry_run: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewal {
+    /// Of what is said.
+    pub version: u32,
+    /// The new item; none if it was a trial.
+    pub item: Option<String>,
+    /// How far the trial went, if it was one.
+    pub tried: Option<Tried>,
+    /// The directory where it was tried out.
+    pub directory: Option<String>,
+}
+
+/// How far something was tried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tried {
+    /// A certificate was issued in the CA's staging environment.
+    Issued,
+    /// All that comes before an order was looked at; the CA has no staging environment that we know.
+    Looked,
+    /// We sign ourselves.
+    Needless,
+}
+
 /// Why a question got no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
@@ -136,6 +171,22 @@ impl Certificate {
                 Some(_) => Health::Warning,
             },
             trouble: trouble.map(|trouble| trouble.what),
+        }
+    }
+}
+
+impl Renewal {
+    pub(super) fn of(renewed: Renewed) -> Self {
+        let none = Self { version: VERSION, item: None, tried: None, directory: None };
+        match renewed {
+            Renewed::Issued(item) => Self { item: Some(item.to_string()), ..none },
+            Renewed::Tried(Trial::Issued { directory }) => {
+                Self { tried: Some(Tried::Issued), directory: Some(directory), ..none }
+            }
+            Renewed::Tried(Trial::Looked { directory }) => {
+                Self { tried: Some(Tried::Looked), directory: Some(directory), ..none }
+            }
+            Renewed::Tried(Trial::Needless) => Self { tried: Some(Tried::Needless), ..none },
         }
     }
 }

@@ -13,7 +13,9 @@ mod demo;
 mod operator;
 mod running;
 
-pub use crate::admin::{Certificate, Health, Process, Reason, Report, Tokens};
+pub use crate::admin::{
+    Certificate, Health, Process, Reason, Renewal, RenewalRequest, Report, Tokens, Tried,
+};
 pub use demo::Demo;
 pub use operator::{Operator, OperatorError};
 pub use running::{Addrs, Running};
@@ -94,7 +96,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let options = build::manager(settings, &kit)?;
     let (manager, commands, status) =
         Manager::new(options, kit.store.clone(), kit.clock.clone(), publisher, misses);
-    let desk = Desk::of_process(status.clone(), kit.clock.clone(), storage.clone());
+    let desk = Desk::of_process(status.clone(), commands.clone(), kit.clock.clone(), storage.clone());
     let view = View::new(status);
     let control_socket = control_socket(&storage);
 

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Method;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::AppError;
 use super::build::{self, Kit};
-use crate::admin::{AskError, Desk, Process, Reason, Report, ask};
+use crate::admin::{AskError, Desk, Process, Reason, Renewal, RenewalRequest, Report, ask};
 use crate::catalog;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -23,6 +24,9 @@ use crate::store::{Store, layout};
 const AT_ONCE: Duration = Duration::from_secs(5);
 /// For what takes some reading.
 const A_WHILE: Duration = Duration::from_secs(60);
+
+/// For a certificate: attempts give up before.
+const A_CERTIFICATE: Duration = Duration::from_secs(30 * 60);
 
 /// Why an operator did not get what was asked for.
 #[derive(Debug, Error)]
@@ -78,7 +82,7 @@ impl Operator {
         let mut failed = None;
         for socket in std::iter::once(&storage.path).chain(&storage.fallback).flat_map(|path| sockets(path)) {
             let socket = socket?;
-            match call::<Process>(&socket, (Method::GET, "/v1/process"), AT_ONCE).await {
+            match call::<Process>(&socket, (Method::GET, "/v1/process"), &(), AT_ONCE).await {
                 Ok(None) => {}
                 Ok(Some(process)) if process.issues => return Ok(Self::Process(process, socket)),
                 Ok(Some(process)) => found = found.or(Some(Self::Process(process, socket))),
@@ -103,9 +107,25 @@ impl Operator {
             Self::Process(_, socket) => {
                 let one = only.map(|name| format!("/{name}")).unwrap_or_default();
                 let path = format!("/v1/status{one}");
-                answered(call(socket, (Method::GET, &path), A_WHILE).await?)
+                answered(call(socket, (Method::GET, &path), &(), A_WHILE).await?)
             }
             Self::Storage(desk) => Ok(desk.status(only.as_ref()).await.map_err(AskError::Refused)?),
+        }
+    }
+
+    /// Renews the certificate with this name, or tries that out, and returns when it is known what came of it.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError`]; also without a process.
+    pub async fn renew(&self, name: &str, wanted: RenewalRequest) -> Result<Renewal, OperatorError> {
+        let name = Name::parse(name)?;
+        match self {
+            Self::Process(_, socket) => {
+                let path = format!("/v1/renew/{name}");
+                answered(call(socket, (Method::POST, &path), &wanted, A_CERTIFICATE).await?)
+            }
+            Self::Storage(desk) => Ok(desk.renew(name, wanted).await.map_err(AskError::Refused)?),
         }
     }
 }
@@ -127,11 +147,12 @@ fn sockets(storage: &Path) -> Vec<Result<PathBuf, OperatorError>> {
 async fn call<T: DeserializeOwned>(
     socket: &Path,
     what: (Method, &str),
+    body: &impl Serialize,
     patience: Duration,
 ) -> Result<Option<T>, OperatorError> {
     let closed = |source| OperatorError::Closed { socket: socket.display().to_string(), source };
     let Some(stream) = control::connect(socket).await.map_err(closed)? else { return Ok(None) };
-    Ok(Some(ask(stream, what, &(), patience).await?))
+    Ok(Some(ask(stream, what, body, patience).await?))
 }
 
 fn answered<T>(answer: Option<T>) -> Result<T, OperatorError> {

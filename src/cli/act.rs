@@ -33,6 +33,7 @@ pub fn act(command: Command, env: &Env) -> ExitCode {
         Command::Check { file, flags } => check(file, &flags, env),
         Command::Status(args) => args.act(&runtime, env),
         Command::List(args) => args.act(&runtime, env),
+        Command::Renew(args) => args.act(&runtime, env),
         Command::Demo { flags } => demo(&runtime, &flags, env),
     };
     ExitCode::from(code.unwrap_or_else(|code| code))

@@ -5,6 +5,7 @@
 
 mod act;
 mod flags;
+mod renew;
 mod status;
 mod words;
 
@@ -19,6 +20,7 @@ use crate::config::{Flags, Purpose};
 
 pub use self::act::act;
 pub use self::flags::Place;
+pub use self::renew::RenewArgs;
 pub use self::status::{ListArgs, StatusArgs};
 pub use self::words::{demo, summary};
 
@@ -53,6 +55,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Say what is served and what comes next.
     List(ListArgs),
+    /// Renew a certificate, or try that out.
+    Renew(RenewArgs),
     /// Show it all with an app of its own.
     Demo {
         /// What the flags say.
@@ -88,6 +92,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Inste
         Some(Verb::Check { file, site, machine }) => Command::Check { file, flags: site.flags(machine) },
         Some(Verb::Status(args)) => Command::Status(args),
         Some(Verb::List(args)) => Command::List(args),
+        Some(Verb::Renew(args)) => Command::Renew(args),
         Some(Verb::Demo { http_port, https_port, log }) => {
             Command::Demo { flags: Flags { http_port, https_port, log, ..Flags::default() } }
         }
@@ -158,6 +163,8 @@ enum Verb {
     Status(StatusArgs),
     /// Show what is served for each name and what comes next, in short
     List(ListArgs),
+    /// Renew a certificate now, if it is due; wait for the outcome
+    Renew(RenewArgs),
     /// A tiny app behind sidegate on https://localhost:8443, self-signed, leaving nothing behind
     Demo {
         /// Port for http [default: 8080]

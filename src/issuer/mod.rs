@@ -51,6 +51,16 @@ pub trait Issuer: Send + Sync {
     /// [`IssueError`] if it could not be asked, or answered nonsense.
     async fn advise(&self, leaf: &Leaf) -> Result<Option<Advice>, IssueError>;
 
+    /// Tries out what [`issue`](Self::issue) would do. Nothing is ordered that counts, and nothing is noted but, where it is
+    /// tried out at another directory, what belongs to that one: an account, and what is spent there.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`] with what would go wrong.
+    async fn try_out(&self, _job: IssueJob<'_>) -> Result<Trial, IssueError> {
+        Ok(Trial::Needless)
+    }
+
     /// What the provider's limits leave for another certificate with each of these sets of names; nothing where no limit
     /// is known.
     ///
@@ -63,6 +73,23 @@ pub trait Issuer: Send + Sync {
 
     /// Takes back what issuances that were dropped have left with others.
     async fn tidy(&self) {}
+}
+
+/// How far something could be tried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trial {
+    /// A certificate that nobody needs was issued at this directory, where things are tried out.
+    Issued {
+        /// Its URL.
+        directory: String,
+    },
+    /// All that comes before an order at this directory is as it should be; there is nowhere to try out the rest.
+    Looked {
+        /// Its URL.
+        directory: String,
+    },
+    /// We sign ourselves, so there is nobody who might refuse.
+    Needless,
 }
 
 /// What is left of one limit of a CA.

@@ -11,6 +11,7 @@
 
 mod advised;
 mod agenda;
+mod asked;
 mod desired;
 mod elsewhere;
 mod inventory;
@@ -25,16 +26,17 @@ mod stand_in;
 mod status;
 mod trouble;
 
+pub use asked::{Asking, NotRenewed, Renewed};
 pub use desired::{Desired, Wish};
 pub use inventory::{Held, Inventory, Memory};
-pub use run::{Command, Commands, Manager};
+pub use run::{Commands, Manager};
 pub use schedule::Ladder;
 pub use status::{Row, Served, Status};
 pub use trouble::Trouble;
 
 use std::sync::Arc;
 
-pub use crate::issuer::Left;
+pub use crate::issuer::{Left, Trial};
 
 use crate::clock::Clock;
 use crate::issuer::Issuers;

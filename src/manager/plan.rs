@@ -86,12 +86,7 @@ impl Plan {
             }
             Situation::Held { .. } => renewal_reason(newest, inventory, now),
         };
-        let replaces = newest.map(|held| held.id.clone());
-        let urgent = newest.is_some_and(|held| inventory.is_done_with(held, now));
-        let failures = inventory.memory(wish.lineage.id(), wish.directory.as_deref()).failures;
-        let drawn = newest.and_then(|held| inventory.advised_about(held)?.drawn.as_ref());
-        let window = drawn.and_then(|drawn| Window::new(drawn.start, drawn.end));
-        self.steps.push(Step { replaces, window, urgent, failures, ..Step::first(wish.clone(), why) });
+        self.steps.push(step(wish, inventory, why, now));
     }
 
     /// Asks the CA about a valid certificate, or notes when to.
@@ -101,6 +96,17 @@ impl Plan {
             _ => self.ask = Some(held.id.clone()),
         }
     }
+}
+
+/// The next certificate of a wish, whether it is due or not.
+pub(super) fn step(wish: &Wish, inventory: &Inventory, why: String, now: SystemTime) -> Step {
+    let newest = inventory.newest(wish.lineage.id(), wish.names(), wish.directory.as_deref());
+    let replaces = newest.map(|held| held.id.clone());
+    let urgent = newest.is_some_and(|held| inventory.is_done_with(held, now));
+    let failures = inventory.memory(wish.lineage.id(), wish.directory.as_deref()).failures;
+    let drawn = newest.and_then(|held| inventory.advised_about(held)?.drawn.as_ref());
+    let window = drawn.and_then(|drawn| Window::new(drawn.start, drawn.end));
+    Step { replaces, window, urgent, failures, ..Step::first(wish.clone(), why) }
 }
 
 /// Notes a moment to look again. What is past is being done already, or it would have become a step.

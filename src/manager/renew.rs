@@ -7,6 +7,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use super::Tools;
+use super::asked::{NotRenewed, Renewed};
 use super::desired::Wish;
 use super::plan::Step;
 use crate::clock::Epoch;
@@ -14,7 +15,7 @@ use crate::ident::{ItemId, Name};
 use crate::issuer::{
     Advice, IssueError, IssueJob, NoteError, OrderNote, Predecessor, Progress, Replacing, Verdict,
 };
-use crate::pki::{Bundle, PkiError};
+use crate::pki::{Bundle, PkiError, PrivateKey, SigningRequest};
 use crate::store::{Draft, Issuance, StoreError};
 
 /// Why a lineage did not get its certificate.
@@ -96,6 +97,18 @@ pub(super) async fn renew(tools: &Tools, step: &Step, epoch: Epoch) -> Result<It
         Err(error) => return Err(fail(draft, error).await),
     };
     Ok(draft.commit(&bundle).await?)
+}
+
+/// Tries out what a step would do, with a key that nobody keeps.
+pub(super) async fn try_out(tools: &Tools, step: &Step, epoch: Epoch) -> Result<Renewed, NotRenewed> {
+    let wish = &step.wish;
+    let tried = async {
+        let issuer = tools.issuers.of(wish.lineage.provider()).ok_or(RenewError::NoIssuer)?;
+        let request = SigningRequest::new(&PrivateKey::generate(wish.key_type), wish.names())?;
+        let job = IssueJob { challenges: &wish.challenges, ..IssueJob::new(&request, &step.why, epoch) };
+        Ok(Renewed::Tried(issuer.try_out(job).await?))
+    };
+    tried.await.map_err(|error: RenewError| NotRenewed::Failed(error.story()))
 }
 
 /// Asks whoever issues for a wish when it would like an item to be renewed.

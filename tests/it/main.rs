@@ -24,6 +24,7 @@ mod plain;
 mod refuse;
 mod reloading;
 mod renewal;
+mod renewing;
 mod resolve;
 mod seeing;
 mod spool;

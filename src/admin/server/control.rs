@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::net::UnixListener;
+use tokio::time::timeout;
 
 use super::{Limits, Reply, answer};
 use crate::admin::Desk;
@@ -17,23 +19,31 @@ use crate::ident::Name;
 /// The longest answer is the one that waits for a certificate.
 const LIMITS: Limits = Limits { at_once: 16, longest: Duration::from_secs(30 * 60) };
 
+/// What is asked for is said in few words, and at once.
+const LARGEST: usize = 64 * 1024;
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Answers tools until it is dropped.
 pub async fn control(listener: UnixListener, desk: Desk) {
     let reply = move |request: Request<Incoming>| {
         let desk = desk.clone();
-        async move { reply(&request, &desk).await.unwrap_or_else(|refusal| refused(&refusal)) }
+        async move { reply(request, &desk).await.unwrap_or_else(|refusal| refused(&refusal)) }
     };
     answer(listener, LIMITS, reply).await;
 }
 
-async fn reply(request: &Request<Incoming>, desk: &Desk) -> Result<Reply, Refusal> {
-    let steps: Vec<&str> = request.uri().path().split('/').skip(1).collect();
-    match (request.method(), steps.as_slice()) {
+async fn reply(request: Request<Incoming>, desk: &Desk) -> Result<Reply, Refusal> {
+    let (head, body) = request.into_parts();
+    let steps: Vec<&str> = head.uri.path().split('/').skip(1).collect();
+    match (&head.method, steps.as_slice()) {
         (&Method::GET, ["v1", "process"]) => Ok(said(&desk.process())),
         (&Method::GET, ["v1", "status"]) => Ok(said(&desk.status(None).await?)),
         (&Method::GET, ["v1", "status", name]) => Ok(said(&desk.status(Some(&named(name)?)).await?)),
+        (&Method::POST, ["v1", "renew", name]) => {
+            Ok(said(&desk.renew(named(name)?, understood(body).await?).await?))
+        }
         (method, _) => {
-            let what = format!("{method} {} is nothing that can be asked", request.uri().path());
+            let what = format!("{method} {} is nothing that can be asked", head.uri.path());
             Err(Refusal::new(Reason::Malformed, what))
         }
     }
@@ -41,6 +51,18 @@ async fn reply(request: &Request<Incoming>, desk: &Desk) -> Result<Reply, Refusa
 
 fn named(text: &str) -> Result<Name, Refusal> {
     Name::parse(text).map_err(|error| Refusal::new(Reason::Malformed, error.to_string()))
+}
+
+/// What a request asks for in particular; the usual if it says nothing.
+async fn understood<T: DeserializeOwned + Default>(body: Incoming) -> Result<T, Refusal> {
+    let malformed = |what: String| Refusal::new(Reason::Malformed, what);
+    let read = timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await;
+    let read = read.map_err(|_| malformed("the request did not end".to_owned()))?;
+    let text = read.map_err(|error| malformed(error.to_string()))?.to_bytes();
+    if text.is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))
 }
 
 fn said(what: &impl Serialize) -> Reply {

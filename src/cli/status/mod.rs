@@ -2,6 +2,8 @@
 
 mod table;
 
+pub(super) use table::short;
+
 use std::io::IsTerminal;
 
 use clap::Args;
@@ -62,7 +64,7 @@ impl ListArgs {
     pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
         let settings = self.place.settings(env)?;
         let report = runtime.block_on(ask(&settings, None)).map_err(|error| say(&error))?;
-        show(&if self.json { json(&report.certificates) } else { table::short(&report) });
+        show(&if self.json { json(&report.certificates) } else { short(&report) });
         Ok(0)
     }
 }

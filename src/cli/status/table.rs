@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::app::{Certificate, Health, Report, Tokens};
 
 /// A line for each certificate: below it the names that did not fit, what is wrong, and what went wrong last.
-pub(super) fn short(report: &Report) -> String {
+pub(in crate::cli) fn short(report: &Report) -> String {
     let head = ["NAME", "SERVED", "ISSUER", "EXPIRES", "NEXT", "WHEN"];
     let cells = |certificate: &Certificate| columns(certificate).to_vec();
     draw(&head, &report.certificates, cells, |_, cell| cell)

@@ -20,7 +20,7 @@ use crate::catalog::Challenges;
 use crate::clock::Clock;
 use crate::ident::{Names, Provider};
 use crate::issuer::solver::{ChallengeKind, Dns01, Http01, Solver, TlsAlpn01};
-use crate::issuer::{Advice, IssueError, IssueJob, Issuer, Left, Progress, Unkept};
+use crate::issuer::{Advice, IssueError, IssueJob, Issuer, Left, Progress, Trial, Unkept};
 use crate::pki::{Chain, Leaf, Roots, pem};
 use crate::store::{Accounts, Ledger};
 
@@ -28,18 +28,18 @@ use crate::store::{Accounts, Ledger};
 ///
 /// Several issuances may run at once; they share the account and the connections, and nothing else.
 pub struct AcmeIssuer {
-    directory: String,
-    connector: Connector,
+    pub(super) directory: String,
+    pub(super) connector: Connector,
     membership: Membership,
     renewal_info: RenewalInfo,
     budget: Arc<Budget>,
     /// Where it is tried out first, after a failure.
-    rehearsal: Option<Box<AcmeIssuer>>,
-    solvers: Solvers,
+    pub(super) rehearsal: Option<Box<AcmeIssuer>>,
+    pub(super) solvers: Solvers,
     turns: Arc<Turns>,
     roots: Roots,
     timeouts: Timeouts,
-    clock: Clock,
+    pub(super) clock: Clock,
 }
 
 impl AcmeIssuer {
@@ -160,6 +160,12 @@ impl AcmeIssuer {
         desk.begin(job, progress).await
     }
 
+    fn too_slow(&self) -> IssueError {
+        let what = format!("no certificate within {} seconds", self.timeouts.issuance.as_secs());
+        let directory = self.directory.clone();
+        IssueError::Unreachable { directory, source: Box::new(Nonsense(what)), until: None }
+    }
+
     /// Tries it out. That this CA is down is no reason not to ask the other one.
     async fn rehearse(&self, job: IssueJob<'_>) -> Result<(), IssueError> {
         let (names, directory) = (job.request.names(), &self.directory);
@@ -194,15 +200,15 @@ impl Issuer for AcmeIssuer {
     async fn issue(&self, job: IssueJob<'_>, progress: &dyn Progress) -> Result<Chain, IssueError> {
         // Every step below is bounded, but a CA that is slow at every one of them is not.
         let limit = self.timeouts.issuance;
-        let issued = tokio::time::timeout(limit, self.obtain(job, progress)).await.unwrap_or_else(|_| {
-            Err(IssueError::Unreachable {
-                directory: self.directory.clone(),
-                source: Box::new(Nonsense(format!("no certificate within {} seconds", limit.as_secs()))),
-                until: None,
-            })
-        });
+        let issued = tokio::time::timeout(limit, self.obtain(job, progress)).await;
+        let issued = issued.unwrap_or_else(|_| Err(self.too_slow()));
         self.solvers.tidy().await;
         issued
+    }
+
+    async fn try_out(&self, job: IssueJob<'_>) -> Result<Trial, IssueError> {
+        let limit = self.timeouts.issuance;
+        tokio::time::timeout(limit, self.try_out_here(job)).await.unwrap_or_else(|_| Err(self.too_slow()))
     }
 
     async fn left(&self, sets: &[&Names]) -> Result<Vec<Vec<Left>>, IssueError> {

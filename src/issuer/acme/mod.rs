@@ -17,6 +17,7 @@ mod placing;
 mod renewal_info;
 mod retry_after;
 mod solvers;
+mod trial;
 mod turns;
 
 pub use budget::{Limit, Limits};

@@ -11,6 +11,7 @@ use crate::ident::ItemId;
 use crate::issuer::{Advice, Verdict};
 use crate::manager::advised::advised;
 use crate::manager::agenda::Agenda;
+use crate::manager::asked::{NotRenewed, Renewed};
 use crate::manager::desired::Wish;
 use crate::manager::inventory::Memory;
 use crate::manager::load::{self, Wanted};
@@ -72,6 +73,7 @@ impl Manager {
                 self.attempted(&step, done).await;
             }
             Finished::Asked(wish, item, begun, said) => self.asked(&wish, &item, begun, said).await,
+            Finished::Tried(reply, outcome) => drop(reply.send(outcome)),
         }
     }
 
@@ -108,6 +110,12 @@ impl Manager {
     async fn attempted(&mut self, step: &Step, done: Result<ItemId, RenewError>) {
         self.busy.remove(step.wish.lineage.id());
         self.concern(&step.wish);
+        let outcome = match &done {
+            Ok(item) | Err(RenewError::Store(StoreError::PointersLag { item, .. })) => {
+                Ok(Renewed::Issued(item.clone()))
+            }
+            Err(error) => Err(NotRenewed::Failed(error.story())),
+        };
         match done {
             Ok(item) => self.issued(step, &item).await,
             // The certificate is safe; what points to it is mended by a sweep.
@@ -118,6 +126,7 @@ impl Manager {
             }
             Err(error) => self.failed(step, &error).await,
         }
+        self.tell_waiting(step.wish.lineage.id(), &outcome);
     }
 
     pub(super) fn sweep(&mut self) {
@@ -133,6 +142,7 @@ impl Manager {
         if let Some(lineage) = lineage.filter(|_| gone.is_panic()) {
             error!(%lineage, error = %gone, "an attempt died");
             self.busy.remove(&lineage);
+            self.waiting.remove(&lineage);
             self.committing.remove(&lineage);
             self.inventory.refuse(&lineage, "the attempt died; the log says where".to_owned());
             // Whose lineage it was is not worth knowing for once.

@@ -1,7 +1,11 @@
 //! The loop: wait for the next due time, a change, or the end; do the plan's steps.
 
+mod asked;
 mod attempts;
+mod commands;
 mod stock;
+
+pub use commands::Commands;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -20,6 +24,7 @@ use crate::foreign::List;
 use crate::ident::{ItemId, LineageId, Provider};
 use crate::issuer::Advice;
 use crate::manager::agenda::Agenda;
+use crate::manager::asked::{NotRenewed, Renewed};
 use crate::manager::desired::{Desired, Owners, Wish};
 use crate::manager::elsewhere::Elsewhere;
 use crate::manager::inventory::Inventory;
@@ -32,6 +37,8 @@ use crate::manager::status::{Picture, Row, Status, row};
 use crate::manager::{Ladder, Options, Tools};
 use crate::store::{Claim, Store, StoreError};
 
+use commands::{Command, Reply};
+
 /// So many certificates are issued at the same time.
 const ABREAST: usize = 8;
 /// So many stand-ins are committed at the same time; they are served already, so there is no hurry.
@@ -42,24 +49,6 @@ const ASKED: usize = 4;
 const LAST_WORK: Duration = Duration::from_secs(5);
 /// How often a follower asks whether the issuer role is free.
 const ROLE_AGAIN: Duration = Duration::from_secs(10);
-
-/// What can be asked of a running manager.
-pub enum Command {
-    /// The configuration was read again.
-    Configure(Box<Options>),
-}
-
-/// Asks a running manager. Cloning shares the line.
-#[derive(Clone)]
-pub struct Commands(mpsc::Sender<Command>);
-
-impl Commands {
-    /// Hands over a new configuration. Certificates that stay in it are not touched.
-    pub async fn configure(&self, options: Options) {
-        // A manager that is gone needs no configuration.
-        let _ = self.0.send(Command::Configure(Box::new(options))).await;
-    }
-}
 
 /// The control plane.
 pub struct Manager {
@@ -93,6 +82,8 @@ pub struct Manager {
     /// Lineages that are being issued.
     busy: HashMap<LineageId, Option<AbortHandle>>,
     attempts: JoinSet<Finished>,
+    /// Operators who wait for what comes of an attempt.
+    waiting: HashMap<LineageId, Vec<Reply>>,
     /// Nothing is ordered before the store was swept, and only by the process that has the role.
     role: Role,
     status: watch::Sender<Picture>,
@@ -125,6 +116,8 @@ enum Finished {
     Behind(Step, Result<ItemId, RenewError>),
     /// Begun at this moment.
     Asked(Wish, ItemId, SystemTime, Result<Option<Advice>, RenewError>),
+    /// For an operator.
+    Tried(Reply, Result<Renewed, NotRenewed>),
 }
 
 impl Manager {
@@ -137,7 +130,7 @@ impl Manager {
         publisher: Publisher,
         misses: Misses,
     ) -> (Self, Commands, Status) {
-        let (sender, commands) = mpsc::channel(4);
+        let (sender, commands) = Commands::channel();
         let (status, picture) = Status::channel();
         let manager = Self {
             shelf: Shelf::new(publisher, options.warm),
@@ -161,12 +154,13 @@ impl Manager {
             committing: HashSet::new(),
             busy: HashMap::new(),
             attempts: JoinSet::new(),
+            waiting: HashMap::new(),
             role: Role::Follower { told: false, again: SystemTime::UNIX_EPOCH },
             status,
             rows: VectorSync::new_sync(),
             stale: BTreeSet::new(),
         };
-        (manager, Commands(sender), picture)
+        (manager, sender, picture)
     }
 
     /// Puts something on show for every configured name. When this returns, listeners may accept.
@@ -206,6 +200,7 @@ impl Manager {
                 changed = changes.next() => self.follow(changed).await,
                 Some(command) = self.commands.recv() => match command {
                     Command::Configure(options) => self.configure(*options).await,
+                    Command::Renew(name, asking, reply) => self.renew_for(&name, asking, reply).await,
                 },
                 () = yield_now(), if self.may_read() => self.read_a_turn().await,
                 () = self.elsewhere.turn_is_due() => self.elsewhere.turn(&mut self.shelf, clock.now()),
@@ -341,6 +336,7 @@ impl Manager {
             if let Some(Some(task)) = self.busy.remove(gone.lineage.id()) {
                 task.abort();
             }
+            self.waiting.remove(gone.lineage.id());
         }
         self.agenda = Agenda::new(desired.wishes.len());
         self.due.clear();

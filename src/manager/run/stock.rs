@@ -54,7 +54,7 @@ impl Manager {
         }
     }
 
-    async fn read(&mut self, wish: usize) {
+    pub(super) async fn read(&mut self, wish: usize) {
         let desired = Arc::clone(&self.desired);
         let (wish, store) = (&desired.wishes[wish], &self.tools.store);
         if let Err(error) = load::take_stock(wish, &self.index, &mut self.inventory, store).await {

@@ -1,0 +1,47 @@
+//! What can be asked of a running manager.
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ident::Name;
+use crate::manager::Options;
+use crate::manager::asked::{Asking, NotRenewed, Renewed};
+
+/// One thing that is asked.
+pub(super) enum Command {
+    /// The configuration was read again.
+    Configure(Box<Options>),
+    /// An operator asks for a renewal, and waits for what comes of it.
+    Renew(Name, Asking, Reply),
+}
+
+/// Where the outcome of a renewal goes.
+pub(super) type Reply = oneshot::Sender<Result<Renewed, NotRenewed>>;
+
+/// Asks a running manager. Cloning shares the line.
+#[derive(Clone)]
+pub struct Commands(mpsc::Sender<Command>);
+
+impl Commands {
+    pub(super) fn channel() -> (Self, mpsc::Receiver<Command>) {
+        let (sender, commands) = mpsc::channel(4);
+        (Self(sender), commands)
+    }
+
+    /// Hands over a new configuration. Certificates that stay in it are not touched.
+    pub async fn configure(&self, options: Options) {
+        // A manager that is gone needs no configuration.
+        let _ = self.0.send(Command::Configure(Box::new(options))).await;
+    }
+
+    /// Renews the certificate with this name, or tries that out; returns when there is an outcome, which may take minutes.
+    /// An attempt that is running already is waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRenewed`].
+    pub async fn renew(&self, name: Name, asking: Asking) -> Result<Renewed, NotRenewed> {
+        let (reply, outcome) = oneshot::channel();
+        let _ = self.0.send(Command::Renew(name, asking, reply)).await;
+        outcome.await.unwrap_or(Err(NotRenewed::GivenUp))
+    }
+}
