@@ -7,7 +7,7 @@ use rcgen::{KeyPair, PublicKeyData, RsaKeySize};
 use rustls_pki_types::PrivateKeyDer;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{PkiError, pem};
+use super::{PkiError, pem, pkcs8};
 
 /// What kind of key a lineage's certificates have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,6 +85,41 @@ impl PrivateKey {
         Ok(Self(Arc::new(Zeroizing::new(pair))))
     }
 
+    /// The same key in PKCS#8, whatever it was read from.
+    ///
+    /// # Errors
+    ///
+    /// [`PkiError::Key`] if it cannot be brought into that form.
+    pub fn into_pkcs8(self) -> Result<Self, PkiError> {
+        if matches!(self.der(), PrivateKeyDer::Pkcs8(_)) {
+            return Ok(self);
+        }
+        let wrapped = pkcs8::wrapped(self.0.serialized_der(), &self.spki());
+        let der =
+            Zeroizing::new(wrapped.ok_or_else(|| PkiError::Key("its public half is unknown".to_owned()))?);
+        let pair = KeyPair::try_from(der.as_slice()).map_err(|e| PkiError::Key(e.to_string()))?;
+        Ok(Self(Arc::new(Zeroizing::new(pair))))
+    }
+
+    /// What kind of key it is; `None` for one that is never made here.
+    #[must_use]
+    pub fn key_type(&self) -> Option<KeyType> {
+        let algorithm = self.0.algorithm();
+        if *algorithm == rcgen::PKCS_ECDSA_P256_SHA256 {
+            return Some(KeyType::P256);
+        }
+        if *algorithm == rcgen::PKCS_ECDSA_P384_SHA384 {
+            return Some(KeyType::P384);
+        }
+        // Modulus, exponent and what stands around them.
+        match self.spki().len() {
+            294 => Some(KeyType::Rsa2048),
+            422 => Some(KeyType::Rsa3072),
+            550 => Some(KeyType::Rsa4096),
+            _ => None,
+        }
+    }
+
     /// The key as PEM, in the encoding it was read or made in (PKCS#8 for keys made here).
     #[must_use]
     pub fn to_pem(&self) -> Zeroizing<String> {
@@ -160,9 +195,26 @@ mod tests {
             let key = PrivateKey::generate(kind);
             let again = PrivateKey::from_pem(key.to_pem().as_bytes()).expect("its own PEM");
             assert_eq!(key.spki(), again.spki(), "{}", kind.as_str());
+            assert_eq!(again.key_type(), Some(kind));
         }
         let bits = |kind| PrivateKey::generate(kind).spki().len() * 8;
         assert!(bits(KeyType::Rsa3072) > 3072 && bits(KeyType::Rsa2048) < 3072);
+    }
+
+    #[test]
+    fn keys_of_other_programs_become_pkcs8() {
+        for words in [
+            "openssl ecparam -name prime256v1 -genkey -noout",
+            "openssl ecparam -name secp384r1 -genkey -noout",
+            "openssl genrsa -traditional 2048",
+        ] {
+            let made = std::process::Command::new("sh").args(["-c", words]).output().expect("openssl");
+            let key = PrivateKey::from_pem(&made.stdout).expect(words);
+            assert!(!key.to_pem().starts_with("-----BEGIN PRIVATE KEY"), "{words}");
+            let again = key.clone().into_pkcs8().expect(words);
+            assert!(again.to_pem().starts_with("-----BEGIN PRIVATE KEY"), "{words}");
+            assert_eq!((key.spki(), key.key_type()), (again.spki(), again.key_type()), "{words}");
+        }
     }
 
     #[test]

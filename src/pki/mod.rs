@@ -10,6 +10,7 @@ pub mod crypto;
 mod key;
 mod leaf;
 pub mod pem;
+mod pkcs8;
 mod request;
 mod roots;
 #[cfg(test)]
