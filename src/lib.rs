@@ -29,6 +29,7 @@
 //!
 //! - [`manager`] makes certificates, with [`store`], [`issuer`] and [`pki`] under it. It may take minutes, and it writes.
 //! - [`proxy`] moves bytes. It never reads a file and never waits for the other plane.
+//! - [`ops`] is what an operator does to a storage by hand, beside the process that uses it.
 //! - [`dns`] is asked and changed by whoever has to know or prove something about a name from outside.
 //! - [`catalog`] is the door: one immutable snapshot, swapped whole, handed out in halves that cannot reach each other.
 //!
@@ -63,6 +64,7 @@ pub mod host;
 pub mod ident;
 pub mod issuer;
 pub mod manager;
+pub mod ops;
 pub mod pki;
 pub mod proxy;
 pub mod store;

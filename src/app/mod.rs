@@ -12,13 +12,16 @@ mod build;
 mod demo;
 mod operator;
 mod running;
+mod tools;
 
 pub use crate::admin::{
     Certificate, Health, Process, Reason, Renewal, RenewalRequest, Report, Tokens, Tried,
 };
+pub use crate::clock::rfc3339;
 pub use demo::Demo;
 pub use operator::{Operator, OperatorError};
 pub use running::{Addrs, Running};
+pub use tools::{backup, export, import, restore};
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -41,6 +44,7 @@ use crate::config::{Listen, Settings, Storage};
 use crate::host::{self, BindError, ControlSocket, Listening};
 use crate::issuer::BoxError;
 use crate::manager::Manager;
+use crate::ops::OpsError;
 use crate::proxy::{AccessLog, Listeners, Proxy, Roots, Watcher, drain};
 use crate::store::{Store, StoreError};
 
@@ -53,6 +57,9 @@ pub enum AppError {
     /// The storage could not be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What an operator asked for was not done.
+    #[error(transparent)]
+    Ops(#[from] OpsError),
     /// A part could not be set up.
     #[error("{what}")]
     Setup {

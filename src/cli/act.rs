@@ -15,7 +15,7 @@ use crate::host::{Child, Scratch, Signal, Signals, limits, telemetry};
 /// The configuration was read, and what it leads to is wrong (`EX_CONFIG`).
 const CONFIG: u8 = 78;
 /// Something failed.
-const FAILED: u8 = 1;
+pub(super) const FAILED: u8 = 1;
 
 /// Does what the command says and returns when it is done.
 ///
@@ -34,6 +34,10 @@ pub fn act(command: Command, env: &Env) -> ExitCode {
         Command::Status(args) => args.act(&runtime, env),
         Command::List(args) => args.act(&runtime, env),
         Command::Renew(args) => args.act(&runtime, env),
+        Command::Backup(flags) => flags.act(&runtime, env),
+        Command::Restore(flags) => flags.act(&runtime, env),
+        Command::Import(flags) => flags.act(&runtime, env),
+        Command::Export(flags) => flags.act(&runtime, env),
         Command::Demo { flags } => demo(&runtime, &flags, env),
     };
     ExitCode::from(code.unwrap_or_else(|code| code))
@@ -219,7 +223,7 @@ pub(super) fn say(error: &dyn std::error::Error) -> u8 {
     FAILED
 }
 
-fn told(error: &AppError) -> u8 {
+pub(super) fn told(error: &AppError) -> u8 {
     say(error)
 }
 

@@ -4,7 +4,10 @@
 //! together with what variables and files say, so that all faults are reported at once.
 
 mod act;
+mod archive;
+mod export;
 mod flags;
+mod import;
 mod renew;
 mod status;
 mod words;
@@ -19,7 +22,10 @@ use self::flags::{MachineFlags, SiteFlags};
 use crate::config::{Flags, Purpose};
 
 pub use self::act::act;
+pub use self::archive::{BackupArgs, RestoreArgs};
+pub use self::export::ExportArgs;
 pub use self::flags::Place;
+pub use self::import::ImportArgs;
 pub use self::renew::RenewArgs;
 pub use self::status::{ListArgs, StatusArgs};
 pub use self::words::{demo, summary};
@@ -57,6 +63,14 @@ pub enum Command {
     List(ListArgs),
     /// Renew a certificate, or try that out.
     Renew(RenewArgs),
+    /// Write all of a storage into one file.
+    Backup(BackupArgs),
+    /// Bring back what is in such a file.
+    Restore(RestoreArgs),
+    /// Take over what another program has got.
+    Import(ImportArgs),
+    /// Give a certificate to another program.
+    Export(ExportArgs),
     /// Show it all with an app of its own.
     Demo {
         /// What the flags say.
@@ -93,6 +107,10 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Inste
         Some(Verb::Status(args)) => Command::Status(args),
         Some(Verb::List(args)) => Command::List(args),
         Some(Verb::Renew(args)) => Command::Renew(args),
+        Some(Verb::Backup(flags)) => Command::Backup(flags),
+        Some(Verb::Restore(flags)) => Command::Restore(flags),
+        Some(Verb::Import(flags)) => Command::Import(flags),
+        Some(Verb::Export(flags)) => Command::Export(flags),
         Some(Verb::Demo { http_port, https_port, log }) => {
             Command::Demo { flags: Flags { http_port, https_port, log, ..Flags::default() } }
         }
@@ -165,6 +183,14 @@ enum Verb {
     List(ListArgs),
     /// Renew a certificate now, if it is due; wait for the outcome
     Renew(RenewArgs),
+    /// Write certificates, keys and accounts into one archive, while others use them
+    Backup(BackupArgs),
+    /// Bring back what is in such an archive; nothing that is there is overwritten
+    Restore(RestoreArgs),
+    /// Take over certificates from certbot, acme.sh, lego, Caddy, Traefik or PEM files
+    Import(ImportArgs),
+    /// Give a certificate and its key to another program
+    Export(ExportArgs),
     /// A tiny app behind sidegate on https://localhost:8443, self-signed, leaving nothing behind
     Demo {
         /// Port for http [default: 8080]

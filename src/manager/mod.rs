@@ -11,6 +11,7 @@
 
 mod advised;
 mod agenda;
+mod answering;
 mod asked;
 mod desired;
 mod elsewhere;
@@ -26,6 +27,7 @@ mod stand_in;
 mod status;
 mod trouble;
 
+pub use answering::answering;
 pub use asked::{Asking, NotRenewed, Renewed};
 pub use desired::{Desired, Wish};
 pub use inventory::{Held, Inventory, Memory};

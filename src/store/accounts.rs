@@ -121,6 +121,53 @@ impl Accounts {
         Ok(target.and_then(|(target, _)| account(&target)))
     }
 
+    /// Keeps an account that comes from a copy of a storage, unless it is there. `current` stays where it leads.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] if the account here has another key; nothing is changed then.
+    pub(super) async fn adopt(
+        &self,
+        id: &AccountId,
+        files: &[(AccountFile, Bytes)],
+    ) -> Result<(), StoreError> {
+        self.refuse_other_key(id, files).await?;
+        for (file, value) in files {
+            let key = layout::account_file(id, *file);
+            match self.engine.put(&key, value.clone(), Expect::Absent, file.secrecy()).await {
+                Ok(_) | Err(EngineError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if self.engine.follow(&layout::current_account()).await?.is_none() {
+            self.choose(id).await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Fails if there is an account of this id with another key, or if the files are not those of an account.
+    pub(super) async fn refuse_other_key(
+        &self,
+        id: &AccountId,
+        files: &[(AccountFile, Bytes)],
+    ) -> Result<(), StoreError> {
+        let find = |wanted| files.iter().find(|(file, _)| *file == wanted).map(|(_, value)| value);
+        let key = find(AccountFile::Key).ok_or_else(|| damaged(id, AccountFile::Key, &"it is missing"))?;
+        let own = PrivateKey::from_pem(key).map_err(|e| damaged(id, AccountFile::Key, &e))?;
+        if let Some(record) = find(AccountFile::Record) {
+            let _: Record =
+                serde_json::from_slice(record).map_err(|e| damaged(id, AccountFile::Record, &e))?;
+        }
+        let Some(present) = self.read(id, AccountFile::Key).await? else { return Ok(()) };
+        match PrivateKey::from_pem(&present) {
+            Ok(present) if present.spki() != own.spki() => {
+                Err(damaged(id, AccountFile::Key, &"the copy has another key under the same id"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn choose(&self, id: &AccountId) -> Result<(), StoreError> {
         let (current, target) = (layout::current_account(), layout::account(id));
         match self.engine.follow(&current).await {

@@ -30,17 +30,22 @@ impl Item {
     /// [`StoreError::Damaged`] names the file that is not right. Another error means that the engine could not
     /// read, and says nothing about the item.
     pub(super) async fn load(engine: &dyn Engine, id: &ItemId) -> Result<Self, StoreError> {
-        let place = layout::item(id);
-        let files = match engine.read_all(&place).await {
+        let files = match engine.read_all(&layout::item(id)).await {
             Err(EngineError::Foreign { what, place }) => {
                 return Err(StoreError::Damaged { place, why: format!("it {what}") });
             }
             other => other?,
         };
-        let files = Files {
-            place,
-            files: files.into_iter().map(|(key, value)| (key.name().into(), value)).collect(),
-        };
+        Self::prove(id, files.into_iter().map(|(key, value)| (key.name().into(), value)).collect())
+    }
+
+    /// The item that these files make, proved as [`load`](Self::load) does.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] names the file that is not right.
+    pub(super) fn prove(id: &ItemId, files: Vec<(Box<str>, Bytes)>) -> Result<Self, StoreError> {
+        let files = Files { place: layout::item(id), files };
         let lineage = files.lineage()?;
         let bundle = files.bundle(lineage.names())?;
         let issuance = files.issuance();

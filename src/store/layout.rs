@@ -12,6 +12,7 @@
 //! state/ledger.json                        what has been spent of the limits of CAs
 //! state/issuer/                            held by the process that issues
 //! state/control/                           the sockets of running processes
+//! state/incoming/                          items that a restore puts together
 //! state/aside/                             where the filesystem engine writes before it renames
 //! quarantine/                              what was damaged or foreign, moved out of the way
 //! ```
@@ -36,6 +37,7 @@ const LINEAGES: &str = "lineages";
 const LEDGER: &str = "ledger.json";
 const ISSUER: &str = "issuer";
 const CONTROL: &str = "control";
+const INCOMING: &str = "incoming";
 const ASIDE: &str = "aside";
 const QUARANTINE: &str = "quarantine";
 
@@ -132,6 +134,15 @@ pub enum AccountFile {
 }
 
 impl AccountFile {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Key, Self::Pub, Self::Record];
+
+    /// The file of this name, if there is one.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|file| file.as_str() == name)
+    }
+
     /// The file's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -328,6 +339,24 @@ pub fn issuer_role() -> Prefix {
 #[must_use]
 pub fn control() -> Prefix {
     folder(&[STATE, CONTROL])
+}
+
+/// Where a restore puts items together before they take their places.
+#[must_use]
+pub fn incoming() -> Prefix {
+    folder(&[STATE, INCOMING])
+}
+
+/// One of those items.
+#[must_use]
+pub fn incoming_item(id: &ItemId) -> Prefix {
+    folder(&[STATE, INCOMING, id.as_str()])
+}
+
+/// One of its files.
+#[must_use]
+pub fn incoming_file(id: &ItemId, file: File) -> Key {
+    place(&[STATE, INCOMING, id.as_str(), file.as_str()])
 }
 
 /// Where things are written before they are renamed into place.

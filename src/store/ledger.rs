@@ -151,6 +151,42 @@ impl Ledger {
         }
     }
 
+    /// Takes over what another copy of the ledger says has been spent. What either has spent is spent.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] if it is no ledger; [`StoreError::Engine`].
+    pub(super) async fn merge(&self, text: &[u8]) -> Result<(), StoreError> {
+        let other = Self::proved(text)?;
+        loop {
+            let (mut book, expect) = self.read().await?;
+            for (directory, page) in &other.spent {
+                let own = book.spent.entry(directory.clone()).or_default();
+                for (bucket, full_at) in &page.full_at {
+                    let own = own.full_at.entry(bucket.clone()).or_insert(*full_at);
+                    *own = (*own).max(*full_at);
+                }
+            }
+            match self.write(&book, expect).await {
+                Err(EngineError::Conflict { .. }) => {}
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    /// Whether this is a ledger.
+    pub(super) fn prove(text: &[u8]) -> Result<(), StoreError> {
+        Self::proved(text).map(drop)
+    }
+
+    fn proved(text: &[u8]) -> Result<Book, StoreError> {
+        let damaged = |error: serde_json::Error| StoreError::Damaged {
+            place: layout::ledger().as_prefix(),
+            why: error.to_string(),
+        };
+        serde_json::from_slice(text).map_err(damaged)
+    }
+
     /// Writes the ledger, and its copy. That there can be no copy is no reason not to go on.
     async fn write(&self, book: &Book, expect: Expect) -> Result<(), EngineError> {
         let mut text = serde_json::to_vec_pretty(book).expect("strings and moments are JSON");

@@ -19,10 +19,13 @@ mod accounts;
 mod database;
 mod draft;
 mod error;
+mod incoming;
 mod issuance;
 mod item;
+mod kept;
 mod ledger;
 mod moment;
+mod outgoing;
 mod place;
 mod spool;
 mod state;
@@ -37,10 +40,13 @@ pub use database::Database;
 pub use draft::Draft;
 pub use engine::{Claim, Engine, EngineError};
 pub use error::StoreError;
+pub use incoming::Incoming;
 pub use issuance::Issuance;
 pub use item::Item;
+pub use kept::{Kept, Link};
 pub use layout::{AccountId, Family};
 pub use ledger::{Issued, Ledger, Opened, Page};
+pub use outgoing::Outgoing;
 pub use place::{Key, Prefix};
 pub use spool::Spool;
 pub use state::{Advised, Drawn, LineageState, States};
@@ -104,6 +110,21 @@ impl Store {
     #[must_use]
     pub fn changes(&self) -> Changes {
         Changes(self.engine.changes())
+    }
+
+    /// What a copy of the storage takes along.
+    #[must_use]
+    pub fn outgoing(&self) -> Outgoing {
+        Outgoing::new(self.clone())
+    }
+
+    /// Takes a copy in, as the one process that may change the storage.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Taken`] if another process issues.
+    pub async fn incoming(&self) -> Result<Incoming, StoreError> {
+        Incoming::begin(self.clone()).await
     }
 
     fn engine(&self) -> &dyn Engine {

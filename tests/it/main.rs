@@ -1,5 +1,6 @@
 //! One test binary; one file a behaviour.
 
+mod backup;
 mod cli;
 mod config_faults;
 mod config_samples;
@@ -8,10 +9,12 @@ mod dns;
 mod drain;
 mod engine_contract;
 mod environment;
+mod export;
 mod forward;
 mod headers;
 mod hostile_disk;
 mod house;
+mod import;
 mod instructions;
 mod interop;
 mod issuer;
@@ -19,6 +22,7 @@ mod killed;
 mod layout;
 mod limits;
 mod lists;
+mod manual;
 mod pebble;
 mod plain;
 mod refuse;

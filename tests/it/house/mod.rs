@@ -16,3 +16,4 @@ pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod python;
 pub(crate) mod test_ca;
+pub(crate) mod tool;

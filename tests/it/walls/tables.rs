@@ -225,6 +225,11 @@ pub(super) const FOREIGN: &[Foreign] = &[
         cure: "What counts as one registered domain matters to a CA's limits only.",
     },
     Foreign {
+        paths: &["tar"],
+        may_stand_in: &["ops/archive"],
+        cure: "Archives are written and read in `ops/archive`.",
+    },
+    Foreign {
         paths: &["rcgen"],
         may_stand_in: &["pki", "issuer/solver/tls_alpn01"],
         cure: "Certificates are made in `pki`; ask `SigningRequest`.",

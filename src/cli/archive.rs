@@ -1,0 +1,65 @@
+//! `sidegate backup` and `sidegate restore`.
+
+use std::io::{IsTerminal, stdout};
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio::runtime::Runtime;
+
+use super::act::{FAILED, say, show, told};
+use super::flags::Place;
+use crate::app;
+use crate::config::Env;
+use crate::ops::OpsError;
+
+/// What the command line says.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct BackupArgs {
+    /// Where the archive goes, or - for standard output
+    #[arg(value_name = "FILE")]
+    archive: PathBuf,
+    /// Of which storage.
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What the command line says.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct RestoreArgs {
+    /// The archive
+    #[arg(value_name = "FILE")]
+    archive: PathBuf,
+    /// Of which storage.
+    #[command(flatten)]
+    place: Place,
+}
+
+impl BackupArgs {
+    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+        let to = (self.archive.as_os_str() != "-").then_some(self.archive.as_path());
+        if to.is_none() && stdout().is_terminal() {
+            return Err(say(&OpsError::Refused("an archive is nothing to look at: name a file".to_owned())));
+        }
+        let settings = self.place.settings(env)?;
+        let backed = runtime.block_on(app::backup(&settings, to)).map_err(|e| told(&e))?;
+        if let Some(path) = to {
+            show(&format!("{}: {} items, {} files\n", path.display(), backed.items, backed.files));
+        }
+        for (item, why) in &backed.left_out {
+            eprintln!("left out {item}: {why}");
+        }
+        if backed.left_out.is_empty() { Ok(0) } else { Err(FAILED) }
+    }
+}
+
+impl RestoreArgs {
+    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+        let settings = self.place.settings(env)?;
+        let restored = runtime.block_on(app::restore(&settings, &self.archive)).map_err(|e| told(&e))?;
+        show(&format!(
+            "{} items restored, {} were there already; {} accounts\n",
+            restored.new, restored.known, restored.accounts
+        ));
+        Ok(0)
+    }
+}

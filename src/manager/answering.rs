@@ -1,0 +1,41 @@
+//! What answers for a name, as the storage has it, without a manager that runs.
+
+use std::time::SystemTime;
+
+use super::desired::Desired;
+use super::inventory::Inventory;
+use super::load::{self, Index};
+use super::preference;
+use crate::ident::{ItemId, Name};
+use crate::store::{Family, Store, StoreError};
+
+/// The item that is served for a name. For a name that nobody has configured, the newest valid one from a CA, else the
+/// newest selfsigned one, else one that has ended.
+///
+/// # Errors
+///
+/// [`StoreError`] if the storage cannot be listed.
+pub async fn answering(
+    desired: &Desired,
+    store: &Store,
+    name: &Name,
+    now: SystemTime,
+) -> Result<Option<ItemId>, StoreError> {
+    let database = store.database();
+    if let Some(wish) = desired.owners().of(name).and_then(|index| desired.wishes.get(index)) {
+        let mut inventory = Inventory::default();
+        load::take_stock(wish, &Index::read(&database).await?, &mut inventory, store).await?;
+        return Ok(preference::choose(name, wish, &inventory, now).map(|held| held.id.clone()));
+    }
+    let mut ended = None;
+    for family in [Family::Letsencrypt, Family::Selfsigned] {
+        let Some(id) = database.pointer(family, name).await? else { continue };
+        match database.item(&id).await {
+            Ok(item) if item.bundle().leaf().valid_at(now) => return Ok(Some(id)),
+            Ok(_) => ended = ended.or(Some(id)),
+            Err(error @ StoreError::Damaged { .. }) => tracing::warn!(item = %id, %error, "passed over"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(ended)
+}

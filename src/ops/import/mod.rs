@@ -1,0 +1,167 @@
+//! Certificates that another program has got, taken over as items of our own.
+//!
+//! What the other program keeps is only read. Each certificate goes the way of every certificate: proved to fit its key, put
+//! together as a draft, committed. One that is here already, or older than what is here, is passed over.
+
+mod acme_sh;
+mod caddy;
+mod certbot;
+mod directories;
+mod files;
+mod lego;
+mod take;
+mod traefik;
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use zeroize::Zeroizing;
+
+use super::OpsError;
+use crate::ident::{ItemId, Names};
+use crate::store::Store;
+
+/// Who has got them, and where they lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Certbot: its configuration directory, `/etc/letsencrypt`.
+    Certbot(PathBuf),
+    /// acme.sh: its home, `~/.acme.sh`.
+    AcmeSh(PathBuf),
+    /// lego: its path, `.lego`.
+    Lego(PathBuf),
+    /// Caddy: its data directory.
+    Caddy(PathBuf),
+    /// Traefik: its `acme.json`.
+    Traefik(PathBuf),
+    /// Anybody: a certificate with its chain, and its key.
+    Pair {
+        /// The certificate, and what follows it.
+        cert: PathBuf,
+        /// The key.
+        key: PathBuf,
+    },
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// From whom.
+    pub source: Source,
+    /// Also what has expired.
+    pub expired: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+/// What became of one certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It is an item now.
+    Imported(ItemId),
+    /// It would be one.
+    Good,
+    /// This item is the same.
+    Known(ItemId),
+    /// This item is valid, and was issued later for one of its names.
+    Older(ItemId),
+    /// It has expired.
+    Expired,
+    /// It cannot be used.
+    Unusable(String),
+}
+
+/// One certificate that was found.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Where.
+    pub from: String,
+    /// Its names, the primary one first, as far as it can be read.
+    pub names: Option<Names>,
+    /// When it ends.
+    pub expires: Option<SystemTime>,
+    /// The CA's directory.
+    pub directory: Option<String>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of everything.
+#[derive(Debug, Clone, Default)]
+pub struct Imported {
+    /// The certificates.
+    pub lines: Vec<Line>,
+    /// What there is to say about accounts, and about what could not be read.
+    pub remarks: Vec<String>,
+}
+
+/// Takes over what another program has got. `directory` is the CA that is configured; it is taken for the one of certificates that
+/// do not say whose they are.
+///
+/// # Errors
+///
+/// [`OpsError`] if the other program's files cannot be found, or the storage fails. One certificate that cannot be used is
+/// in the answer instead.
+pub async fn import(
+    store: &Store,
+    asked: &Import,
+    directory: &str,
+    now: SystemTime,
+) -> Result<Imported, OpsError> {
+    let trove = match &asked.source {
+        Source::Certbot(root) => certbot::find(root)?,
+        Source::AcmeSh(root) => acme_sh::find(root)?,
+        Source::Lego(root) => lego::find(root, directory)?,
+        Source::Caddy(root) => caddy::find(root, directory)?,
+        Source::Traefik(file) => traefik::find(file, directory)?,
+        Source::Pair { cert, key } => Trove { certificates: vec![pair(cert, key)?], ..Trove::default() },
+    };
+    let mut imported = Imported { remarks: trove.remarks, ..Imported::default() };
+    for found in trove.certificates {
+        imported.lines.push(take::certificate(store, found, asked, directory, now).await?);
+    }
+    for member in trove.accounts {
+        imported.remarks.push(take::account(store, member, asked).await?);
+    }
+    Ok(imported)
+}
+
+fn pair(cert: &Path, key: &Path) -> Result<Found, OpsError> {
+    Ok(Found {
+        from: cert.display().to_string(),
+        primary: None,
+        chain: files::needed(cert)?,
+        key: Zeroizing::new(files::needed(key)?),
+        directory: None,
+    })
+}
+
+/// What another program keeps.
+#[derive(Default)]
+struct Trove {
+    certificates: Vec<Found>,
+    accounts: Vec<Member>,
+    remarks: Vec<String>,
+}
+
+/// A certificate as it was found.
+struct Found {
+    from: String,
+    /// What the other program takes for its first name.
+    primary: Option<String>,
+    /// PEM: the leaf, and what leads on from it.
+    chain: Vec<u8>,
+    /// PEM.
+    key: Zeroizing<Vec<u8>>,
+    directory: Option<String>,
+}
+
+/// An account as it was found.
+struct Member {
+    from: String,
+    directory: Option<String>,
+    url: Option<String>,
+    contacts: Vec<String>,
+    /// PEM; none if it is in no form that could be used here, as RSA keys are.
+    key: Option<Zeroizing<Vec<u8>>>,
+}

@@ -1,0 +1,90 @@
+//! `sidegate` as a tool that does its work and ends, and storages for it to work on.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use sidegate::clock::Clock;
+use sidegate::ident::{ItemId, Provider};
+use sidegate::pki::{Bundle, KeyType};
+use sidegate::store::fs::FsEngine;
+use sidegate::store::{Issuance, Store};
+
+use super::issued;
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// Runs it to its end, with nothing in its environment.
+pub(crate) fn sidegate<S: AsRef<OsStr>>(words: &[S]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sidegate"));
+    command.env_clear().args(words).stdin(Stdio::null());
+    ran(&mut command)
+}
+
+/// Runs another program to its end.
+pub(crate) fn ran(command: &mut Command) -> Ran {
+    let out = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    Ran { code: out.status.code(), out: text(out.stdout), err: text(out.stderr) }
+}
+
+impl Ran {
+    /// What it said, if all went well.
+    pub(crate) fn good(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.out
+    }
+
+    /// What it said when it refused.
+    pub(crate) fn refused(self) -> String {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        self.err
+    }
+}
+
+/// The storage in this directory.
+pub(crate) fn store(root: &Path) -> Store {
+    Store::new(Arc::new(FsEngine::open(root).expect("a storage")), Clock::system())
+}
+
+/// The same at a moment that is not now.
+pub(crate) fn store_at(root: &Path, now: SystemTime) -> Store {
+    Store::new(Arc::new(FsEngine::open(root).expect("a storage")), Clock::manual(now).0)
+}
+
+/// Commits a certificate for these names, as its provider would have issued it, and returns it with its item's id.
+pub(crate) async fn commit(
+    store: &Store,
+    names: &[&str],
+    provider: Provider,
+    directory: Option<&str>,
+) -> (ItemId, Bundle) {
+    let lineage = issued::lineage(names, provider);
+    let mut draft = store.spool().open(&lineage).await.expect("a draft");
+    let (key, request) = draft.request_or_generate(KeyType::P256).await.expect("a request");
+    let bundle = issued::answer(&lineage, &key, &request);
+    draft.note_issuance(&issuance(directory)).await.expect("noted");
+    (draft.commit(&bundle).await.expect("committed"), bundle)
+}
+
+fn issuance(directory: Option<&str>) -> Issuance {
+    Issuance {
+        directory: directory.map(str::to_owned),
+        order: None,
+        account: None,
+        replaces: None,
+        not_replacing: None,
+        profile: None,
+        key_type: KeyType::P256.as_str().to_owned(),
+        why: "a test".to_owned(),
+        noted: SystemTime::now(),
+    }
+}

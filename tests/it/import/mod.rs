@@ -1,0 +1,6 @@
+//! `sidegate import`: what other programs keep, in the layouts they keep it in.
+
+mod fixture;
+mod programs;
+mod rules;
+mod served;
