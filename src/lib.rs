@@ -31,6 +31,7 @@
 //! - [`proxy`] moves bytes. It never reads a file and never waits for the other plane.
 //! - [`ops`] is what an operator does to a storage by hand, beside the process that uses it.
 //! - [`dns`] is asked and changed by whoever has to know or prove something about a name from outside.
+//! - [`ask`] asks a program of the operator's whether a name that nobody has listed may have a certificate.
 //! - [`catalog`] is the door: one immutable snapshot, swapped whole, handed out in halves that cannot reach each other.
 //!
 //! Which room may name which other, and where a foreign crate may appear, stands in the two tables of
@@ -54,6 +55,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod ask;
 pub mod catalog;
 pub mod cli;
 pub mod clock;

@@ -46,6 +46,11 @@ pub(super) const ROOMS: &[Room] = &[
         "Certificates somebody else keeps are read and checked here; whoever serves them asks for them.",
     ),
     room(
+        "ask",
+        &["ident", "pki"],
+        "A question goes to the operator's program and an answer comes back; what hangs on it `manager` knows.",
+    ),
+    room(
         "issuer",
         &[
             "ident",
@@ -89,10 +94,13 @@ pub(super) const ROOMS: &[Room] = &[
             "meter",
             "store",
             "foreign",
+            "ask",
             "issuer",
             "catalog::Publisher",
             "catalog::Misses",
-            "catalog::Wanted",
+            "catalog::Missed",
+            "catalog::Stranger",
+            "catalog::Strangers",
             "catalog::Entry",
             "catalog::Certificate",
         ],
@@ -153,7 +161,7 @@ pub(super) const ROOMS: &[Room] = &[
     room(
         "app",
         &[
-            "ident", "clock", "host", "meter", "dns", "pki", "story", "store", "catalog", "foreign",
+            "ident", "clock", "host", "meter", "dns", "pki", "story", "store", "catalog", "foreign", "ask",
             "issuer", "proxy", "manager", "doctor", "ops", "admin", "config",
         ],
         "`app` wires the rooms and does not know who called it.",
@@ -186,6 +194,7 @@ pub(super) const FOREIGN: &[Foreign] = &[
             "catalog",
             "proxy/tls",
             "proxy/upstream/connect",
+            "ask",
             "issuer/acme/http",
             "doctor",
         ],
@@ -198,7 +207,14 @@ pub(super) const FOREIGN: &[Foreign] = &[
     },
     Foreign {
         paths: &["hyper", "hyper_util", "hyper_rustls", "http_body_util", "h2"],
-        may_stand_in: &["proxy/http", "proxy/upstream", "admin/server", "admin/client", "issuer/acme/http"],
+        may_stand_in: &[
+            "proxy/http",
+            "proxy/upstream",
+            "admin/server",
+            "admin/client",
+            "ask",
+            "issuer/acme/http",
+        ],
         cure: "HTTP is spoken at the edges; elsewhere use the types of `http` and `bytes`.",
     },
     Foreign {
@@ -209,8 +225,8 @@ pub(super) const FOREIGN: &[Foreign] = &[
     Foreign {
         paths: &["http", "bytes"],
         may_stand_in: &[
-            "store", "catalog", "foreign", "issuer", "proxy", "manager", "doctor", "ops", "admin", "config",
-            "app", "cli", "main",
+            "store", "catalog", "foreign", "ask", "issuer", "proxy", "manager", "doctor", "ops", "admin",
+            "config", "app", "cli", "main",
         ],
         cure: "The lowest rooms know no HTTP and no shared buffers; use `Vec<u8>` and `&[u8]`.",
     },
@@ -222,7 +238,7 @@ pub(super) const FOREIGN: &[Foreign] = &[
     Foreign {
         paths: &["psl"],
         may_stand_in: &["issuer/acme/budget"],
-        cure: "What counts as one registered domain matters to a CA's limits only.",
+        cure: "What counts as one registered domain is known to whoever keeps a CA's limits; ask `issuer::registered_domain`.",
     },
     Foreign {
         paths: &["tar"],
