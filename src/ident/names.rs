@@ -16,6 +16,12 @@ impl Names {
     /// What a public CA accepts in one certificate.
     pub const MAX: usize = 100;
 
+    /// This name alone.
+    #[must_use]
+    pub fn one(name: Name) -> Self {
+        Self { all: vec![name] }
+    }
+
     /// Takes the first name as the primary one; a name that comes again counts once.
     ///
     /// # Errors

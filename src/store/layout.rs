@@ -10,6 +10,7 @@
 //! database/latest-selfsigned-by-fqdn/<name>
 //! state/lineages/<lineage id>.json         failures, when to try again, when the CA wants a renewal
 //! state/ledger.json                        what has been spent of the limits of CAs
+//! state/on-demand.json                     names nobody has listed that may have a certificate
 //! state/issuer/                            held by the process that issues
 //! state/control/                           the sockets of running processes
 //! state/incoming/                          items that a restore puts together
@@ -35,6 +36,7 @@ const ITEMS: &str = "items";
 const STATE: &str = "state";
 const LINEAGES: &str = "lineages";
 const LEDGER: &str = "ledger.json";
+const DEMANDED: &str = "on-demand.json";
 const ISSUER: &str = "issuer";
 const CONTROL: &str = "control";
 const INCOMING: &str = "incoming";
@@ -327,6 +329,12 @@ pub fn lineage_state(id: &LineageId) -> Key {
 #[must_use]
 pub fn ledger() -> Key {
     place(&[STATE, LEDGER])
+}
+
+/// What is remembered of names nobody has listed.
+#[must_use]
+pub fn demanded() -> Key {
+    place(&[STATE, DEMANDED])
 }
 
 /// Held by the process that issues.

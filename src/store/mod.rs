@@ -17,6 +17,7 @@ pub mod sweep;
 
 mod accounts;
 mod database;
+mod demanded;
 mod draft;
 mod error;
 mod incoming;
@@ -37,6 +38,7 @@ use crate::ident::Name;
 
 pub use accounts::{Account, Accounts};
 pub use database::Database;
+pub use demanded::{Demanded, DemandedName, Demands, Granted};
 pub use draft::Draft;
 pub use engine::{Claim, Engine, EngineError};
 pub use error::StoreError;
@@ -89,6 +91,12 @@ impl Store {
     #[must_use]
     pub fn states(&self) -> States {
         States::new(Arc::clone(&self.engine))
+    }
+
+    /// What is remembered of names nobody has listed.
+    #[must_use]
+    pub fn demands(&self) -> Demands {
+        Demands::new(Arc::clone(&self.engine))
     }
 
     /// What has been spent of the limits of CAs.
