@@ -7,14 +7,16 @@ use rustls_pki_types::CertificateDer;
 use tracing::{debug, warn};
 
 use super::AppError;
+use crate::ask::Ask;
 use crate::catalog::Challenges;
 use crate::clock::Clock;
 use crate::config::{Keeper, KeptLimits, Settings, Storage};
 use crate::host;
 use crate::ident::Provider;
-use crate::issuer::{self, AcmeIssuer, Issuer, Issuers, Limits, SelfsignedIssuer};
-use crate::manager::{self, Desired, Ladder, Wish};
-use crate::proxy::{self, Roots, RouteTable, Site};
+use crate::issuer::{self, AcmeIssuer, ChallengeKind, Issuer, Issuers, Limits, SelfsignedIssuer};
+use crate::manager::demand::Demand;
+use crate::manager::{self, Desired, Ladder, Template, Wish};
+use crate::proxy::{self, Roots, RouteTable, Site, Target};
 use crate::store::fs::FsEngine;
 use crate::store::{Engine, Store};
 
@@ -48,14 +50,30 @@ pub(super) fn manager(settings: &Settings, kit: &Kit) -> Result<manager::Options
     Ok(manager::Options {
         desired: desired(settings),
         issuers: issuers(settings, kit)?,
+        demand: settings.on_demand.as_ref().map(|on_demand| demand(&on_demand.names)),
         ladder: Ladder::new(settings.retry.clone()),
         warm: manager::Options::WARM,
     })
 }
 
+/// Who may have a certificate although nobody has listed them, and who is asked.
+fn demand(options: &manager::demand::Options) -> Demand {
+    let ask = options.ask.clone().map(|url| {
+        let https = url.scheme_str() == Some("https");
+        Ask::new(url, if https { trusted() } else { Vec::new() })
+    });
+    Demand { options: options.clone(), ask }
+}
+
 /// The certificates that should exist.
 pub(super) fn desired(settings: &Settings) -> Desired {
     let mut desired = Desired { unnamed: settings.unnamed().cloned(), ..Desired::default() };
+    desired.on_demand = settings.on_demand.as_ref().map(|_| Template {
+        directory: settings.acme.directory.clone(),
+        key_type: settings.acme.key_type,
+        profile: settings.acme.profile.clone(),
+        challenges: settings.acme.challenges.clone(),
+    });
     for site in &settings.sites {
         match &site.keeper {
             Keeper::Files(source) => desired.files.push(Arc::clone(source)),
@@ -127,7 +145,9 @@ pub(super) fn proxy(
 
 /// Which names lead where. If one of the apps speaks TLS, the machine's roots are read for it.
 pub(super) fn routes(settings: &Settings, roots: &Roots) -> RouteTable {
-    if settings.sites.iter().flat_map(|site| &site.routes).any(|(_, target)| target.is_https()) {
+    let others = settings.on_demand.as_ref().map(|on_demand| &on_demand.to);
+    let targets = settings.sites.iter().flat_map(|site| &site.routes).map(|(_, target)| target);
+    if targets.chain(others).any(Target::is_https) {
         roots.believe(|| trusted().into_iter().map(|root| root.to_vec()).collect());
     }
     let site = |site: &crate::config::Site| Site {
@@ -137,7 +157,14 @@ pub(super) fn routes(settings: &Settings, roots: &Roots) -> RouteTable {
         http01: settings.validates_by_http01(site),
         max_body: site.max_body,
     };
-    RouteTable::new(settings.sites.iter().map(site).collect())
+    let others = others.map(|to| Site {
+        names: Vec::new(),
+        routes: vec![("/".to_owned(), to.clone())],
+        redirect: Vec::new(),
+        http01: settings.acme.challenges.contains(&ChallengeKind::Http01),
+        max_body: None,
+    });
+    RouteTable::with_others(settings.sites.iter().map(site).collect(), others)
 }
 
 /// Whom this machine trusts.

@@ -75,7 +75,7 @@ impl Running {
     /// [`AppError`] if the settings cannot be built; everything stays as it is then.
     pub async fn reload(&mut self, settings: Settings) -> Result<(), AppError> {
         let options = build::manager(&settings, &self.kit)?;
-        if settings.sites != self.settings.sites {
+        if settings.sites != self.settings.sites || settings.on_demand != self.settings.on_demand {
             self.proxy.replace_routes(build::routes(&settings, &self.kit.roots));
         }
         self.commands.configure(options).await;

@@ -7,7 +7,7 @@
 //! - [`Publisher`]: the control plane's, not `Clone`: there is one writer of certificates.
 //! - [`Challenges`]: the solvers'; puts challenge answers up and takes them down.
 //! - [`Resolver`]: the data plane's; reads, and never waits for a writer.
-//! - [`Misses`]: the way back: names whose certificate was wanted and is not in memory.
+//! - [`Misses`]: the way back: names whose certificate was wanted and is not in memory, or does not exist.
 //!
 //! Nothing here knows files, so no thread of the data plane can come to read one.
 
@@ -16,11 +16,13 @@ mod challenges;
 mod publisher;
 mod resolver;
 mod snapshot;
+mod stranger;
 
 pub use certificate::Certificate;
 pub use challenges::{Challenges, Posted};
 pub use publisher::{Entry, Publisher};
-pub use resolver::{Lookup, Misses, Resolver, Waiting};
+pub use resolver::{Lookup, Missed, Misses, Resolver, Waiting};
+pub use stranger::{Stranger, Strangers};
 
 use std::sync::Arc;
 
@@ -34,6 +36,9 @@ use snapshot::Snapshot;
 
 /// So many names may wait to be read from the store; a flood of hellos beyond it asks again.
 const WANTED: usize = 1024;
+/// So many names that nobody has listed may wait to be looked at. A list of their own: whoever asks for names at random
+/// fills this one only.
+const NOTED: usize = 1024;
 
 /// What the handles share.
 struct Shared {
@@ -41,22 +46,25 @@ struct Shared {
     /// In a cell of their own: an issuance that posts answers does not touch what handshakes look at.
     answers: ArcSwap<Answers>,
     wanted: mpsc::Sender<Name>,
+    noted: mpsc::Sender<Stranger>,
 }
 
 /// An empty catalog.
 #[must_use]
 pub fn open() -> (Publisher, Challenges, Resolver, Misses) {
-    let (wanted, misses) = mpsc::channel(WANTED);
+    let (wanted, cold) = mpsc::channel(WANTED);
+    let (noted, strangers) = mpsc::channel(NOTED);
     let shared = Arc::new(Shared {
         snapshot: ArcSwap::from_pointee(Snapshot::default()),
         answers: ArcSwap::from_pointee(Answers::default()),
         wanted,
+        noted,
     });
     (
         Publisher::new(Arc::clone(&shared)),
         Challenges::new(Arc::clone(&shared)),
         Resolver::new(shared),
-        Misses::new(misses),
+        Misses::new(cold, strangers),
     )
 }
 

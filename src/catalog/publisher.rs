@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::snapshot::{Cell, Slot, Snapshot};
-use super::{Certificate, Shared};
+use super::{Certificate, Shared, Strangers};
 use crate::ident::Name;
 
 /// What a name answers with from now on.
@@ -67,6 +67,11 @@ impl Publisher {
     /// Chooses the name whose certificate clients get that send none; `None` refuses them.
     pub fn set_unnamed(&mut self, name: Option<Name>) {
         self.swap(|next, _| next.set_unnamed(name));
+    }
+
+    /// Chooses what hellos get that ask for a name which has no certificate.
+    pub fn set_strangers(&mut self, strangers: Strangers) {
+        self.swap(|next, _| next.strangers = strangers);
     }
 
     fn swap(&mut self, change: impl FnOnce(&mut Snapshot, &mut Vec<Arc<Cell>>)) {

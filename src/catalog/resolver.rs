@@ -1,6 +1,7 @@
 //! The read side: what the data plane may know about certificates.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -8,8 +9,8 @@ use rustls::sign::CertifiedKey;
 use tokio::sync::mpsc;
 
 use super::snapshot::{Cell, Slot};
-use super::{Certificate, Shared};
-use crate::ident::Name;
+use super::{Certificate, Shared, Stranger, Strangers};
+use crate::ident::{Fqdn, Name};
 
 /// Finds the certificate for a hello and the answer for a challenge. Cloning shares the catalog.
 ///
@@ -23,6 +24,8 @@ pub enum Lookup {
     Warm(Arc<Certificate>),
     /// One that has to be read first; see [`Resolver::wait`].
     Cold(Waiting),
+    /// Nothing yet, but [`Resolver::note`] wants to hear of it. Meanwhile this is shown; nothing means a refusal.
+    Stranger(Option<Arc<Certificate>>),
     /// Nothing. The hello is refused with `unrecognized_name`.
     Unknown,
 }
@@ -30,8 +33,23 @@ pub enum Lookup {
 /// A hello's place in the line for a certificate that is not in memory.
 pub struct Waiting(Arc<Cell>);
 
-/// The names whose certificates hellos wait for. Bounded; what does not fit is asked for again.
-pub struct Misses(mpsc::Receiver<Name>);
+/// The names that hellos have asked for in vain. Bounded; what does not fit is asked for again.
+pub struct Misses {
+    cold: mpsc::Receiver<Name>,
+    strangers: mpsc::Receiver<Stranger>,
+}
+
+/// What hellos have asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// A certificate that has to be read; somebody waits for it.
+    Cold(Name),
+    /// Names nobody has listed; nobody waits.
+    Strangers(Vec<Stranger>),
+}
+
+/// So many strangers are handed out at a time.
+const AT_A_TIME: usize = 64;
 
 impl Resolver {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
@@ -53,7 +71,12 @@ impl Resolver {
                 Lookup::Warm(Arc::clone(certificate))
             }
             Some(Slot::Cold(cell)) => Lookup::Cold(Waiting(Arc::clone(cell))),
-            None => Lookup::Unknown,
+            None if server_name.is_none() => Lookup::Unknown,
+            None => match &snapshot.strangers {
+                Strangers::Refused => Lookup::Unknown,
+                Strangers::Noted => Lookup::Stranger(None),
+                Strangers::Shown(certificate) => Lookup::Stranger(Some(Arc::clone(certificate))),
+            },
         }
     }
 
@@ -68,6 +91,14 @@ impl Resolver {
         match self.0.snapshot.load().get(&cell.name) {
             Some(Slot::Warm(certificate)) => Some(Arc::clone(certificate)),
             _ => None,
+        }
+    }
+
+    /// Notes that a client has asked for a name nobody has listed. Never waits: where there is no room, it asks again.
+    pub fn note(&self, server_name: &str, client: IpAddr) {
+        if let Some(name) = Fqdn::parse(server_name).ok().filter(|name| !name.is_wildcard()) {
+            // A list that is full has enough names on it.
+            let _ = self.0.noted.try_send(Stranger { name, client });
         }
     }
 
@@ -99,13 +130,20 @@ impl ResolvesServerCert for Validations {
 }
 
 impl Misses {
-    pub(super) fn new(wanted: mpsc::Receiver<Name>) -> Self {
-        Self(wanted)
+    pub(super) fn new(cold: mpsc::Receiver<Name>, strangers: mpsc::Receiver<Stranger>) -> Self {
+        Self { cold, strangers }
     }
 
-    /// The next name somebody waits for; `None` when every resolver is gone.
-    pub async fn next(&mut self) -> Option<Name> {
-        self.0.recv().await
+    /// What was asked for next, those first for whom somebody waits; `None` when every resolver is gone. Nothing is lost
+    /// when the future is dropped.
+    pub async fn next(&mut self) -> Option<Missed> {
+        let mut met = Vec::new();
+        tokio::select! {
+            biased;
+            Some(name) = self.cold.recv() => Some(Missed::Cold(name)),
+            1.. = self.strangers.recv_many(&mut met, AT_A_TIME) => Some(Missed::Strangers(met)),
+            else => None,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rpds::HashTrieMapSync;
 use tokio::sync::Notify;
 
-use super::Certificate;
+use super::{Certificate, Strangers};
 use crate::ident::{Fqdn, Name};
 
 /// Names, and for each the certificate to show.
@@ -23,6 +23,8 @@ pub(super) struct Snapshot {
     addresses: HashTrieMapSync<IpAddr, Slot>,
     /// The name that answers for clients that send none. Without it they are refused.
     unnamed: Option<Name>,
+    /// What clients get that ask for any other name.
+    pub(super) strangers: Strangers,
 }
 
 /// A name's place in a snapshot.

@@ -67,7 +67,7 @@ async fn a_cold_name_is_asked_for_once_and_every_hello_gets_it() {
             tokio::spawn(async move { resolver.wait(waiting).await })
         })
         .collect();
-    assert_eq!(misses.next().await, Some(name("a.example.com")));
+    assert_eq!(misses.next().await, Some(Missed::Cold(name("a.example.com"))));
     let read = certificate(&["a.example.com"]);
     publisher.publish([(name("a.example.com"), Some(Entry::Warm(Arc::clone(&read))))]);
     for hello in hellos.drain(..) {
@@ -88,9 +88,40 @@ async fn a_cold_name_that_turns_out_to_be_nothing_is_refused() {
         let resolver = resolver.clone();
         tokio::spawn(async move { resolver.wait(waiting).await.is_none() })
     };
-    let wanted = misses.next().await.expect("a name");
+    let Some(Missed::Cold(wanted)) = misses.next().await else { panic!("a name") };
     publisher.publish([(wanted, None)]);
     assert!(hello.await.expect("a hello"));
+}
+
+#[tokio::test]
+async fn a_crowd_of_strangers_is_noted_as_far_as_there_is_room_and_is_in_nobodys_way() {
+    let (mut publisher, _, resolver, mut misses) = open();
+    assert!(matches!(resolver.lookup(Some("x.example.org")), Lookup::Unknown));
+    publisher.set_strangers(Strangers::Noted);
+    assert!(matches!(resolver.lookup(Some("x.example.org")), Lookup::Stranger(None)));
+    assert!(matches!(resolver.lookup(None), Lookup::Unknown));
+    for number in 0..10 * NOTED {
+        resolver.note(&format!("n{number}.example.org"), [192, 0, 2, 1].into());
+    }
+    for no_name in ["", "192.0.2.1", "a..b", "*.example.org.."] {
+        resolver.note(no_name, [192, 0, 2, 1].into());
+    }
+    publisher.publish([(name("a.example.com"), Some(Entry::Cold))]);
+    let Lookup::Cold(waiting) = resolver.lookup(Some("a.example.com")) else { panic!("cold") };
+    let hello = tokio::spawn(async move { resolver.wait(waiting).await.is_none() });
+    tokio::task::yield_now().await;
+    assert_eq!(misses.next().await, Some(Missed::Cold(name("a.example.com"))), "whoever waits comes first");
+    publisher.publish([(name("a.example.com"), None)]);
+    assert!(hello.await.expect("a hello"));
+    let mut noted = 0;
+    while let Some(Missed::Strangers(met)) = misses.next().await {
+        noted += met.len();
+        if noted == NOTED {
+            drop(publisher);
+            break;
+        }
+    }
+    assert_eq!(noted, NOTED);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::error::{Fault, Place};
 use super::settings::{Acme, KeptLimits, Listen, Settings, Storage};
 use super::value;
 use super::written::{At, Layer, Words};
-use super::{Purpose, dns, sites};
+use super::{Purpose, demand, dns, sites};
 
 /// The directory that is asked unless another one is named.
 const LETSENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -86,7 +86,9 @@ impl Checker<'_> {
             profile: acme.profile.as_ref().map(|profile| profile.name.clone()),
             challenges: acme.challenges.clone(),
         };
-        let (sites, child_port) = sites::check(&mut self, &ca);
+        let written = self.layer.on_demand.take();
+        let (sites, child_port) = sites::check(&mut self, &ca, written.is_some());
+        let on_demand = written.and_then(|written| demand::check(&mut self, &written, &ca, &sites));
         let settings = Settings {
             storage: self.storage(),
             acme,
@@ -99,8 +101,11 @@ impl Checker<'_> {
             child_port,
             listen,
             sites,
+            on_demand,
         };
-        let nothing_to_do = settings.sites.is_empty() && !matches!(self.purpose, Purpose::List { .. });
+        let nothing_to_do = settings.sites.is_empty()
+            && settings.on_demand.is_none()
+            && !matches!(self.purpose, Purpose::List { .. });
         (!nothing_to_do).then_some(settings)
     }
 

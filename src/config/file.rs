@@ -11,12 +11,13 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Fault, Place};
-use super::written::{At, DnsWritten, Layer, RouteWritten, SiteWritten, Words};
+use super::written::{At, DnsWritten, Layer, OnDemandWritten, RouteWritten, SiteWritten, Words};
 
 type Value<'i> = Spanned<DeValue<'i>>;
 
 /// Every table and its keys. A key that is not here is a fault.
-const ROOT: Kind = Kind { name: "", keys: &["storage", "workers", "drain", "listen", "acme", "log", "site"] };
+const ROOT: Kind =
+    Kind { name: "", keys: &["storage", "workers", "drain", "listen", "acme", "on_demand", "log", "site"] };
 const LISTEN: Kind = Kind { name: "listen", keys: &["http", "https", "health"] };
 const ACME: Kind = Kind {
     name: "acme",
@@ -39,6 +40,20 @@ const ACME: Kind = Kind {
 };
 const DNS: Kind =
     Kind { name: "acme.dns", keys: &["server", "key", "hook", "nameservers", "timeout", "wait"] };
+const ON_DEMAND: Kind = Kind {
+    name: "on_demand",
+    keys: &[
+        "allow",
+        "suffixes",
+        "ask",
+        "to",
+        "policy",
+        "per_hour",
+        "per_domain_per_hour",
+        "deny_ttl",
+        "max_names",
+    ],
+};
 const LOG: Kind = Kind { name: "log", keys: &["format", "level", "access"] };
 const SITE: Kind = Kind {
     name: "site",
@@ -64,9 +79,9 @@ struct Kind {
 
 /// Every key a file may have, such as `listen.https`; those that hold a table are left out.
 pub fn keys() -> impl Iterator<Item = String> {
-    [ROOT, LISTEN, ACME, DNS, LOG, SITE, ROUTE].into_iter().flat_map(|kind| {
-        let leaves =
-            kind.keys.iter().filter(|key| !["listen", "acme", "dns", "log", "site", "route"].contains(key));
+    [ROOT, LISTEN, ACME, DNS, ON_DEMAND, LOG, SITE, ROUTE].into_iter().flat_map(|kind| {
+        let tables = ["listen", "acme", "dns", "on_demand", "log", "site", "route"];
+        let leaves = kind.keys.iter().filter(move |key| !tables.contains(key));
         leaves.map(
             move |key| if kind.name.is_empty() { (*key).to_owned() } else { format!("{}.{key}", kind.name) },
         )
@@ -133,6 +148,10 @@ impl Reader<'_> {
             }
             layer.limits = self.text(&table, "limits");
         }
+        if let Some(table) = self.table(&root, "on_demand", &ON_DEMAND) {
+            let place = document.get_key_value("on_demand").map(|(key, _)| self.place(key.span()));
+            layer.on_demand = Some(self.on_demand(place.unwrap_or(Place::Nowhere), &table));
+        }
         if let Some(table) = self.table(&root, "log", &LOG) {
             layer.log_format = self.text(&table, "format");
             layer.log_level = self.text(&table, "level");
@@ -151,6 +170,21 @@ impl Reader<'_> {
             nameservers: self.list(table, "nameservers"),
             timeout: self.text(table, "timeout"),
             wait: self.text(table, "wait"),
+        }
+    }
+
+    fn on_demand(&mut self, place: Place, table: &Table<'_, '_>) -> OnDemandWritten {
+        OnDemandWritten {
+            place,
+            allow: self.list(table, "allow"),
+            suffixes: self.list(table, "suffixes"),
+            ask: self.text(table, "ask"),
+            to: self.text(table, "to"),
+            policy: self.text(table, "policy"),
+            per_hour: self.text(table, "per_hour"),
+            per_domain_per_hour: self.text(table, "per_domain_per_hour"),
+            deny_ttl: self.text(table, "deny_ttl"),
+            max_names: self.text(table, "max_names"),
         }
     }
 

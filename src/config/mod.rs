@@ -6,6 +6,7 @@
 //! accepted and then ignored.
 
 mod check;
+mod demand;
 mod dns;
 mod env;
 mod error;
@@ -29,7 +30,7 @@ pub use self::env::Env;
 pub use self::error::{Fault, Faults, Place};
 pub use self::file::keys;
 pub use self::flags::Flags;
-pub use self::settings::{Acme, Keeper, KeptLimits, Listen, Settings, Site, Storage};
+pub use self::settings::{Acme, Keeper, KeptLimits, Listen, OnDemand, Settings, Site, Storage};
 
 /// Read by `serve` and `check` if no other file is named.
 pub const DEFAULT_FILE: &str = "/etc/sidegate/sidegate.toml";

@@ -11,6 +11,7 @@ use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
 use crate::issuer::solver::ChallengeKind;
 use crate::issuer::solver::dns01::Options as DnsOptions;
 use crate::issuer::{Binding, Profile};
+use crate::manager::demand::Options as DemandOptions;
 use crate::pki::KeyType;
 use crate::proxy::Target;
 
@@ -37,8 +38,10 @@ pub struct Settings {
     pub hold: Duration,
     /// Told to a wrapped app as `PORT`; none if it listens on a unix socket.
     pub child_port: Option<u16>,
-    /// What is served: at least one site, except for `list`. A client without SNI gets the certificate of the first name.
+    /// What is served: at least one site, except for `list`, and where names on demand are. A client without SNI gets the certificate of the first name.
     pub sites: Vec<Site>,
+    /// What becomes of names that none of the sites has, if anything does.
+    pub on_demand: Option<OnDemand>,
 }
 
 /// Where certificates and keys are kept.
@@ -117,6 +120,15 @@ pub struct Site {
     pub max_body: Option<u64>,
 }
 
+/// What becomes of names that none of the sites has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnDemand {
+    /// Which of them may have a certificate.
+    pub names: DemandOptions,
+    /// Where their requests go.
+    pub to: Target,
+}
+
 /// Who gets and renews a site's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keeper {
@@ -165,7 +177,7 @@ impl Settings {
     /// Whether a CA is asked for anything at all.
     #[must_use]
     pub fn asks_a_ca(&self) -> bool {
-        self.lineages().any(|lineage| lineage.provider() == Provider::Letsencrypt)
+        self.on_demand.is_some() || self.lineages().any(|lineage| lineage.provider() == Provider::Letsencrypt)
     }
 
     /// Whether we answer http-01 challenges for this site, so that unknown ones are not the app's.

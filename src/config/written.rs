@@ -71,6 +71,7 @@ pub(super) struct Layer {
     pub(super) issuance_root: Option<Words>,
     pub(super) challenges: Option<At<Vec<Words>>>,
     pub(super) dns: DnsWritten,
+    pub(super) on_demand: Option<OnDemandWritten>,
     pub(super) retry: Option<At<Vec<Words>>>,
     pub(super) key_type: Option<Words>,
     pub(super) profile: Option<Words>,
@@ -115,6 +116,21 @@ impl DnsWritten {
             wait: self.wait.or(lower.wait),
         }
     }
+}
+
+/// `[on_demand]`.
+#[derive(Debug, Clone)]
+pub(super) struct OnDemandWritten {
+    pub(super) place: Place,
+    pub(super) allow: Option<At<Vec<Words>>>,
+    pub(super) suffixes: Option<At<Vec<Words>>>,
+    pub(super) ask: Option<Words>,
+    pub(super) to: Option<Words>,
+    pub(super) policy: Option<Words>,
+    pub(super) per_hour: Option<Words>,
+    pub(super) per_domain_per_hour: Option<Words>,
+    pub(super) deny_ttl: Option<Words>,
+    pub(super) max_names: Option<Words>,
 }
 
 /// A `[[site]]`.
@@ -184,6 +200,8 @@ impl Layer {
             issuance_root: self.issuance_root.or(lower.issuance_root),
             challenges: self.challenges.or(lower.challenges),
             dns: self.dns.over(lower.dns),
+            // Only a file can speak of it.
+            on_demand: self.on_demand.or(lower.on_demand),
             retry: self.retry.or(lower.retry),
             key_type: self.key_type.or(lower.key_type),
             profile: self.profile.or(lower.profile),

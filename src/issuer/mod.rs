@@ -10,7 +10,7 @@ mod error;
 mod selfsigned;
 pub mod solver;
 
-pub use acme::{AcmeIssuer, Limit, Limits, Options, OptionsError, Timeouts};
+pub use acme::{AcmeIssuer, Limit, Limits, Options, OptionsError, Timeouts, registered_domain};
 pub use advice::{Advice, Window};
 pub use error::{BoxError, IssueError, Verdict};
 pub use selfsigned::SelfsignedIssuer;

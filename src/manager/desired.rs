@@ -1,6 +1,6 @@
 //! What should exist: the lineages the configuration asks for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::foreign::{List, Source};
@@ -21,6 +21,8 @@ pub struct Wish {
     pub profile: Option<Profile>,
     /// The kinds of challenge that may prove its names, of those that are configured.
     pub challenges: Vec<ChallengeKind>,
+    /// Whether nobody has listed its name: it was asked for. Nothing stands in for it then.
+    pub on_demand: bool,
 }
 
 impl Wish {
@@ -28,7 +30,14 @@ impl Wish {
     #[must_use]
     pub fn selfsigned(names: Names) -> Self {
         let lineage = Lineage::new(names, Provider::Selfsigned);
-        Self { lineage, directory: None, key_type: KeyType::default(), profile: None, challenges: Vec::new() }
+        Self {
+            lineage,
+            directory: None,
+            key_type: KeyType::default(),
+            profile: None,
+            challenges: Vec::new(),
+            on_demand: false,
+        }
     }
 
     /// A certificate from the ACME CA at `directory`.
@@ -37,7 +46,7 @@ impl Wish {
         let lineage = Lineage::new(names, Provider::Letsencrypt);
         let directory = Some(directory.to_owned());
         let challenges = ChallengeKind::ALL.to_vec();
-        Self { lineage, directory, key_type: KeyType::default(), profile: None, challenges }
+        Self { lineage, directory, key_type: KeyType::default(), profile: None, challenges, on_demand: false }
     }
 
     /// The certificate that stands in as long as there is none from the CA.
@@ -58,9 +67,53 @@ pub struct Desired {
     pub lists: Vec<Arc<List>>,
     /// The name that answers for clients that send none.
     pub unnamed: Option<Name>,
+    /// How certificates for names nobody has listed are ordered, if they are.
+    pub on_demand: Option<Template>,
+}
+
+/// What the wishes for names nobody has listed have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// The directory of the CA.
+    pub directory: String,
+    /// The kind of their keys.
+    pub key_type: KeyType,
+    /// The CA's profile, if it should be a certain one.
+    pub profile: Option<Profile>,
+    /// The kinds of challenge that may prove the names.
+    pub challenges: Vec<ChallengeKind>,
+}
+
+impl Template {
+    /// The wish for one name.
+    #[must_use]
+    pub(super) fn wish(&self, name: Name) -> Wish {
+        Wish {
+            key_type: self.key_type,
+            profile: self.profile.clone(),
+            challenges: self.challenges.clone(),
+            on_demand: true,
+            ..Wish::acme(Names::one(name), &self.directory)
+        }
+    }
 }
 
 impl Desired {
+    /// Wishes for those of the names that nobody has listed, behind all others; the names that somebody has listed are
+    /// returned. Without a template for such wishes, that is all of them.
+    pub(super) fn demand(&mut self, names: impl IntoIterator<Item = Name>) -> Vec<Name> {
+        self.wishes.retain(|wish| !wish.on_demand);
+        let listed: HashSet<Name> = self.wishes.iter().flat_map(Wish::names).cloned().collect();
+        let mut refused = Vec::new();
+        for name in names {
+            match &self.on_demand {
+                Some(template) if !listed.contains(&name) => self.wishes.push(template.wish(name)),
+                _ => refused.push(name),
+            }
+        }
+        refused
+    }
+
     /// Which wish decides who may sign for a name.
     #[must_use]
     pub(super) fn owners(&self) -> Owners {
@@ -90,6 +143,17 @@ pub(super) struct Owners {
 }
 
 impl Owners {
+    /// Takes in a wish for names that nobody has wished for yet, and that are no wildcards.
+    pub(super) fn add(&mut self, wish: &Wish, index: usize) {
+        for name in wish.names() {
+            self.wishes.insert(name.clone(), index);
+            let parent = name.fqdn().and_then(Fqdn::parent);
+            if let Some(below) = parent.and_then(|parent| self.below.get_mut(parent)) {
+                below.push(index);
+            }
+        }
+    }
+
     /// The wish that decides on the name.
     pub(super) fn of(&self, name: &Name) -> Option<usize> {
         self.wishes.get(name).copied()

@@ -105,6 +105,20 @@ impl Inventory {
         }
     }
 
+    /// Forgets all items of a lineage that has this one name, and what is remembered of it.
+    pub(super) fn forget(&mut self, lineage: &LineageId, name: &Name) {
+        let theirs = self.carrying(name).filter(|held| held.lineage == *lineage);
+        let ids: Vec<ItemId> = theirs.map(|held| held.id.clone()).collect();
+        ids.iter().for_each(|id| self.lose(id));
+        if self.by_name.get(name).is_some_and(Vec::is_empty) {
+            self.by_name.remove(name);
+        }
+        self.memories.remove(lineage);
+        self.advised.remove(lineage);
+        self.refused.remove(lineage);
+        self.unread.remove(name);
+    }
+
     /// Notes that the name has an item which is read when it is needed.
     pub(super) fn set_unread(&mut self, name: &Name, unread: bool) {
         let changed = if unread { self.unread.insert(name.clone()) } else { self.unread.remove(name) };

@@ -36,7 +36,8 @@ pub(super) async fn serve(
     for name in names {
         let Some(wish) = owners.of(name).and_then(|index| desired.wishes.get(index)) else { continue };
         if wanted == Wanted::Asked && preference::choose(name, wish, inventory, now).is_none() {
-            shelf.leave_bare(name);
+            // A name that nobody has listed is missed by nobody but its clients.
+            if wish.on_demand { shelf.take_off(vec![name.clone()]) } else { shelf.leave_bare(name) }
         }
         while let Some(held) = preference::choose(name, wish, inventory, now) {
             let id = held.id.clone();
@@ -110,6 +111,11 @@ impl Index {
             None => map.remove(name),
         };
         Ok(())
+    }
+
+    /// Whether a CA has issued for this very name.
+    pub(super) fn has_issued(&self, name: &Name) -> bool {
+        self.letsencrypt.contains_key(name)
     }
 
     fn of(&self, name: &Name) -> impl Iterator<Item = &ItemId> {

@@ -13,6 +13,7 @@ mod advised;
 mod agenda;
 mod answering;
 mod asked;
+pub mod demand;
 mod desired;
 mod elsewhere;
 mod inventory;
@@ -29,7 +30,7 @@ mod trouble;
 
 pub use answering::answering;
 pub use asked::{Asking, NotRenewed, Renewed};
-pub use desired::{Desired, Wish};
+pub use desired::{Desired, Template, Wish};
 pub use inventory::{Held, Inventory, Memory};
 pub use run::{Commands, Manager};
 pub use schedule::Ladder;
@@ -51,6 +52,8 @@ pub struct Options {
     pub desired: Desired,
     /// Who issues.
     pub issuers: Issuers,
+    /// Which names that nobody has listed may have a certificate, if any may.
+    pub demand: Option<demand::Demand>,
     /// How long to wait after failures.
     pub ladder: Ladder,
     /// How many certificates are kept parsed in memory; the others are read when somebody asks.

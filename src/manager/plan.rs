@@ -41,19 +41,22 @@ pub struct Step {
 
 impl Step {
     /// The first certificate of a lineage.
-    fn first(wish: Wish, why: String) -> Self {
+    pub(super) fn first(wish: Wish, why: String) -> Self {
         Self { wish, why, replaces: None, window: None, urgent: false, failures: 0 }
     }
 }
 
 /// Plans for a wish. Lineages that are `busy` are being issued and are left alone.
 ///
-/// A selfsigned certificate is made only where nothing valid could be served, and never while a CA's is valid.
+/// A selfsigned certificate is made only where nothing valid could be served, and never while a CA's is valid; never for
+/// a name that nobody has listed.
 #[must_use]
 pub fn plan(wish: &Wish, inventory: &Inventory, busy: impl Fn(&LineageId) -> bool, now: SystemTime) -> Plan {
     let mut plan = Plan::default();
     let stand_in = wish.stand_in();
-    if let Some(why) = stand_in_due(wish, &stand_in, inventory, now, &mut plan.next) {
+    if !wish.on_demand
+        && let Some(why) = stand_in_due(wish, &stand_in, inventory, now, &mut plan.next)
+    {
         plan.steps.push(Step::first(stand_in, why));
     }
     if wish.lineage.provider() != Provider::Selfsigned {

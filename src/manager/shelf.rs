@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::debug;
 
-use crate::catalog::{Certificate, Entry, Publisher};
+use crate::catalog::{Certificate, Entry, Publisher, Strangers};
 use crate::ident::{ItemId, Name};
 
 /// Puts certificates on show and takes them off.
@@ -132,6 +132,16 @@ impl Shelf {
     /// A name that should have a certificate and has none.
     pub(super) fn bare(&self) -> Option<&Name> {
         self.bare.first()
+    }
+
+    /// Whether a hello has met the name's certificate since the last call.
+    pub(super) fn take_met(&self, name: &Name) -> bool {
+        self.warm.get(name).is_some_and(|certificate| certificate.take_met())
+    }
+
+    /// Chooses what hellos get for names that have no certificate.
+    pub(super) fn set_strangers(&mut self, strangers: Strangers) {
+        self.publisher.set_strangers(strangers);
     }
 
     /// Chooses whom clients get that send no name.

@@ -27,6 +27,9 @@ pub struct Row {
     pub bare: Option<Name>,
     /// Whether something self-signed stands in for a certificate from a CA.
     pub fallback: bool,
+    /// Whether nothing about it is trouble: nobody has listed its name, and it has no certificate yet, or one that is
+    /// deliberately not renewed.
+    pub let_go: bool,
     /// What happens next, in words.
     pub next: String,
     /// When.
@@ -83,11 +86,14 @@ impl Status {
     ///
     /// [`StoreError`] if the storage cannot be listed.
     pub async fn of_storage(
-        desired: Desired,
+        mut desired: Desired,
         issuers: Issuers,
         store: &Store,
         now: SystemTime,
     ) -> Result<Self, StoreError> {
+        if desired.on_demand.is_some() {
+            desired.demand(store.demands().load().await?.names.into_iter().map(|demanded| demanded.name));
+        }
         let inventory = load::inventory_of(&desired, store).await?;
         let wishes = desired.wishes.iter().map(|wish| row(wish, &inventory, |_| false, now)).collect();
         let listed = desired.lists.iter().flat_map(|list| list.sources());
@@ -169,7 +175,8 @@ pub(super) fn row(
     let unread = wish.names().iter().any(|name| inventory.is_unread(name));
     // It is served from memory before it is an item.
     let standing_in = busy(wish.stand_in().lineage.id());
-    let mut names = wish.names().iter().filter(|_| !unread && !standing_in);
+    // Nobody has promised anything for a name that nobody has listed.
+    let mut names = wish.names().iter().filter(|_| !unread && !standing_in && !wish.on_demand);
     let bare = names.find(|name| !chosen(name).is_some_and(|held| held.valid_at(now))).cloned();
     let selfsigned = wish.lineage.provider() == Provider::Selfsigned;
     let stood_in_for = standing_in || served.is_some_and(|held| held.provider == Provider::Selfsigned);
@@ -186,8 +193,9 @@ pub(super) fn row(
         }
         Situation::Held { renew_at, .. } => ("renew".to_owned(), Some(renew_at.max(now))),
     };
+    let let_go = wish.on_demand && served.is_none();
     let (names, served) = (wish.names().as_slice().into(), served.map(Served::of));
-    Row { names, served, bare, fallback, next, next_at, last_error }
+    Row { names, served, bare, fallback, let_go, next, next_at, last_error }
 }
 
 impl Served {

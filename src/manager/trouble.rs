@@ -21,6 +21,9 @@ impl Row {
     pub fn trouble(&self, now: SystemTime) -> Option<Trouble> {
         let critical = |what| Some(Trouble { critical: true, what });
         let warning = |what: &str| Some(Trouble { critical: false, what: what.to_owned() });
+        if self.let_go {
+            return None;
+        }
         if let Some(name) = &self.bare {
             return critical(format!("{name} has no valid certificate"));
         }
@@ -70,6 +73,7 @@ mod tests {
             served: Some(served),
             bare: None,
             fallback: false,
+            let_go: false,
             next: "renew".to_owned(),
             next_at: None,
             last_error: None,
@@ -92,6 +96,7 @@ mod tests {
         assert_eq!(told(&fallback, 10), warning("a self-signed certificate stands in"));
         let bare = Row { bare: Some(Name::parse("www.example.com").expect("a name")), ..fallback };
         assert_eq!(told(&bare, 10), Some((true, "www.example.com has no valid certificate".to_owned())));
+        assert_eq!(told(&Row { let_go: true, ..row() }, 91), None);
         assert_eq!(told(&Row { served: None, ..row() }, 10), None, "nobody has read it yet");
     }
 }

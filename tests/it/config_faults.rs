@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use sidegate::config::{self, Env, Flags, Purpose};
 
 /// The faults of a file of this content, without the name of the file.
-fn faults_of(text: &str) -> Vec<String> {
+pub(crate) fn faults_of(text: &str) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a directory");
     let file = folder.path().join("x.toml");
     std::fs::write(&file, text).expect("written");
@@ -77,7 +77,10 @@ fn what_is_not_built_is_an_unknown_key() {
     for key in ["tls", "timeouts", "limits", "admin", "trusted_proxies", "metrics"] {
         let fault = fault_before_site(&format!("[{key}]"));
         assert!(fault.contains(&format!("1:2: {key}: unknown key.")), "{fault}");
-        assert!(fault.contains("Accepted: storage, workers, drain, listen, acme, log, site"), "{fault}");
+        assert!(
+            fault.contains("Accepted: storage, workers, drain, listen, acme, on_demand, log, site"),
+            "{fault}"
+        );
     }
     for key in ["hsts = true", "health = \"/up\"", "client_auth = {}"] {
         assert!(fault_in_site(key).contains("unknown key."), "{key}");

@@ -27,7 +27,7 @@ fn providers(settings: &Settings) -> Vec<(String, Provider)> {
 
 /// The reference with every example key switched on.
 fn reference_with_examples() -> String {
-    let is_key = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase());
+    let is_key = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase() || c == '[');
     text("reference.toml")
         .lines()
         .map(|line| line.strip_prefix('#').filter(|rest| is_key(rest)).unwrap_or(line))

@@ -2,6 +2,7 @@
 
 mod backup;
 mod cli;
+mod config_demand;
 mod config_faults;
 mod config_samples;
 mod crash;
@@ -23,6 +24,7 @@ mod layout;
 mod limits;
 mod lists;
 mod manual;
+mod on_demand;
 mod pebble;
 mod plain;
 mod refuse;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::AlertDescription;
-use sidegate::catalog::{Certificate, Entry};
+use sidegate::catalog::{Certificate, Entry, Missed, Stranger, Strangers};
 use sidegate::ident::Name;
 use sidegate::proxy::Options;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -102,7 +102,7 @@ async fn a_hello_for_a_cold_name_waits_for_its_certificate() {
         let (client, to) = (Client::offering(&["http/1.1"]), front.https);
         async move { client.hello(to, Some("example.com")).await }
     });
-    let wanted = front.misses.next().await.expect("the name is asked for");
+    let Some(Missed::Cold(wanted)) = front.misses.next().await else { panic!("the name is asked for") };
     assert_eq!(wanted.to_string(), "example.com");
     assert!(!waiting.is_finished());
     let bundle = bundle(&["example.com"]);
@@ -119,9 +119,34 @@ async fn a_cold_name_that_turns_out_to_have_nothing_is_our_fault() {
         let (client, to) = (Client::offering(&["http/1.1"]), front.https);
         async move { client.alert(to, Some("example.com")).await }
     });
-    let wanted = front.misses.next().await.expect("the name is asked for");
+    let Some(Missed::Cold(wanted)) = front.misses.next().await else { panic!("the name is asked for") };
     front.publisher.publish([(wanted, None)]);
     assert_eq!(waiting.await.expect("no panic"), AlertDescription::InternalError);
+}
+
+#[tokio::test]
+async fn a_name_nobody_listed_is_noted_with_who_asked_and_gets_what_was_chosen_for_it() {
+    let mut front = empty();
+    let ours = front.publish(&["example.com"]);
+    let client = Client::offering(&["http/1.1"]);
+    let refused = |name| client.alert(front.https, Some(name));
+    assert_eq!(refused("unheard.example.org").await, AlertDescription::UnrecognisedName);
+    front.publisher.set_strangers(Strangers::Noted);
+    assert_eq!(refused("shop.example.org").await, AlertDescription::UnrecognisedName);
+    let noted = |name: &str| {
+        let name = name.parse().expect("a name");
+        Some(Missed::Strangers(vec![Stranger { name, client: [127, 0, 0, 1].into() }]))
+    };
+    assert_eq!(front.misses.next().await, noted("shop.example.org"), "the one before was not noted");
+
+    let fallback = bundle(&["fallback.invalid"]);
+    front.publisher.set_strangers(Strangers::Shown(Certificate::new(&fallback)));
+    let shown = client.hello(front.https, Some("new.example.org")).await.expect("a handshake");
+    assert_eq!(shown.leaf.der(), fallback.leaf().der());
+    assert_eq!(front.misses.next().await, noted("new.example.org"));
+    let shown = client.hello(front.https, Some("example.com")).await.expect("a handshake");
+    assert_eq!(shown.leaf.der(), ours.leaf().der());
+    assert_eq!(client.alert(front.https, None).await, AlertDescription::UnrecognisedName);
 }
 
 #[tokio::test]
@@ -141,7 +166,7 @@ async fn a_hello_may_come_byte_by_byte_and_in_the_smallest_records() {
 
     front.publisher.publish([cold("cold.example.com")]);
     let waiting = tokio::spawn(async move { client("http/1.1").hello(slow, Some("cold.example.com")).await });
-    let wanted = front.misses.next().await.expect("the name is asked for");
+    let Some(Missed::Cold(wanted)) = front.misses.next().await else { panic!("the name is asked for") };
     let bundle = bundle(&["cold.example.com"]);
     front.publisher.publish([(wanted, Some(Entry::Warm(Certificate::new(&bundle))))]);
     let shown = waiting.await.expect("no panic").expect("a handshake");

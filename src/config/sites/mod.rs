@@ -20,7 +20,7 @@ use super::written::{At, SiteWritten, Words};
 use taken::{InUse, Taken};
 
 /// What is accepted where a target is asked for.
-const TARGET: &str =
+pub(super) const TARGET: &str =
     "a port such as 3000, host:port, or a URL without a path: http://, https://, h2c:// or unix:/path";
 
 /// The profile under which public CAs sign addresses.
@@ -29,9 +29,9 @@ const FOR_ADDRESSES: &str = "shortlived";
 /// What an app of ours is told to listen on unless it was said where.
 const CHILD_PORT: u16 = 3000;
 
-/// The sites, and the port a wrapped app is to listen on. Without a single good one there is a fault.
-pub(super) fn check(checker: &mut Checker<'_>, ca: &Ca) -> (Vec<Site>, Option<u16>) {
-    let written = gather(checker);
+/// The sites, and the port a wrapped app is to listen on. Without a single good one there is a fault, unless none will do.
+pub(super) fn check(checker: &mut Checker<'_>, ca: &Ca, none_will_do: bool) -> (Vec<Site>, Option<u16>) {
+    let written = gather(checker, none_will_do);
     let mut taken = Taken::default();
     let in_use = InUse::by(checker.before);
     let mut sites = Vec::new();
@@ -49,7 +49,7 @@ pub(super) fn check(checker: &mut Checker<'_>, ca: &Ca) -> (Vec<Site>, Option<u1
 }
 
 /// The sites of the file, and what flags and variables say about the one they can speak of.
-fn gather(checker: &mut Checker<'_>) -> Vec<SiteWritten> {
+fn gather(checker: &mut Checker<'_>, none_will_do: bool) -> Vec<SiteWritten> {
     let (domains, to) = (checker.layer.domains.take(), checker.layer.to.take());
     let certificates = checker.layer.certificates.take();
     let mut sites = std::mem::take(&mut checker.layer.sites);
@@ -63,7 +63,7 @@ fn gather(checker: &mut Checker<'_>) -> Vec<SiteWritten> {
     match sites.len() {
         0 if domains.is_none()
             && certificates.is_none()
-            && matches!(checker.purpose, Purpose::List { .. }) => {}
+            && (none_will_do && to.is_none() || matches!(checker.purpose, Purpose::List { .. })) => {}
         0 => {
             let mut site = SiteWritten::empty(Place::Nowhere);
             let run = matches!(checker.purpose, Purpose::Run);

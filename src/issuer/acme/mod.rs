@@ -20,7 +20,7 @@ mod solvers;
 mod trial;
 mod turns;
 
-pub use budget::{Limit, Limits};
+pub use budget::{Limit, Limits, registered_domain};
 pub use issuer::AcmeIssuer;
 
 use std::net::IpAddr;

@@ -107,6 +107,7 @@ impl Found {
             served,
             bare,
             fallback: false,
+            let_go: false,
             next: next.to_owned(),
             next_at: None,
             last_error: self.fault().map(str::to_owned),

@@ -72,7 +72,7 @@ impl House {
                 Some(Leaf::from_der(der).expect("a leaf").serial())
             }
             Lookup::Cold(_) => None,
-            Lookup::Unknown => panic!("{host} is not on show"),
+            Lookup::Stranger(_) | Lookup::Unknown => panic!("{host} is not on show"),
         }
     }
 

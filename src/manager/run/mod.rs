@@ -3,6 +3,7 @@
 mod asked;
 mod attempts;
 mod commands;
+mod demanded;
 mod stock;
 
 pub use commands::Commands;
@@ -18,13 +19,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::catalog::{Misses, Publisher};
+use crate::catalog::{Missed, Misses, Publisher};
 use crate::clock::{self, Clock, Epoch};
 use crate::foreign::List;
 use crate::ident::{ItemId, LineageId, Provider};
 use crate::issuer::Advice;
 use crate::manager::agenda::Agenda;
 use crate::manager::asked::{NotRenewed, Renewed};
+use crate::manager::demand::Demands;
 use crate::manager::desired::{Desired, Owners, Wish};
 use crate::manager::elsewhere::Elsewhere;
 use crate::manager::inventory::Inventory;
@@ -59,6 +61,9 @@ pub struct Manager {
     inventory: Inventory,
     shelf: Shelf,
     elsewhere: Elsewhere,
+    /// Names nobody has listed, and when they are looked after again.
+    demands: Demands,
+    look_after: SystemTime,
     misses: Misses,
     commands: mpsc::Receiver<Command>,
     /// Wishes whose items nobody has read yet.
@@ -97,6 +102,8 @@ pub struct Manager {
 enum Rank {
     StandIn,
     Order,
+    /// For a name nobody has listed.
+    OnDemand,
 }
 
 /// What this process may do to the store.
@@ -132,9 +139,11 @@ impl Manager {
     ) -> (Self, Commands, Status) {
         let (sender, commands) = Commands::channel();
         let (status, picture) = Status::channel();
-        let manager = Self {
+        let mut manager = Self {
             shelf: Shelf::new(publisher, options.warm),
             elsewhere: Elsewhere::default(),
+            demands: Demands::default(),
+            look_after: SystemTime::UNIX_EPOCH,
             epoch: clock.epoch(),
             tools: Tools { store, issuers: Arc::new(options.issuers), clock },
             owners: options.desired.owners(),
@@ -160,6 +169,7 @@ impl Manager {
             rows: VectorSync::new_sync(),
             stale: BTreeSet::new(),
         };
+        manager.demands.set(options.demand);
         (manager, sender, picture)
     }
 
@@ -173,8 +183,10 @@ impl Manager {
     /// [`StoreError`] if the store cannot even be listed.
     pub async fn prepare(&mut self) -> Result<(), StoreError> {
         self.index = Index::read(&self.tools.store.database()).await?;
+        self.recall_demanded().await;
         load::recall(&self.desired, &mut self.inventory, &self.tools.store).await?;
         self.take_in_all().await?;
+        self.receive_strangers().await;
         load::tell(&self.desired, &self.inventory, &self.tools.clock);
         self.stand_in_at_once().await;
         self.report();
@@ -196,7 +208,11 @@ impl Manager {
                         Err(gone) => self.mourn(&gone),
                     }
                 }
-                Some(name) = self.misses.next() => self.fetch(&name).await,
+                Some(missed) = self.misses.next() => match missed {
+                    Missed::Cold(name) => self.fetch(&name).await,
+                    Missed::Strangers(met) => self.meet(met).await,
+                },
+                answered = self.demands.answered() => self.take_answer(answered).await,
                 changed = changes.next() => self.follow(changed).await,
                 Some(command) = self.commands.recv() => match command {
                     Command::Configure(options) => self.configure(*options).await,
@@ -224,6 +240,7 @@ impl Manager {
         }
         self.looked = now;
         let role = self.see_to_role(now).await;
+        let demanded = self.look_after_demanded(now).await;
         for name in self.inventory.take_changed() {
             self.owners.concerned(&name).for_each(|wish| self.agenda.put_now(wish));
         }
@@ -248,7 +265,7 @@ impl Manager {
                 self.stale.insert(wish);
             }
         }
-        [role, self.agenda.next()].into_iter().flatten().min()
+        [role, demanded, self.agenda.next()].into_iter().flatten().min()
     }
 
     /// Claims the role of the issuer where it is not ours; returns when to ask again.
@@ -290,9 +307,13 @@ impl Manager {
     }
 
     fn plan(&mut self, wish: usize, now: SystemTime) {
-        let plan = self.planned(wish, now);
+        let mut plan = self.planned(wish, now);
+        let on_demand = self.desired.wishes[wish].on_demand;
+        if on_demand {
+            self.hold_back(wish, &mut plan, now);
+        }
         self.agenda.put(wish, plan.next);
-        for rank in [Rank::StandIn, Rank::Order] {
+        for rank in [Rank::StandIn, Rank::Order, Rank::OnDemand] {
             self.due.remove(&(rank, wish));
         }
         match plan.ask {
@@ -300,8 +321,12 @@ impl Manager {
             None => self.asks.remove(&wish),
         };
         self.due.extend(plan.steps.into_iter().map(|step| {
-            let selfsigned = step.wish.lineage.provider() == Provider::Selfsigned;
-            ((if selfsigned { Rank::StandIn } else { Rank::Order }, wish), step)
+            let rank = match step.wish.lineage.provider() {
+                Provider::Selfsigned => Rank::StandIn,
+                Provider::Letsencrypt if on_demand => Rank::OnDemand,
+                Provider::Letsencrypt => Rank::Order,
+            };
+            ((rank, wish), step)
         }));
         self.stale.insert(wish);
     }
@@ -325,11 +350,12 @@ impl Manager {
     }
 
     async fn configure(&mut self, options: Options) {
-        self.owners = options.desired.owners();
         let before = std::mem::replace(&mut self.desired, Arc::new(options.desired));
         self.tools.issuers = Arc::new(options.issuers);
         self.ladder = options.ladder;
         self.inventory.forgive();
+        self.demands.set(options.demand);
+        self.recall_demanded().await;
         let desired = Arc::clone(&self.desired);
         let wanted: HashSet<&LineageId> = desired.wishes.iter().map(|wish| wish.lineage.id()).collect();
         for gone in before.wishes.iter().filter(|wish| !wanted.contains(wish.lineage.id())) {
@@ -338,10 +364,6 @@ impl Manager {
             }
             self.waiting.remove(gone.lineage.id());
         }
-        self.agenda = Agenda::new(desired.wishes.len());
-        self.due.clear();
-        self.asks.clear();
-        self.rows = VectorSync::new_sync();
         let taken = match load::recall(&desired, &mut self.inventory, &self.tools.store).await {
             Ok(()) => self.take_in_all().await,
             Err(error) => Err(error),
@@ -350,6 +372,7 @@ impl Manager {
             warn!(%error, "the store cannot be listed; what is on show stays");
         }
         self.take_off_what_is_gone(&before);
+        self.receive_strangers().await;
         self.stand_in_at_once().await;
         info!(certificates = desired.wishes.len() + self.elsewhere.len(), "configured anew");
     }
@@ -367,14 +390,16 @@ impl Manager {
     fn report(&mut self) {
         let now = self.tools.clock.now();
         let wishes = &self.desired.wishes;
-        let drawn = |wish: usize| row(&wishes[wish], &self.inventory, |id| self.busy.contains_key(id), now);
-        if self.rows.len() == wishes.len() {
-            for wish in std::mem::take(&mut self.stale) {
-                self.rows.set_mut(wish, drawn(wish));
-            }
-        } else {
-            self.rows = (0..wishes.len()).map(drawn).collect();
-            self.stale.clear();
+        let drawn = |wish: usize| {
+            let row = row(&wishes[wish], &self.inventory, |id| self.busy.contains_key(id), now);
+            self.demands.remark(&wishes[wish], row)
+        };
+        let (stale, known) = (std::mem::take(&mut self.stale), self.rows.len());
+        for wish in stale.into_iter().filter(|wish| *wish < known) {
+            self.rows.set_mut(wish, drawn(wish));
+        }
+        for wish in known..wishes.len() {
+            self.rows.push_back_mut(drawn(wish));
         }
         self.status.send_replace(Picture {
             desired: Arc::clone(&self.desired),

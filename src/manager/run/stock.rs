@@ -37,7 +37,8 @@ impl Manager {
         self.elsewhere.configure(&desired, &mut self.shelf, self.tools.clock.now());
         self.shelf.set_unnamed(desired.unnamed.clone());
         let files = desired.files.iter().flat_map(|source| source.names());
-        self.shelf.expect(desired.wishes.iter().flat_map(|wish| wish.names()).chain(files));
+        let listed = desired.wishes.iter().filter(|wish| !wish.on_demand);
+        self.shelf.expect(listed.flat_map(|wish| wish.names()).chain(files));
         Ok(())
     }
 

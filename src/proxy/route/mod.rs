@@ -37,6 +37,8 @@ pub struct RouteTable {
     exact: HashMap<Name, Arc<SiteEntry>>,
     /// Keyed by what follows the `*.`.
     wildcard: HashMap<Box<str>, Arc<SiteEntry>>,
+    /// Of every other name with a dot in it.
+    others: Option<Arc<SiteEntry>>,
 }
 
 /// What a site's names lead to.
@@ -61,8 +63,15 @@ impl RouteTable {
     /// A table of these sites.
     #[must_use]
     pub fn new(sites: Vec<Site>) -> Self {
+        Self::with_others(sites, None)
+    }
+
+    /// The same, and `others` has all names that none of the sites has: whether one of them is served at all is up to
+    /// whoever hands out certificates.
+    #[must_use]
+    pub fn with_others(sites: Vec<Site>, others: Option<Site>) -> Self {
         let names = sites.iter().map(|site| site.names.len()).sum();
-        let mut table = Self { exact: HashMap::with_capacity(names), wildcard: HashMap::new() };
+        let mut table = Self { exact: HashMap::with_capacity(names), wildcard: HashMap::new(), others: None };
         // Sites that lead to the same place share an upstream.
         let mut upstreams: HashMap<Target, Arc<Upstream>> = HashMap::new();
         for mut site in sites {
@@ -80,6 +89,7 @@ impl RouteTable {
                 }
             }
         }
+        table.others = others.map(|site| Arc::new(SiteEntry::new(site, &mut upstreams)));
         table
     }
 
@@ -89,7 +99,7 @@ impl RouteTable {
             return Some(site);
         }
         let parent = host.fqdn().and_then(Fqdn::parent)?;
-        self.wildcard.get(parent)
+        self.wildcard.get(parent).or(self.others.as_ref())
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) enum Found {
     Cold(Waiting),
     /// Nothing for an ordinary client: it is a CA that validates a name.
     Validation,
+    /// What is shown for a name that nobody has listed, if anything is.
+    Stranger(Option<Arc<Certificate>>),
     /// Nothing: the name is nobody's.
     Unknown,
 }
@@ -51,8 +53,10 @@ impl ResolvesServerCert for Chooser {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let found = self.find(&hello);
         let shown = match &found {
-            Found::Certificate(certificate) => Some(Arc::clone(certificate.certified_key())),
-            Found::Cold(_) | Found::Validation | Found::Unknown => None,
+            Found::Certificate(certificate) | Found::Stranger(Some(certificate)) => {
+                Some(Arc::clone(certificate.certified_key()))
+            }
+            Found::Cold(_) | Found::Validation | Found::Stranger(None) | Found::Unknown => None,
         };
         LAST.set(Some(Choice { server_name: hello.server_name().map(str::to_owned), found }));
         shown
@@ -67,6 +71,7 @@ impl Chooser {
         match self.0.lookup(hello.server_name()) {
             Lookup::Warm(certificate) => Found::Certificate(certificate),
             Lookup::Cold(waiting) => Found::Cold(waiting),
+            Lookup::Stranger(shown) => Found::Stranger(shown),
             Lookup::Unknown => Found::Unknown,
         }
     }

@@ -109,6 +109,19 @@ impl Tls {
                         return Err(ConnError::NoCertificate(server_name));
                     }
                 }
+                Found::Stranger(shown) => {
+                    if let Some(name) = &server_name {
+                        self.resolver.note(name, client.ip().to_canonical());
+                    }
+                    match shown {
+                        // It is good for no name, so requests for the one that was asked for are misdirected.
+                        Some(certificate) => break (session, None, certificate),
+                        None => {
+                            refuse(tcp, Refusal::UnrecognizedName).await;
+                            return Err(ConnError::UnknownName(server_name));
+                        }
+                    }
+                }
                 Found::Validation => return self.validate(tcp, &hello).await,
                 Found::Unknown => {
                     refuse(tcp, Refusal::UnrecognizedName).await;
@@ -147,7 +160,9 @@ impl Tls {
             read = hello.len();
             match (received, choice) {
                 // That it was refused for want of a certificate is for us to say.
-                (_, Some(choice)) if !matches!(choice.found, Found::Certificate(_)) => {
+                (_, Some(choice))
+                    if !matches!(choice.found, Found::Certificate(_) | Found::Stranger(Some(_))) =>
+                {
                     return Ok((session, choice));
                 }
                 (Ok(()), Some(choice)) => return Ok((session, choice)),

@@ -217,6 +217,7 @@ impl World {
         let selfsigned = Arc::new(SelfsignedIssuer::new(self.clock.clone()));
         Options {
             desired,
+            demand: None,
             issuers: Issuers { selfsigned, letsencrypt: Some(letsencrypt) },
             ladder: Ladder::default(),
             warm: Options::WARM,
@@ -261,7 +262,7 @@ impl Run {
                 let der = certificate.certified_key().cert[0].clone();
                 Some(Leaf::from_der(der).expect("a leaf"))
             }
-            Lookup::Cold(_) | Lookup::Unknown => None,
+            Lookup::Cold(_) | Lookup::Stranger(_) | Lookup::Unknown => None,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::ident::Name;
 /// The registered domain of a name by the public suffix list; an IPv4 address; the first half of an IPv6 address.
 ///
 /// A name that is a public suffix itself counts by itself.
-pub(super) fn registered(name: &Name) -> String {
+pub fn registered_domain(name: &Name) -> String {
     match name {
         Name::Dns(fqdn) => {
             let host = fqdn.base();
@@ -39,7 +39,7 @@ mod tests {
             ("192.0.2.7", "192.0.2.7"),
             ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
         ] {
-            assert_eq!(registered(&Name::parse(name).expect("a name")), counted);
+            assert_eq!(registered_domain(&Name::parse(name).expect("a name")), counted);
         }
     }
 }

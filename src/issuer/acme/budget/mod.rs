@@ -11,6 +11,7 @@ mod limits;
 mod page;
 
 pub use bucket::Limit;
+pub use domain::registered_domain;
 pub use limits::Limits;
 pub(super) use limits::rehearsal_of;
 

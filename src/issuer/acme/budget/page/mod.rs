@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use super::bucket::Limit;
-use super::domain::registered;
+use super::domain::registered_domain;
 use super::{Expense, Limits};
 use crate::clock;
 use crate::ident::{Name, Names};
@@ -209,7 +209,7 @@ fn set(names: &Names) -> String {
 }
 
 fn domains(names: &Names) -> BTreeSet<String> {
-    names.iter().map(|name| format!("domain {}", registered(name))).collect()
+    names.iter().map(|name| format!("domain {}", registered_domain(name))).collect()
 }
 
 fn failures(account: &str, name: &Name) -> String {
