@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rpds::VectorSync;
 use tracing::{debug, error, info, warn};
 
 use super::{Manager, Role};
@@ -44,7 +45,7 @@ impl Manager {
         self.agenda = Agenda::new(desired.wishes.len());
         self.due.clear();
         self.asks.clear();
-        self.rows = rpds::VectorSync::new_sync();
+        self.rows = VectorSync::new_sync();
     }
 
     /// From now on hellos for names nobody has listed get what they should.
@@ -160,6 +161,10 @@ impl Manager {
             return Some(self.look_after);
         }
         self.look_after = now + LOOK_AFTER;
+        if self.demands.shows_fallback() {
+            // What is shown would end one day.
+            self.receive_strangers().await;
+        }
         if matches!(self.role, Role::Issuer(_)) {
             self.look_at_demanded(now).await;
         }
