@@ -9,7 +9,7 @@ use super::{DnsError, Server};
 use crate::ident::Fqdn;
 
 /// So many aliases in a row are followed.
-const ALIASES: usize = 8;
+pub(super) const ALIASES: usize = 8;
 
 /// Servers that find out for us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,18 +55,7 @@ impl Resolver {
     /// [`DnsError::NoAuthority`] if nobody answers.
     pub async fn follow(&self, name: &Fqdn) -> Result<Fqdn, DnsError> {
         let reply = self.ask(name, kind::TXT).await.map_err(|why| unknown(name, why))?;
-        let mut target = name.clone();
-        for _ in 0..ALIASES {
-            let alias = reply.answers.iter().find_map(|record| match &record.data {
-                Data::Alias(to) if record.owner == target => Some(to.clone()),
-                _ => None,
-            });
-            match alias {
-                Some(to) => target = to,
-                None => return Ok(target),
-            }
-        }
-        Err(unknown(name, "its aliases have no end".to_owned()))
+        end_of_aliases(&reply, name)
     }
 
     async fn zone(&self, name: &Fqdn) -> Result<Fqdn, DnsError> {
@@ -116,6 +105,18 @@ impl Nameserver {
         &self.addresses
     }
 
+    /// Asks it, at one address after another until one answers.
+    pub(super) async fn ask(&self, name: &Fqdn, kind: u16) -> Result<Reply, DnsError> {
+        let mut last = None;
+        for address in &self.addresses {
+            match ask(address, name, kind, false).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| unknown(name, format!("{} has no address", self.name))))
+    }
+
     /// Makes sure that the server shows this TXT record to whoever asks it for the name, at each address where it answers
     /// at all.
     ///
@@ -143,11 +144,27 @@ impl From<Server> for Nameserver {
     }
 }
 
+/// Where the aliases of an answer lead.
+pub(super) fn end_of_aliases(reply: &Reply, name: &Fqdn) -> Result<Fqdn, DnsError> {
+    let mut target = name.clone();
+    for _ in 0..ALIASES {
+        let alias = reply.answers.iter().find_map(|record| match &record.data {
+            Data::Alias(to) if record.owner == target => Some(to.clone()),
+            _ => None,
+        });
+        match alias {
+            Some(to) => target = to,
+            None => return Ok(target),
+        }
+    }
+    Err(unknown(name, "its aliases have no end".to_owned()))
+}
+
 fn has(reply: &Reply, name: &Fqdn, value: &str) -> bool {
     let is_it = |data: &Data| matches!(data, Data::Text(text) if text == value.as_bytes());
     reply.answers.iter().any(|record| record.owner == *name && is_it(&record.data))
 }
 
-fn unknown(name: &Fqdn, why: String) -> DnsError {
+pub(super) fn unknown(name: &Fqdn, why: String) -> DnsError {
     DnsError::NoAuthority { name: name.to_string(), why }
 }

@@ -15,6 +15,7 @@ pub(super) mod kind {
     pub(crate) const TXT: u16 = 16;
     pub(crate) const AAAA: u16 = 28;
     pub(crate) const TSIG: u16 = 250;
+    pub(crate) const CAA: u16 = 257;
 }
 
 const IN: u16 = 1;
@@ -129,7 +130,19 @@ pub(super) enum Data {
     Authority,
     /// Its strings, joined.
     Text(Vec<u8>),
+    Issuance(Caa),
     Other,
+}
+
+/// Who may issue for a name, in the words of its owner (RFC 8659 section 4.1).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Caa {
+    /// Whether a CA that does not know the tag must not issue.
+    pub critical: bool,
+    /// What it is about, such as `issue`, in lower case.
+    pub tag: String,
+    /// What it says.
+    pub value: String,
 }
 
 /// The data of a TSIG record (RFC 8945 section 4.2).
@@ -258,6 +271,14 @@ impl<'m> Reader<'m> {
                 }
                 Data::Text(text)
             }
+            (kind::CAA, 2..) => {
+                let critical = self.u8()? & 0x80 != 0;
+                let count = self.u8()?;
+                let tag = self.take(count.into())?;
+                let value = self.take(end.checked_sub(self.at)?)?;
+                let [tag, value] = [tag, value].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+                Data::Issuance(Caa { critical, tag: tag.to_ascii_lowercase(), value })
+            }
             _ => Data::Other,
         })
     }
@@ -364,6 +385,21 @@ mod tests {
         let alias = Record { owner: name("a.example"), data: Data::Alias(name("b.example")) };
         let text = Record { owner: name("b.example"), data: Data::Text(b"xyz".to_vec()) };
         assert_eq!(reply.answers, [alias, text]);
+    }
+
+    #[test]
+    fn who_may_issue_is_read_to_the_end_of_its_record() {
+        let mut message = query(7, &name("a.example"), kind::CAA, false);
+        message[2] = 0x84;
+        message[7] = 1;
+        message.extend(b"\xc0\x0c\x01\x01\0\x01\0\0\0\0\0\x0e\x80\x05ISSUEca.test");
+        let reply = Reply::read(&message).expect("an answer");
+        let caa = Caa { critical: true, tag: "issue".to_owned(), value: "ca.test".to_owned() };
+        assert_eq!(reply.answers, [Record { owner: name("a.example"), data: Data::Issuance(caa) }]);
+        // A tag that is longer than its record.
+        let tag = message.len() - "\x05ISSUEca.test".len();
+        message[tag] = 60;
+        assert_eq!(Reply::read(&message), None);
     }
 
     #[test]

@@ -10,14 +10,19 @@
 mod authority;
 mod error;
 mod exchange;
+mod issue_value;
 mod key;
 mod message;
 mod server;
+mod survey;
 mod tsig;
 mod update;
 
 pub use authority::{Nameserver, Resolver};
 pub use error::{DnsError, Rcode};
+pub use issue_value::IssueValue;
 pub use key::{Algorithm, Key, KeyError};
+pub use message::Caa;
 pub use server::{Server, ServerError};
+pub use survey::{Authority, Said, Survey, View};
 pub use update::Updater;
