@@ -1,7 +1,39 @@
-//! Who holds a port: a look into `/proc`, for an error message and nothing else.
+//! Who holds a port: a look into `/proc`, for people and nothing else.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+
+/// Who has a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// Nobody, and this user may take it.
+    Nobody,
+    /// Nobody, and this user may not.
+    Reserved,
+    /// This program, such as `nginx (pid 812)`.
+    Program(String),
+    /// A program that this user may not see.
+    Hidden,
+    /// The address cannot be had, for this reason.
+    Odd(String),
+}
+
+/// Who has a port, found out by taking it for a moment.
+#[must_use]
+pub fn of(at: SocketAddr) -> Holder {
+    // Programs that share a port let nobody else in, but its holder is seen all the same.
+    if let Some(program) = of_port(at.port()) {
+        return Holder::Program(program);
+    }
+    match TcpListener::bind(at) {
+        Ok(_) => Holder::Nobody,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Holder::Reserved,
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Holder::Hidden,
+        Err(error) => Holder::Odd(format!("{at}: {error}")),
+    }
+}
 
 /// The program that listens on a TCP port, such as `nginx (pid 812)`, if this user may know.
 pub(super) fn of_port(port: u16) -> Option<String> {
@@ -32,4 +64,21 @@ fn listening_inodes(table: &str, port: u16) -> Vec<String> {
 
 fn is_one_of(fd: &Path, inodes: &[String]) -> bool {
     fs::read_link(fd).is_ok_and(|target| inodes.iter().any(|inode| target.as_os_str() == inode.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_listened_on_has_a_holder() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let at = listener.local_addr().expect("an address");
+        let Holder::Program(program) = of(at) else { panic!("we may see ourselves") };
+        assert!(program.ends_with(&format!("(pid {})", std::process::id())), "{program}");
+        drop(listener);
+        assert_eq!(of(at), Holder::Nobody);
+        let elsewhere = SocketAddr::from(([192, 0, 2, 1], at.port()));
+        assert!(matches!(of(elsewhere), Holder::Odd(_)));
+    }
 }

@@ -7,9 +7,10 @@
 pub mod access;
 pub mod child;
 pub mod control;
-mod holder;
+pub mod holder;
 pub mod limits;
 pub mod resolvers;
+pub mod room;
 pub mod scratch;
 pub mod signals;
 pub mod sockets;

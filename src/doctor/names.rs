@@ -1,0 +1,131 @@
+//! Examining names: everything about each at the same time, and each part within its time.
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::addresses::{Answers, is_ours};
+use super::caa::{climb, judge};
+use super::{Ca, Check, Finding, reach};
+use crate::dns::{Authority, DnsError, Said, Survey};
+use crate::ident::{Fqdn, Name};
+
+/// How long one question may take, with all the servers that have to be asked for it.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// So many names are looked at together: each takes some sockets.
+const TOGETHER: usize = 8;
+
+/// Looks at names from outside, as a CA would.
+pub struct Examiner {
+    authority: Authority,
+    turns: Semaphore,
+}
+
+impl Examiner {
+    /// One that asks these servers.
+    #[must_use]
+    pub fn new(authority: Authority) -> Self {
+        Self { authority, turns: Semaphore::new(TOGETHER) }
+    }
+
+    /// What the DNS says of a name that is to be proved by one of these kinds of challenge.
+    pub async fn dns(&self, name: &Name, ca: &Ca, methods: &[&str]) -> Vec<Finding> {
+        let _turn = self.turns.acquire().await;
+        self.look(name, ca, &fitting(name, methods)).await.0
+    }
+
+    /// The same, and what answers where the name leads; `http` and `https` are the ports at which sidegate listens on
+    /// this machine.
+    pub async fn name(
+        &self,
+        name: &Name,
+        ca: &Ca,
+        methods: &[&str],
+        (http, https): (Option<u16>, u16),
+    ) -> Vec<Finding> {
+        let methods = fitting(name, methods);
+        let _turn = self.turns.acquire().await;
+        let (mut findings, addresses) = self.look(name, ca, &methods).await;
+        let by_http = methods.contains(&"http-01");
+        let host = host_of(name);
+        let knocks = first_of_each(&addresses).map(async |ip| {
+            let ours = is_ours(ip);
+            // Elsewhere it is the ports that the world knows.
+            let (http, https) = if ours { (http.unwrap_or(80), https) } else { (80, 443) };
+            let clear = async {
+                let knock = reach::http(SocketAddr::new(ip, http), &host).await;
+                reach::judge_http(ip, ours, &knock)
+            };
+            let clear = async { if by_http { Some(clear.await) } else { None } };
+            let tls = reach::https(SocketAddr::new(ip, https));
+            let (clear, tls) = tokio::join!(clear, tls);
+            clear.into_iter().chain([reach::judge_https(ip, ours, &tls)])
+        });
+        findings.extend(join_all(knocks).await.into_iter().flatten());
+        findings
+    }
+
+    /// What the DNS says, and the addresses to which the CA may connect.
+    async fn look(&self, name: &Name, ca: &Ca, methods: &[&str]) -> (Vec<Finding>, Vec<IpAddr>) {
+        match name {
+            Name::Ip(ip) => (Vec::new(), vec![*ip]),
+            // Nobody connects to a wildcard itself.
+            Name::Dns(fqdn) if fqdn.is_wildcard() => (vec![self.caa(fqdn, ca, methods).await], Vec::new()),
+            Name::Dns(fqdn) => {
+                let (answers, caa) = tokio::join!(self.addresses(fqdn), self.caa(fqdn, ca, methods));
+                let by_dns = methods.iter().any(|method| method.starts_with("dns-"));
+                (vec![answers.judge(is_ours, !by_dns), caa], answers.in_order())
+            }
+        }
+    }
+
+    async fn addresses(&self, name: &Fqdn) -> Answers {
+        let (v4, v6) = tokio::join!(said(self.authority.v4(name)), said(self.authority.v6(name)));
+        Answers { v4, v6 }
+    }
+
+    async fn caa(&self, name: &Fqdn, ca: &Ca, methods: &[&str]) -> Finding {
+        match timeout(PATIENCE, climb(&self.authority, name)).await {
+            Ok(found) => judge(name, &found, ca, methods),
+            Err(_) => Finding::unknown(
+                Check::Caa,
+                late(),
+                "See that the name servers answer: a CA that hears nothing either will not issue.",
+            ),
+        }
+    }
+}
+
+async fn said<T: Ord>(asking: impl Future<Output = Result<Survey<T>, DnsError>>) -> Said<T> {
+    timeout(PATIENCE, asking).await.map_or_else(|_| Said::Nothing(late()), Said::from)
+}
+
+fn late() -> String {
+    format!("no answer within {} seconds", PATIENCE.as_secs())
+}
+
+/// The kinds of challenge that can prove the name at all.
+fn fitting<'m>(name: &Name, methods: &[&'m str]) -> Vec<&'m str> {
+    let fits = |method: &&&str| match name {
+        Name::Ip(_) => !method.starts_with("dns-"),
+        Name::Dns(fqdn) => !fqdn.is_wildcard() || method.starts_with("dns-"),
+    };
+    methods.iter().filter(fits).copied().collect()
+}
+
+/// The first of each family, in the order in which the CA uses them.
+fn first_of_each(addresses: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
+    let first = |v6| addresses.iter().find(|ip| ip.is_ipv6() == v6).copied();
+    [first(true), first(false)].into_iter().flatten()
+}
+
+fn host_of(name: &Name) -> String {
+    match name {
+        Name::Ip(IpAddr::V6(ip)) => format!("[{ip}]"),
+        name => name.to_string(),
+    }
+}
