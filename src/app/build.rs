@@ -7,6 +7,7 @@ use rustls_pki_types::CertificateDer;
 use tracing::{debug, warn};
 
 use super::AppError;
+use super::preflight::Lookout;
 use crate::ask::Ask;
 use crate::catalog::Challenges;
 use crate::clock::Clock;
@@ -24,6 +25,8 @@ use crate::store::{Engine, Store};
 #[derive(Clone)]
 pub(super) struct Kit {
     pub(super) store: Store,
+    /// Where it keeps things.
+    pub(super) storage: PathBuf,
     pub(super) challenges: Challenges,
     pub(super) clock: Clock,
     /// Whom to believe when an app speaks TLS.
@@ -102,9 +105,22 @@ fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
     if !settings.asks_a_ca() {
         return Ok(Issuers { selfsigned, letsencrypt: None });
     }
+    let (accounts, ledger) = (kit.store.accounts(), kit.store.ledger());
+    let issuer = AcmeIssuer::new(&ca(settings), accounts, ledger, &kit.challenges, kit.clock.clone())
+        .map_err(AppError::setup("the CA cannot be set up"))?;
+    let issuer = match settings.acme.preflight {
+        true => issuer.with_preflight(Arc::new(Lookout::new(settings, kit.storage.clone()))),
+        false => issuer,
+    };
+    let letsencrypt: Arc<dyn Issuer> = Arc::new(issuer);
+    Ok(Issuers { selfsigned, letsencrypt: Some(letsencrypt) })
+}
+
+/// How to deal with the CA.
+pub(super) fn ca(settings: &Settings) -> issuer::Options {
     let acme = &settings.acme;
     let known = issuer::Options::new(acme.directory.clone());
-    let options = issuer::Options {
+    issuer::Options {
         limits: match acme.limits {
             None => known.limits,
             Some(KeptLimits::Letsencrypt) => Some(Limits::letsencrypt()),
@@ -119,12 +135,7 @@ fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
         dns: acme.dns.clone(),
         resolvers: host::resolvers::resolvers(),
         ..known
-    };
-    let (accounts, ledger) = (kit.store.accounts(), kit.store.ledger());
-    let issuer = AcmeIssuer::new(&options, accounts, ledger, &kit.challenges, kit.clock.clone())
-        .map_err(AppError::setup("the CA cannot be set up"))?;
-    let letsencrypt: Arc<dyn Issuer> = Arc::new(issuer);
-    Ok(Issuers { selfsigned, letsencrypt: Some(letsencrypt) })
+    }
 }
 
 /// How the data plane treats clients and upstreams.

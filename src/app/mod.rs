@@ -10,7 +10,9 @@
 
 mod build;
 mod demo;
+mod examination;
 mod operator;
+mod preflight;
 mod running;
 mod tools;
 
@@ -19,6 +21,7 @@ pub use crate::admin::{
 };
 pub use crate::clock::rfc3339;
 pub use demo::Demo;
+pub use examination::examine;
 pub use operator::{Operator, OperatorError};
 pub use running::{Addrs, Running};
 pub use tools::{backup, export, import, restore};
@@ -99,7 +102,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     }
 
     let (publisher, challenges, resolver, misses) = catalog::open();
-    let kit = Kit { store, challenges, clock, roots: Roots::default() };
+    let kit = Kit { store, storage: storage.clone(), challenges, clock, roots: Roots::default() };
     let options = build::manager(settings, &kit)?;
     let (manager, commands, status) =
         Manager::new(options, kit.store.clone(), kit.clock.clone(), publisher, misses);

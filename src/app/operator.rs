@@ -166,7 +166,7 @@ async fn desk(settings: &Settings) -> Result<Desk, AppError> {
     let store = Store::new(engine, clock.clone());
     // Nobody solves anything here, but whoever knows a CA's limits would.
     let (_, challenges, ..) = catalog::open();
-    let kit = Kit { store, challenges, clock, roots: Roots::default() };
+    let kit = Kit { store, storage: storage.clone(), challenges, clock, roots: Roots::default() };
     let options = build::manager(settings, &kit)?;
     let Kit { store, clock, .. } = kit;
     let status = Status::of_storage(options.desired, options.issuers, &store, clock.now()).await?;

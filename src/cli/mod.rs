@@ -5,6 +5,7 @@
 
 mod act;
 mod archive;
+mod doctor;
 mod export;
 mod flags;
 mod import;
@@ -23,6 +24,7 @@ use crate::config::{Flags, Purpose};
 
 pub use self::act::act;
 pub use self::archive::{BackupArgs, RestoreArgs};
+pub use self::doctor::DoctorArgs;
 pub use self::export::ExportArgs;
 pub use self::flags::Place;
 pub use self::import::ImportArgs;
@@ -71,6 +73,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Give a certificate to another program.
     Export(ExportArgs),
+    /// Say what would keep certificates from being issued.
+    Doctor(DoctorArgs),
     /// Show it all with an app of its own.
     Demo {
         /// What the flags say.
@@ -111,6 +115,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Inste
         Some(Verb::Restore(flags)) => Command::Restore(flags),
         Some(Verb::Import(flags)) => Command::Import(flags),
         Some(Verb::Export(flags)) => Command::Export(flags),
+        Some(Verb::Doctor(args)) => Command::Doctor(args),
         Some(Verb::Demo { http_port, https_port, log }) => {
             Command::Demo { flags: Flags { http_port, https_port, log, ..Flags::default() } }
         }
@@ -131,7 +136,8 @@ Environment (a flag wins; SIDEGATE_X wins over X):
 
 Exit codes: 0 stopped as asked, 1 failed, 64 wrong command line, 78 wrong configuration;
 under `run`, the program's own, or 128 and the number of the signal that ended it;
-of `status`, 0 all is well, 1 something needs a look, 2 a name has no valid certificate, 3 cannot be told.";
+of `status`, 0 all is well, 1 something needs a look, 2 a name has no valid certificate, 3 cannot be told;
+of `doctor`, 0 nothing is wrong, 1 a warning, 2 something is certain to fail, 3 cannot be told.";
 
 /// Automatic HTTPS in front of any app.
 #[derive(Debug, Parser)]
@@ -191,6 +197,8 @@ enum Verb {
     Import(ImportArgs),
     /// Give a certificate and its key to another program
     Export(ExportArgs),
+    /// Look for what would keep certificates from being issued; exit code 0 if nothing is found
+    Doctor(DoctorArgs),
     /// A tiny app behind sidegate on https://localhost:8443, self-signed, leaving nothing behind
     Demo {
         /// Port for http [default: 8080]
@@ -242,6 +250,7 @@ mod tests {
         let flags = Flags { expect_state: true, force: true, ..Flags::default() };
         let serve = Command::Serve { purpose: Purpose::Serve { file: None }, flags };
         assert_eq!(parsed("serve --expect-state --force"), Ok(serve));
+        assert_eq!(parsed("doctor"), Ok(Command::Doctor(DoctorArgs::default())));
         assert_eq!(parsed("demo"), Ok(Command::Demo { flags: Flags::default() }));
     }
 

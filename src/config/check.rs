@@ -186,6 +186,8 @@ impl Checker<'_> {
             profile: self.profile(),
             challenges: self.challenges(http, dns.is_some()),
             dns,
+            preflight: self.preflight(),
+            nameservers: self.nameservers(),
             limits: self.limits(),
         }
     }

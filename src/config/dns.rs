@@ -13,7 +13,7 @@ pub(super) const WAY: &str = "[acme.dns] with server and key, or with hook";
 
 const NO_WAY: &str = "nothing says how records are set";
 const KEY: &str = "a file as tsig-keygen writes it, or with algorithm:name:secret";
-const SERVER: &str =
+pub(super) const SERVER: &str =
     "an address or a name, with a port or without, such as 192.0.2.53 or ns1.example.com:5353";
 
 /// How long it may take until every name server shows a record.
@@ -38,7 +38,7 @@ impl Checker<'_> {
             (Some(hook), None, None) => self.hook(hook),
             (None, Some(server), Some(key)) => {
                 let key = self.key(key, written.key.is_none());
-                let server = self.server(server);
+                let server = self.dns_server(server);
                 server.zip(key).map(|(server, key)| Way::Update { server, key })
             }
             (None, Some(server), None) => {
@@ -74,7 +74,8 @@ impl Checker<'_> {
         Some(Way::Hook(std::iter::once(program).chain(arguments).collect()))
     }
 
-    fn server(&mut self, words: &Words) -> Option<Server> {
+    /// A server that is asked or told something.
+    pub(super) fn dns_server(&mut self, words: &Words) -> Option<Server> {
         let parsed = Server::parse(&words.value);
         parsed.map_err(|error| self.faults.push(words.fault(error.to_string()).accepted(SERVER))).ok()
     }
@@ -108,7 +109,7 @@ impl Checker<'_> {
         let within = within.map_or(WITHIN, |words| self.bounded(words, Duration::from_secs(1)));
         let Some(list) = &written.nameservers else { return Sight::Authority { within } };
         self.not_empty(list, SERVER);
-        let servers = list.value.iter().filter_map(|words| self.server(words)).collect();
+        let servers = list.value.iter().filter_map(|words| self.dns_server(words)).collect();
         Sight::Servers { servers, within }
     }
 

@@ -29,6 +29,8 @@ const ACME: Kind = Kind {
         "issuance_root",
         "challenges",
         "dns",
+        "preflight",
+        "nameservers",
         "retry",
         "key_type",
         "profile",
@@ -137,6 +139,8 @@ impl Reader<'_> {
             layer.api_root = self.text(&table, "api_root");
             layer.issuance_root = self.text(&table, "issuance_root");
             layer.challenges = self.list(&table, "challenges");
+            layer.preflight = self.switch(&table, "preflight");
+            layer.nameservers = self.list(&table, "nameservers");
             layer.retry = self.list(&table, "retry");
             layer.key_type = self.text(&table, "key_type");
             layer.profile = self.text(&table, "profile");

@@ -12,6 +12,7 @@ mod env;
 mod error;
 mod file;
 mod flags;
+mod preflight;
 mod settings;
 mod sites;
 #[cfg(test)]
@@ -47,7 +48,7 @@ pub enum Purpose {
         /// The file, [`DEFAULT_FILE`] if none is named.
         file: Option<PathBuf>,
     },
-    /// `sidegate list`: as [`Serve`](Self::Serve), but without any site there is merely nothing configured.
+    /// `sidegate list` and `sidegate doctor`: as [`Serve`](Self::Serve), but without any site there is merely nothing configured.
     List {
         /// The file, [`DEFAULT_FILE`] if none is named.
         file: Option<PathBuf>,

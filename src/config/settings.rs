@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dns::Server;
 use crate::foreign::{List, Source};
 use crate::host::telemetry::Options as LogOptions;
 use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
@@ -94,6 +95,10 @@ pub struct Acme {
     pub profile: Option<Profile>,
     /// How that is done in the DNS, if it can be.
     pub dns: Option<DnsOptions>,
+    /// Whether an order is placed only if nothing is certain to make it fail.
+    pub preflight: bool,
+    /// Who is asked about names before they are ordered; if nobody is named, the name servers of each one's zone.
+    pub nameservers: Vec<Server>,
     /// The limits that are kept; none if those that are known of the CA are.
     pub limits: Option<KeptLimits>,
 }

@@ -72,6 +72,8 @@ pub(super) struct Layer {
     pub(super) challenges: Option<At<Vec<Words>>>,
     pub(super) dns: DnsWritten,
     pub(super) on_demand: Option<OnDemandWritten>,
+    pub(super) preflight: Option<At<bool>>,
+    pub(super) nameservers: Option<At<Vec<Words>>>,
     pub(super) retry: Option<At<Vec<Words>>>,
     pub(super) key_type: Option<Words>,
     pub(super) profile: Option<Words>,
@@ -202,6 +204,8 @@ impl Layer {
             dns: self.dns.over(lower.dns),
             // Only a file can speak of it.
             on_demand: self.on_demand.or(lower.on_demand),
+            preflight: self.preflight.or(lower.preflight),
+            nameservers: self.nameservers.or(lower.nameservers),
             retry: self.retry.or(lower.retry),
             key_type: self.key_type.or(lower.key_type),
             profile: self.profile.or(lower.profile),

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-use super::NoteError;
 use super::solver::{ChallengeKind, SolveError};
+use super::{NoteError, Obstacle};
 use crate::clock::Skew;
 use crate::ident::Name;
 use crate::pki::PkiError;
@@ -23,6 +23,8 @@ pub enum Verdict {
     Replan,
     /// Try again at this moment and not before; nothing went wrong that counts.
     Wait(SystemTime),
+    /// Look again before long: it is certain to fail as things are, so nothing was asked for and nothing counts.
+    Blocked,
     /// Try again later: one step up the ladder, and not before the moment the CA named, if it named one.
     After(Option<SystemTime>),
     /// Trying again cannot help until the configuration changes.
@@ -96,6 +98,9 @@ pub enum IssueError {
         /// The directory's URL.
         directory: String,
     },
+    /// Something is certain to make the order fail, so it was not placed.
+    #[error("not ordered: {0}")]
+    Blocked(#[from] Obstacle),
     /// No configured kind of challenge can prove this name.
     #[error("none of the challenges {offered} can prove {name}")]
     Unprovable {
@@ -128,6 +133,7 @@ impl IssueError {
         match self {
             Self::Nonce { .. } => Verdict::Now,
             Self::Clock { .. } => Verdict::Replan,
+            Self::Blocked(_) => Verdict::Blocked,
             Self::Spent { until, .. } => Verdict::Wait(*until),
             Self::Unreachable { until, .. } | Self::Limited { until, .. } => Verdict::After(*until),
             Self::Refused { for_good: true, .. } | Self::Unprovable { .. } => Verdict::Never,

@@ -7,12 +7,14 @@
 mod acme;
 mod advice;
 mod error;
+mod preflight;
 mod selfsigned;
 pub mod solver;
 
-pub use acme::{AcmeIssuer, Limit, Limits, Options, OptionsError, Timeouts, registered_domain};
+pub use acme::{AcmeIssuer, Limit, Limits, Options, OptionsError, Standing, Timeouts, registered_domain};
 pub use advice::{Advice, Window};
 pub use error::{BoxError, IssueError, Verdict};
+pub use preflight::{Intent, Obstacle, Preflight};
 pub use selfsigned::SelfsignedIssuer;
 pub use solver::ChallengeKind;
 

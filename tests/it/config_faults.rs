@@ -502,6 +502,15 @@ fn keys_limits_and_profiles_are_among_those_there_are() {
     let fault = fault_before_site("[acme]\nkey_type = \"ed25519\"");
     assert!(fault.starts_with("2:12: acme.key_type: \"ed25519\" is none of the choices."), "{fault}");
     assert!(fault.ends_with("Accepted: p256, p384, rsa2048, rsa3072, rsa4096"), "{fault}");
+    let fault = fault_before_site("[acme]\npreflight = \"no\"");
+    assert_eq!(fault, "2:13: acme.preflight: this is a TOML string. Accepted: true or false");
+    let fault = fault_before_site("[acme]\nnameservers = [\"udp://ns1\"]");
+    assert!(
+        fault.starts_with("2:16: acme.nameservers: \"udp://ns1\" is not the address of a DNS server."),
+        "{fault}"
+    );
+    let fault = fault_before_site("[acme]\nnameservers = []");
+    assert!(fault.starts_with("2:15: acme.nameservers: the list is empty."), "{fault}");
     let fault = fault_before_site("[acme]\nlimits = \"lets-encrypt\"");
     assert!(fault.starts_with("2:10: acme.limits: \"lets-encrypt\" is none of the choices."), "{fault}");
     assert!(fault.ends_with("Did you mean `letsencrypt`? Accepted: letsencrypt, none"), "{fault}");

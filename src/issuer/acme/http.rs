@@ -135,6 +135,8 @@ pub(super) struct Directory {
 pub(super) struct Meta {
     /// Where the terms are to which registering agrees.
     pub(super) terms_of_service: Option<String>,
+    /// The domains that mean it in CAA records (RFC 8659 section 4.2).
+    pub(super) caa_identities: Vec<String>,
     /// The profiles there are, and where each is described (draft-ietf-acme-profiles section 3).
     pub(super) profiles: BTreeMap<String, String>,
 }
@@ -155,6 +157,11 @@ impl Http {
     /// When the last answer since [`begin`](Self::begin) asked us to come back, if it did.
     pub(super) fn retry_after(&self) -> Option<SystemTime> {
         self.seen().retry_after
+    }
+
+    /// When the last answer was given, by the CA's clock.
+    pub(super) fn date(&self) -> Option<SystemTime> {
+        self.seen().date
     }
 
     /// Compares our clock with the CA's, as far as it has answered.

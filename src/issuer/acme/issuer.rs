@@ -20,7 +20,7 @@ use crate::catalog::Challenges;
 use crate::clock::Clock;
 use crate::ident::{Names, Provider};
 use crate::issuer::solver::{ChallengeKind, Dns01, Http01, Solver, TlsAlpn01};
-use crate::issuer::{Advice, IssueError, IssueJob, Issuer, Left, Progress, Trial, Unkept};
+use crate::issuer::{Advice, Intent, IssueError, IssueJob, Issuer, Left, Preflight, Progress, Trial, Unkept};
 use crate::pki::{Chain, Leaf, Roots, pem};
 use crate::store::{Accounts, Ledger};
 
@@ -36,6 +36,7 @@ pub struct AcmeIssuer {
     /// Where it is tried out first, after a failure.
     pub(super) rehearsal: Option<Box<AcmeIssuer>>,
     pub(super) solvers: Solvers,
+    preflight: Option<Arc<dyn Preflight>>,
     turns: Arc<Turns>,
     roots: Roots,
     timeouts: Timeouts,
@@ -104,12 +105,19 @@ impl AcmeIssuer {
             rehearsal,
             renewal_info: RenewalInfo::new(directory, clock.clone()),
             solvers: Solvers::new(solvers.collect()),
+            preflight: None,
             turns,
             roots,
             timeouts: options.timeouts,
             directory: directory.clone(),
             clock,
         })
+    }
+
+    /// The same, which looks before it places an order.
+    #[must_use]
+    pub fn with_preflight(self, preflight: Arc<dyn Preflight>) -> Self {
+        Self { preflight: Some(preflight), ..self }
     }
 
     async fn obtain(&self, job: IssueJob<'_>, progress: &dyn Progress) -> Result<Chain, IssueError> {
@@ -154,6 +162,7 @@ impl AcmeIssuer {
         if let Some(chain) = desk.resume(job, progress).await? {
             return Ok(chain);
         }
+        self.preflight(desk, job).await?;
         if let Some(rehearsal) = self.rehearsal.as_ref().filter(|_| job.rehearse) {
             rehearsal.rehearse(job).await?;
         }
@@ -164,6 +173,19 @@ impl AcmeIssuer {
         let what = format!("no certificate within {} seconds", self.timeouts.issuance.as_secs());
         let directory = self.directory.clone();
         IssueError::Unreachable { directory, source: Box::new(Nonsense(what)), until: None }
+    }
+
+    /// Sees that nothing is certain to make the order fail.
+    async fn preflight(&self, desk: &Desk<'_>, job: IssueJob<'_>) -> Result<(), IssueError> {
+        let Some(preflight) = &self.preflight else { return Ok(()) };
+        let directory = insist!(desk.http, desk.http.directory()).map_err(|e| desk.explain(e))?;
+        let intent = Intent {
+            names: job.request.names(),
+            challenges: &self.solvers.kinds(job.challenges),
+            identities: &directory.meta.caa_identities,
+            account: desk.account.id(),
+        };
+        Ok(preflight.look(intent).await?)
     }
 
     /// Tries it out. That this CA is down is no reason not to ask the other one.

@@ -17,11 +17,13 @@ mod placing;
 mod renewal_info;
 mod retry_after;
 mod solvers;
+mod standing;
 mod trial;
 mod turns;
 
 pub use budget::{Limit, Limits, registered_domain};
 pub use issuer::AcmeIssuer;
+pub use standing::Standing;
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -32,6 +32,11 @@ impl Solvers {
             .min_by_key(|solver| failed(*solver).unwrap_or_default())
     }
 
+    /// The kinds that may be used: those that are configured, of those that are allowed.
+    pub(super) fn kinds(&self, allowed: &[ChallengeKind]) -> Vec<ChallengeKind> {
+        self.all.iter().map(|solver| solver.kind()).filter(|kind| allowed.contains(kind)).collect()
+    }
+
     /// Takes down what answers that nobody needs any more have left with others.
     pub(super) async fn tidy(&self) {
         for solver in &self.all {

@@ -21,6 +21,9 @@ use crate::manager::stand_in::Fresh;
 use crate::store::sweep::sweep;
 use crate::store::{Changed, Drawn, LineageState, StoreError};
 
+/// The rung of the ladder at which what is blocked is looked at again, every time.
+const BLOCKED: u32 = 2;
+
 impl Manager {
     pub(super) fn attempt(&mut self, step: Step) {
         let (tools, id, epoch) = (self.tools.clone(), step.wish.lineage.id().clone(), self.epoch);
@@ -181,6 +184,8 @@ impl Manager {
         match error.verdict() {
             Verdict::Now | Verdict::Replan => memory.next = Some(now + Duration::from_secs(1)),
             Verdict::Wait(until) => memory.next = Some(until),
+            // Somebody has to do something about it, and may have done so already.
+            Verdict::Blocked => memory.next = Some(now + self.ladder.wait(BLOCKED, clock::jitter())),
             Verdict::After(until) => {
                 memory.failures += 1;
                 let next = now + self.ladder.wait(memory.failures, clock::jitter());

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use rustix::process::Pid;
 use tokio::sync::watch;
 
 /// No start takes this long on a machine that works.
@@ -72,6 +73,10 @@ impl Process {
             }
         };
         tokio::time::timeout(START, connects).await.unwrap_or(false)
+    }
+
+    pub(super) fn pid(&self) -> Pid {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("it has a number")
     }
 
     pub(super) fn end(&mut self) {

@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     /// The one customer it has, by the name of the key it has given him and the key in base64url; without one,
     /// everybody.
     pub(crate) customer: Option<(&'static str, &'static str)>,
+    /// The domains that mean it in CAA records; only the newer Pebble tells them.
+    pub(crate) identities: Vec<String>,
     /// Whether it is the newer Pebble, which has ARI, instead of Debian's.
     pub(crate) newer: bool,
     /// The port of a DNS server of the test's own, which is asked instead.
@@ -64,6 +66,7 @@ impl Settings {
             blocklist: Vec::new(),
             validity: Duration::from_secs(157_766_400),
             customer: None,
+            identities: Vec::new(),
             newer: false,
             dns: None,
         }
@@ -250,6 +253,7 @@ fn config_json(settings: &Settings, directory: &Path, listen: u16, management: u
         "externalAccountBindingRequired": settings.customer.is_some(),
         "externalAccountMACKeys": settings.customer.iter().copied().collect::<BTreeMap<_, _>>(),
         "domainBlocklist": settings.blocklist,
+        "caaIdentities": settings.identities,
         // The one is read by the older Pebble, the other two by the newer one.
         "certificateValidityPeriod": settings.validity.as_secs(),
         "profiles": {
