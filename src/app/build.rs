@@ -1,5 +1,6 @@
 //! From the settings to every room's options.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,10 +12,10 @@ use super::preflight::Lookout;
 use crate::ask::Ask;
 use crate::catalog::Challenges;
 use crate::clock::Clock;
-use crate::config::{Keeper, KeptLimits, Settings, Storage};
+use crate::config::{self, Keeper, KeptLimits, Settings, Storage};
 use crate::host;
-use crate::ident::Provider;
-use crate::issuer::{self, AcmeIssuer, ChallengeKind, Issuer, Issuers, Limits, SelfsignedIssuer};
+use crate::ident::{Names, Provider};
+use crate::issuer::{self, AcmeIssuer, ChallengeKind, Issuer, Issuers, Limits, Preflight, SelfsignedIssuer};
 use crate::manager::demand::Demand;
 use crate::manager::{self, Desired, Ladder, Template, Wish};
 use crate::proxy::{self, Roots, RouteTable, Site, Target};
@@ -72,9 +73,8 @@ fn demand(options: &manager::demand::Options) -> Demand {
 pub(super) fn desired(settings: &Settings) -> Desired {
     let mut desired = Desired { unnamed: settings.unnamed().cloned(), ..Desired::default() };
     desired.on_demand = settings.on_demand.as_ref().map(|_| Template {
-        directory: settings.acme.directory.clone(),
+        cas: settings.acme.cas().map(ca).collect(),
         key_type: settings.acme.key_type,
-        profile: settings.acme.profile.clone(),
         challenges: settings.acme.challenges.clone(),
     });
     for site in &settings.sites {
@@ -87,10 +87,11 @@ pub(super) fn desired(settings: &Settings) -> Desired {
                     match lineage.provider() {
                         Provider::Selfsigned => Wish::selfsigned(names),
                         Provider::Letsencrypt => Wish {
+                            lineage: lineage.clone(),
+                            cas: cas(settings, &names),
                             key_type: settings.acme.key_type,
-                            profile: settings.acme.profile.clone(),
                             challenges: challenges.clone(),
-                            ..Wish::acme(names, &settings.acme.directory)
+                            on_demand: false,
                         },
                     }
                 }))
@@ -100,36 +101,50 @@ pub(super) fn desired(settings: &Settings) -> Desired {
     desired
 }
 
-fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
-    let selfsigned = Arc::new(SelfsignedIssuer::new(kit.clock.clone()));
-    if !settings.asks_a_ca() {
-        return Ok(Issuers { selfsigned, letsencrypt: None });
-    }
-    let (accounts, ledger) = (kit.store.accounts(), kit.store.ledger());
-    let issuer = AcmeIssuer::new(&ca(settings), accounts, ledger, &kit.challenges, kit.clock.clone())
-        .map_err(AppError::setup("the CA cannot be set up"))?;
-    let issuer = match settings.acme.preflight {
-        true => issuer.with_preflight(Arc::new(Lookout::new(settings, kit.storage.clone()))),
-        false => issuer,
-    };
-    let letsencrypt: Arc<dyn Issuer> = Arc::new(issuer);
-    Ok(Issuers { selfsigned, letsencrypt: Some(letsencrypt) })
+/// The CAs to ask for these names: those of the configuration that sign such names.
+fn cas(settings: &Settings, names: &Names) -> Vec<manager::Ca> {
+    let signs = |ca: &&config::Ca| names.iter().all(|name| ca.signs(name));
+    settings.acme.cas().filter(signs).map(ca).collect()
 }
 
-/// How to deal with the CA.
-pub(super) fn ca(settings: &Settings) -> issuer::Options {
-    let acme = &settings.acme;
-    let known = issuer::Options::new(acme.directory.clone());
+fn ca(ca: &config::Ca) -> manager::Ca {
+    manager::Ca { directory: ca.directory.clone(), profile: ca.profile.clone() }
+}
+
+fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
+    let selfsigned = Arc::new(SelfsignedIssuer::new(kit.clock.clone()));
+    let mut letsencrypt: BTreeMap<String, Arc<dyn Issuer>> = BTreeMap::new();
+    if !settings.asks_a_ca() {
+        return Ok(Issuers { selfsigned, letsencrypt });
+    }
+    let (turns, lookout) = (Arc::default(), Arc::new(Lookout::new(settings, kit.storage.clone())));
+    for ca in settings.acme.cas() {
+        let options = issuer::Options { turns: Arc::clone(&turns), ..options(settings, ca) };
+        let (accounts, ledger) = (kit.store.accounts(), kit.store.ledger());
+        let issuer = AcmeIssuer::new(&options, accounts, ledger, &kit.challenges, kit.clock.clone())
+            .map_err(AppError::setup("the CA cannot be set up"))?;
+        let issuer = match settings.acme.preflight {
+            true => issuer.with_preflight(Arc::clone(&lookout) as Arc<dyn Preflight>),
+            false => issuer,
+        };
+        letsencrypt.insert(ca.directory.clone(), Arc::new(issuer));
+    }
+    Ok(Issuers { selfsigned, letsencrypt })
+}
+
+/// How to deal with a CA.
+pub(super) fn options(settings: &Settings, ca: &config::Ca) -> issuer::Options {
+    let (acme, known) = (&settings.acme, issuer::Options::new(ca.directory.clone()));
     issuer::Options {
-        limits: match acme.limits {
+        limits: match ca.limits {
             None => known.limits,
             Some(KeptLimits::Letsencrypt) => Some(Limits::letsencrypt()),
             Some(KeptLimits::None) => None,
         },
-        email: acme.email.clone(),
-        binding: acme.binding.clone(),
-        api_root: acme.api_root.clone(),
-        issuance_root: acme.issuance_root.clone(),
+        email: ca.email.clone(),
+        binding: ca.binding.clone(),
+        api_root: ca.api_root.clone(),
+        issuance_root: ca.issuance_root.clone(),
         roots: trusted(),
         challenges: acme.challenges.clone(),
         dns: acme.dns.clone(),
@@ -161,7 +176,7 @@ pub(super) fn routes(settings: &Settings, roots: &Roots) -> RouteTable {
     if targets.chain(others).any(Target::is_https) {
         roots.believe(|| trusted().into_iter().map(|root| root.to_vec()).collect());
     }
-    let site = |site: &crate::config::Site| Site {
+    let site = |site: &config::Site| Site {
         names: site.names().cloned().collect(),
         routes: site.routes.clone(),
         redirect: site.redirect.clone(),

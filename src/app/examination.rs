@@ -43,7 +43,7 @@ pub async fn examine(settings: &Settings, only: Option<&str>) -> Result<Report, 
         Ok(Standing { date, identities }) => (Ok(date), identities),
         Err(error) => (Err(told(&error)), Vec::new()),
     };
-    let directory = settings.acme.directory.clone();
+    let directory = settings.acme.preferred.directory.clone();
     let ca = Ca { identities, account: account(&place, &directory, clock.clone()).await };
     general.extend(Word { directory, answered: word }.findings(clock.now()));
 
@@ -98,8 +98,14 @@ fn port(at: SocketAddr) -> Port {
 fn issuer(settings: &Settings, clock: Clock) -> Result<AcmeIssuer, AppError> {
     let store = Store::new(Arc::new(MemoryEngine::new()), clock.clone());
     let (_, challenges, ..) = catalog::open();
-    AcmeIssuer::new(&build::ca(settings), store.accounts(), store.ledger(), &challenges, clock)
-        .map_err(AppError::setup("the CA cannot be set up"))
+    AcmeIssuer::new(
+        &build::options(settings, &settings.acme.preferred),
+        store.accounts(),
+        store.ledger(),
+        &challenges,
+        clock,
+    )
+    .map_err(AppError::setup("the CA cannot be set up"))
 }
 
 /// The URL of our account at the CA, if the storage holds one.

@@ -72,7 +72,7 @@ pub async fn restore(settings: &Settings, from: &Path) -> Result<Restored, AppEr
 pub async fn import(settings: &Settings, asked: &Import) -> Result<Imported, AppError> {
     let clock = Clock::system();
     let store = storage(settings, &clock)?;
-    Ok(ops::import(&store, asked, &settings.acme.directory, clock.now()).await?)
+    Ok(ops::import(&store, asked, &settings.acme.preferred.directory, clock.now()).await?)
 }
 
 fn storage(settings: &Settings, clock: &Clock) -> Result<Store, AppError> {

@@ -115,8 +115,10 @@ fn wanted(imported: &Imported, settings: &Settings) -> String {
     let usable = imported.lines.iter().filter(|line| !matches!(line.fate, Fate::Unusable(_) | Fate::Expired));
     for line in usable {
         let Some(names) = &line.names else { continue };
-        if let Some(directory) =
-            line.directory.as_ref().filter(|directory| **directory != settings.acme.directory)
+        if let Some(directory) = line
+            .directory
+            .as_ref()
+            .filter(|directory| settings.acme.cas().all(|ca| ca.directory != **directory))
         {
             let _ = writeln!(out, "\n# served if [acme] has directory = \"{directory}\"");
         }

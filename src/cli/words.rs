@@ -18,7 +18,10 @@ pub fn summary(settings: &Settings) -> String {
     let _ = writeln!(out, "storage   {}{}", settings.storage.path.display(), fallback.unwrap_or_default());
     if settings.asks_a_ca() {
         let kinds: Vec<&str> = settings.acme.challenges.iter().map(|kind| kind.as_str()).collect();
-        let _ = writeln!(out, "CA        {} by {}", settings.acme.directory, kinds.join(", "));
+        let _ = writeln!(out, "CA        {} by {}", settings.acme.preferred.directory, kinds.join(", "));
+        for ca in &settings.acme.fallback {
+            let _ = writeln!(out, "          else {}", ca.directory);
+        }
     }
     for site in &settings.sites {
         out.push('\n');

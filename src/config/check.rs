@@ -5,40 +5,16 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use zeroize::Zeroizing;
-
 use crate::host::telemetry::Options as LogOptions;
 use crate::issuer::solver::ChallengeKind;
-use crate::issuer::{Binding, Profile};
 use crate::pki::KeyType;
 
 use super::env::Env;
 use super::error::{Fault, Place};
-use super::settings::{Acme, KeptLimits, Listen, Settings, Storage};
+use super::settings::{Acme, Listen, Settings, Storage};
 use super::value;
 use super::written::{At, Layer, Words};
 use super::{Purpose, demand, dns, sites};
-
-/// The directory that is asked unless another one is named.
-const LETSENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
-/// The one that is asked under `--staging`.
-const LETSENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
-/// CAs of the public web: none of them signs a name that only a house knows.
-const PUBLIC_CAS: &[&str] = &[
-    "acme-v02.api.letsencrypt.org",
-    "acme-staging-v02.api.letsencrypt.org",
-    "acme.zerossl.com",
-    "dv.acme-v02.api.pki.goog",
-    "dv.acme-v02.test-api.pki.goog",
-    "acme.ssl.com",
-    "api.buypass.com",
-];
-
-/// Shorter keys do not protect anything; CAs give 32 bytes and more.
-const LEAST_EAB_KEY: usize = 16;
-const EAB_KEY: &str = "a file with the HMAC key as the CA has given it, in base64url";
 
 const SYSTEM_STORAGE: &str = "/var/lib/sidegate";
 const HEALTH_PORT: u16 = 9090;
@@ -51,16 +27,6 @@ const RETRY: [Duration; 4] = [
     Duration::from_secs(100 * MINUTE),
     Duration::from_secs(24 * 60 * MINUTE),
 ];
-
-/// What the sites have to know about the CA.
-pub(super) struct Ca {
-    /// Whether it is none of the public ones, so that it may sign any name.
-    pub(super) own: bool,
-    /// The profile its certificates are to follow.
-    pub(super) profile: Option<String>,
-    /// How names can be proved to it.
-    pub(super) challenges: Vec<ChallengeKind>,
-}
 
 /// Turns one layer into settings, and notes every fault on the way.
 ///
@@ -81,14 +47,9 @@ impl Checker<'_> {
     pub(super) fn settings(mut self) -> Option<Settings> {
         let listen = self.listen();
         let acme = self.acme(listen.http.is_some());
-        let ca = Ca {
-            own: !PUBLIC_CAS.contains(&host_of(&acme.directory).unwrap_or_default()),
-            profile: acme.profile.as_ref().map(|profile| profile.name.clone()),
-            challenges: acme.challenges.clone(),
-        };
         let written = self.layer.on_demand.take();
-        let (sites, child_port) = sites::check(&mut self, &ca, written.is_some());
-        let on_demand = written.and_then(|written| demand::check(&mut self, &written, &ca, &sites));
+        let (sites, child_port) = sites::check(&mut self, &acme, written.is_some());
+        let on_demand = written.and_then(|written| demand::check(&mut self, &written, &acme, &sites));
         let settings = Settings {
             storage: self.storage(),
             acme,
@@ -176,60 +137,15 @@ impl Checker<'_> {
 
     fn acme(&mut self, http: bool) -> Acme {
         let dns = self.dns();
+        let preferred = self.preferred();
         Acme {
-            directory: self.directory(),
-            email: self.email(),
-            api_root: self.pem(self.layer.api_root.clone()),
-            issuance_root: self.pem(self.layer.issuance_root.clone()),
-            binding: self.binding(),
-            key_type: self.key_type(),
-            profile: self.profile(),
+            fallback: self.fallback(&preferred),
+            preferred,
             challenges: self.challenges(http, dns.is_some()),
+            key_type: self.key_type(),
             dns,
             preflight: self.preflight(),
             nameservers: self.nameservers(),
-            limits: self.limits(),
-        }
-    }
-
-    fn limits(&mut self) -> Option<KeptLimits> {
-        let words = self.layer.limits.clone();
-        match self.one_of(words.as_ref(), &["letsencrypt", "none"])? {
-            "letsencrypt" => Some(KeptLimits::Letsencrypt),
-            _ => Some(KeptLimits::None),
-        }
-    }
-
-    fn binding(&mut self) -> Option<Binding> {
-        let (kid, file) = match (&self.layer.eab_kid, &self.layer.eab_key) {
-            (Some(kid), Some(file)) => (kid, file),
-            (None, None) => return None,
-            (Some(one), None) | (None, Some(one)) => {
-                let fault = one.fault("eab_kid and eab_key are of use only together");
-                self.faults.push(fault.accepted("both, as the CA has given them"));
-                return None;
-            }
-        };
-        // CAs write the key with padding or without.
-        let decoded = (self.read)(file).and_then(|text| {
-            let text = Zeroizing::new(text);
-            let bare = text.split(|b| *b == b'=').next().unwrap_or_default();
-            let key = BASE64_URL_SAFE_NO_PAD.decode(bare.trim_ascii());
-            key.map_err(|_| format!("{} holds no key in base64url", file.path().display()))
-        });
-        match decoded {
-            Ok(key) if key.len() >= LEAST_EAB_KEY => {
-                Some(Binding { kid: kid.value.clone(), key: Zeroizing::new(key) })
-            }
-            Ok(_) => {
-                let what = format!("the key in {} is too short", file.path().display());
-                self.faults.push(file.fault(what).accepted(EAB_KEY));
-                None
-            }
-            Err(what) => {
-                self.faults.push(file.fault(what).accepted(EAB_KEY));
-                None
-            }
         }
     }
 
@@ -237,71 +153,6 @@ impl Checker<'_> {
         let words = self.layer.key_type.clone();
         let chosen = self.one_of(words.as_ref(), &KeyType::ALL.map(KeyType::as_str));
         KeyType::ALL.into_iter().find(|kind| Some(kind.as_str()) == chosen).unwrap_or_default()
-    }
-
-    fn profile(&mut self) -> Option<Profile> {
-        let required = self.layer.profile_required.as_ref().filter(|required| required.value);
-        let Some(words) = &self.layer.profile else {
-            if let Some(required) = required {
-                let fault = required.fault("no profile is named that could be required");
-                self.faults.push(fault.accepted("acme.profile beside it, such as \"shortlived\""));
-            }
-            return None;
-        };
-        if words.value.is_empty() || !words.value.bytes().all(|b| b.is_ascii_graphic()) {
-            let fault = words.fault(format!("{:?} is not the name of a profile", words.value));
-            self.faults.push(fault.accepted("a name that the CA's directory lists, such as shortlived"));
-        }
-        Some(Profile { name: words.value.clone(), required: required.is_some() })
-    }
-
-    fn directory(&mut self) -> String {
-        let staging = self.layer.staging.as_ref().filter(|staging| staging.value);
-        match (&self.layer.directory, staging) {
-            (Some(directory), Some(staging)) => {
-                let what = format!("{} is set as well", directory.name());
-                self.faults.push(staging.fault(what).accepted("one of the two"));
-                LETSENCRYPT.to_owned()
-            }
-            (Some(words), None) => {
-                if host_of(&words.value).is_none() {
-                    let what = format!("{:?} is not the URL of an ACME directory", words.value);
-                    self.faults
-                        .push(words.fault(what).accepted(format!("an https:// URL, such as {LETSENCRYPT}")));
-                }
-                words.value.clone()
-            }
-            (None, Some(_)) => LETSENCRYPT_STAGING.to_owned(),
-            (None, None) => LETSENCRYPT.to_owned(),
-        }
-    }
-
-    fn email(&mut self) -> Option<String> {
-        let words = self.layer.email.as_ref()?;
-        let parts = words.value.split_once('@');
-        let odd = |c: char| c.is_whitespace() || c.is_control() || [',', ':', '<', '>', '@'].contains(&c);
-        let fine = parts.is_some_and(|(who, at)| !who.is_empty() && at.contains('.') && !at.contains(odd));
-        if !fine || words.value.contains(|c| odd(c) && c != '@') {
-            let what = format!("{:?} is not an e-mail address", words.value);
-            self.faults.push(words.fault(what).accepted("one address, such as ops@example.org"));
-        }
-        Some(words.value.clone())
-    }
-
-    fn pem(&mut self, words: Option<Words>) -> Option<Vec<u8>> {
-        let words = words?;
-        match (self.read)(&words) {
-            Ok(bytes) if contains(&bytes, b"-----BEGIN CERTIFICATE-----") => Some(bytes),
-            Ok(_) => {
-                let what = format!("{} holds no certificate", words.path().display());
-                self.faults.push(words.fault(what).accepted("a PEM file with the root certificate"));
-                None
-            }
-            Err(error) => {
-                self.faults.push(words.fault(error).accepted("a PEM file with the root certificate"));
-                None
-            }
-        }
     }
 
     fn challenges(&mut self, http: bool, dns: bool) -> Vec<ChallengeKind> {
@@ -423,16 +274,4 @@ impl Checker<'_> {
     pub(super) fn missing(&mut self, place: &Place, key: &str, what: &str, accepted: &str) {
         self.faults.push(Fault::new(place, key, what).accepted(accepted));
     }
-}
-
-/// The host of an `https://` URL.
-fn host_of(url: &str) -> Option<&str> {
-    let uri: http::Uri = url.parse().ok()?;
-    let host = uri.host().filter(|host| !host.is_empty() && uri.scheme_str() == Some("https"))?;
-    let start = url.find(host)?;
-    url.get(start..start + host.len())
-}
-
-fn contains(bytes: &[u8], what: &[u8]) -> bool {
-    bytes.windows(what.len()).any(|window| window == what)
 }

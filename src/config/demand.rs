@@ -7,8 +7,8 @@ use crate::ident::{Fqdn, Name};
 use crate::manager::demand::Options;
 use crate::proxy::Target;
 
-use super::check::{Ca, Checker};
-use super::settings::{OnDemand, Site};
+use super::check::Checker;
+use super::settings::{Acme, OnDemand, Site};
 use super::sites::TARGET;
 use super::written::{At, OnDemandWritten, Words};
 
@@ -25,15 +25,15 @@ const MOST: usize = 1_000_000;
 pub(super) fn check(
     checker: &mut Checker<'_>,
     written: &OnDemandWritten,
-    ca: &Ca,
+    acme: &Acme,
     sites: &[Site],
 ) -> Option<OnDemand> {
     if written.allow.is_none() && written.suffixes.is_none() && written.ask.is_none() {
         let what = "nothing says which names may have a certificate";
         checker.missing(&written.place, "on_demand", what, WAYS);
     }
-    let allow = checker.allowed(written.allow.as_ref(), ca, sites);
-    let suffixes = checker.suffixes(written.suffixes.as_ref(), ca);
+    let allow = checker.allowed(written.allow.as_ref(), acme, sites);
+    let suffixes = checker.suffixes(written.suffixes.as_ref(), acme);
     let ask = written.ask.as_ref().and_then(|words| checker.ask(words));
     let to = checker.to(written, sites);
     let fallback = checker.one_of(written.policy.as_ref(), &["refuse", "fallback"]) == Some("fallback");
@@ -43,7 +43,7 @@ pub(super) fn check(
         allow,
         suffixes,
         ask,
-        private: ca.own,
+        private: acme.preferred.own,
         fallback,
         per_hour: number(&written.per_hour, PER_HOUR),
         per_domain_per_hour: number(&written.per_domain_per_hour, PER_DOMAIN_PER_HOUR),
@@ -57,8 +57,8 @@ pub(super) fn check(
 }
 
 impl Checker<'_> {
-    fn allowed(&mut self, list: Option<&At<Vec<Words>>>, ca: &Ca, sites: &[Site]) -> BTreeSet<Fqdn> {
-        let names = self.names(list, ca);
+    fn allowed(&mut self, list: Option<&At<Vec<Words>>>, acme: &Acme, sites: &[Site]) -> BTreeSet<Fqdn> {
+        let names = self.names(list, acme);
         let mut allowed = BTreeSet::new();
         for (name, words) in names {
             let listed = Name::Dns(name.clone());
@@ -75,8 +75,8 @@ impl Checker<'_> {
         allowed
     }
 
-    fn suffixes(&mut self, list: Option<&At<Vec<Words>>>, ca: &Ca) -> BTreeSet<Fqdn> {
-        let names = self.names(list, ca);
+    fn suffixes(&mut self, list: Option<&At<Vec<Words>>>, acme: &Acme) -> BTreeSet<Fqdn> {
+        let names = self.names(list, acme);
         let mut suffixes = BTreeSet::new();
         for (name, words) in names {
             if name.is_wildcard() {
@@ -90,13 +90,13 @@ impl Checker<'_> {
     }
 
     /// The names of a list that a CA may sign, or names below which.
-    fn names<'w>(&mut self, list: Option<&'w At<Vec<Words>>>, ca: &Ca) -> Vec<(Fqdn, &'w Words)> {
+    fn names<'w>(&mut self, list: Option<&'w At<Vec<Words>>>, acme: &Acme) -> Vec<(Fqdn, &'w Words)> {
         let Some(list) = list else { return Vec::new() };
         self.not_empty(list, "at least one name, or no such key");
         let mut names = Vec::new();
         for words in &list.value {
             match Fqdn::parse(&words.value) {
-                Ok(name) if name.base().contains('.') && (ca.own || name.is_public()) => {
+                Ok(name) if name.base().contains('.') && (acme.preferred.own || name.is_public()) => {
                     names.push((name, words))
                 }
                 Ok(name) => {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::{Fault, Place};
-use super::written::{DnsWritten, Layer, Words};
+use super::written::{CaWritten, DnsWritten, Layer, Words};
 
 const PREFIX: &str = "SIDEGATE_";
 
@@ -135,8 +135,11 @@ pub(super) fn read(
         http: value("HTTP_PORT"),
         https: value("HTTPS_PORT"),
         health: value("HEALTH_ADDR"),
-        directory: value("ACME_DIRECTORY"),
-        email: value("ACME_EMAIL"),
+        ca: CaWritten {
+            directory: value("ACME_DIRECTORY"),
+            email: value("ACME_EMAIL"),
+            ..CaWritten::default()
+        },
         dns: DnsWritten {
             server: value("ACME_DNS_SERVER"),
             key: value("ACME_DNS_KEY"),

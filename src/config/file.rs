@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Fault, Place};
-use super::written::{At, DnsWritten, Layer, OnDemandWritten, RouteWritten, SiteWritten, Words};
+use super::written::{At, CaWritten, DnsWritten, Layer, OnDemandWritten, RouteWritten, SiteWritten, Words};
 
 type Value<'i> = Spanned<DeValue<'i>>;
 
@@ -33,6 +33,21 @@ const ACME: Kind = Kind {
         "nameservers",
         "retry",
         "key_type",
+        "profile",
+        "profile_required",
+        "limits",
+        "eab_kid",
+        "eab_key",
+        "fallback",
+    ],
+};
+const FALLBACK: Kind = Kind {
+    name: "acme.fallback",
+    keys: &[
+        "directory",
+        "email",
+        "api_root",
+        "issuance_root",
         "profile",
         "profile_required",
         "limits",
@@ -81,8 +96,8 @@ struct Kind {
 
 /// Every key a file may have, such as `listen.https`; those that hold a table are left out.
 pub fn keys() -> impl Iterator<Item = String> {
-    [ROOT, LISTEN, ACME, DNS, ON_DEMAND, LOG, SITE, ROUTE].into_iter().flat_map(|kind| {
-        let tables = ["listen", "acme", "dns", "on_demand", "log", "site", "route"];
+    let tables = ["listen", "acme", "fallback", "dns", "on_demand", "log", "site", "route"];
+    [ROOT, LISTEN, ACME, FALLBACK, DNS, ON_DEMAND, LOG, SITE, ROUTE].into_iter().flat_map(move |kind| {
         let leaves = kind.keys.iter().filter(move |key| !tables.contains(key));
         leaves.map(
             move |key| if kind.name.is_empty() { (*key).to_owned() } else { format!("{}.{key}", kind.name) },
@@ -133,24 +148,18 @@ impl Reader<'_> {
             layer.health = self.text(&table, "health");
         }
         if let Some(table) = self.table(&root, "acme", &ACME) {
-            layer.directory = self.text(&table, "directory");
             layer.staging = self.switch(&table, "staging");
-            layer.email = self.text(&table, "email");
-            layer.api_root = self.text(&table, "api_root");
-            layer.issuance_root = self.text(&table, "issuance_root");
+            layer.ca = self.ca(&table);
+            layer.fallback =
+                self.tables(&table, "fallback", &FALLBACK, |reader, place, ca| (place, reader.ca(ca)));
             layer.challenges = self.list(&table, "challenges");
             layer.preflight = self.switch(&table, "preflight");
             layer.nameservers = self.list(&table, "nameservers");
             layer.retry = self.list(&table, "retry");
             layer.key_type = self.text(&table, "key_type");
-            layer.profile = self.text(&table, "profile");
-            layer.profile_required = self.switch(&table, "profile_required");
-            layer.eab_kid = self.text(&table, "eab_kid");
-            layer.eab_key = self.text(&table, "eab_key");
             if let Some(table) = self.table(&table, "dns", &DNS) {
                 layer.dns = self.dns(&table);
             }
-            layer.limits = self.text(&table, "limits");
         }
         if let Some(table) = self.table(&root, "on_demand", &ON_DEMAND) {
             let place = document.get_key_value("on_demand").map(|(key, _)| self.place(key.span()));
@@ -163,6 +172,20 @@ impl Reader<'_> {
         }
         layer.sites = self.tables(&root, "site", &SITE, Self::site);
         layer
+    }
+
+    fn ca(&mut self, table: &Table<'_, '_>) -> CaWritten {
+        CaWritten {
+            directory: self.text(table, "directory"),
+            email: self.text(table, "email"),
+            api_root: self.text(table, "api_root"),
+            issuance_root: self.text(table, "issuance_root"),
+            profile: self.text(table, "profile"),
+            profile_required: self.switch(table, "profile_required"),
+            limits: self.text(table, "limits"),
+            eab_kid: self.text(table, "eab_kid"),
+            eab_key: self.text(table, "eab_key"),
+        }
     }
 
     fn dns(&mut self, table: &Table<'_, '_>) -> DnsWritten {

@@ -1,7 +1,7 @@
 //! The command line's share of a configuration.
 
 use super::error::Place;
-use super::written::{At, Layer, Words};
+use super::written::{At, CaWritten, Layer, Words};
 
 /// Flags as they were given. What is `None` or empty was not given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,11 +46,14 @@ impl Flags {
             workers: words(&self.workers, "--workers"),
             http: words(&self.http_port, "--http-port"),
             https: words(&self.https_port, "--https-port"),
-            directory: words(&self.acme_directory, "--acme-directory"),
+            ca: CaWritten {
+                directory: words(&self.acme_directory, "--acme-directory"),
+                email: words(&self.email, "--email"),
+                ..CaWritten::default()
+            },
             expect_state: switch(self.expect_state, "--expect-state"),
             force: switch(self.force, "--force"),
             staging: switch(self.staging, "--staging"),
-            email: words(&self.email, "--email"),
             log_level: words(&self.log, "--log"),
             domains: words(&domains, "--domain").map(|words| words.split_list()),
             certificates: words(&self.certificates, "--certificates"),

@@ -5,6 +5,7 @@
 //! fault gathered before any is reported. A key or variable nobody would read is a fault too: nothing is
 //! accepted and then ignored.
 
+mod ca;
 mod check;
 mod demand;
 mod dns;
@@ -31,7 +32,7 @@ pub use self::env::Env;
 pub use self::error::{Fault, Faults, Place};
 pub use self::file::keys;
 pub use self::flags::Flags;
-pub use self::settings::{Acme, Keeper, KeptLimits, Listen, OnDemand, Settings, Site, Storage};
+pub use self::settings::{Acme, Ca, Keeper, KeptLimits, Listen, OnDemand, Settings, Site, Storage};
 
 /// Read by `serve` and `check` if no other file is named.
 pub const DEFAULT_FILE: &str = "/etc/sidegate/sidegate.toml";

@@ -23,7 +23,7 @@ pub struct Settings {
     pub storage: Storage,
     /// Where to listen.
     pub listen: Listen,
-    /// Which CA to ask, and how.
+    /// Which CAs to ask, and how.
     pub acme: Acme,
     /// How long to wait after the first failed attempt, the second, and so on; the last one repeats.
     pub retry: Vec<Duration>,
@@ -74,33 +74,64 @@ pub struct Listen {
     pub https_port_is_public: bool,
 }
 
-/// Which CA to ask, and how.
+/// Which CAs to ask, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acme {
-    /// The directory's URL.
-    pub directory: String,
-    /// Where the CA may write to about expiring certificates.
-    pub email: Option<String>,
-    /// PEM: trust for the directory's own TLS, beside the system's.
-    pub api_root: Option<Vec<u8>>,
-    /// PEM: the root that its certificates should chain to.
-    pub issuance_root: Option<Vec<u8>>,
+    /// The one that is asked first.
+    pub preferred: Ca,
+    /// Those that are asked in its stead, in this order.
+    pub fallback: Vec<Ca>,
     /// How to prove control of a name, the preferred way first.
     pub challenges: Vec<ChallengeKind>,
-    /// The agreement that the account is to belong to, for a CA that wants one.
-    pub binding: Option<Binding>,
-    /// The kind of key its certificates have.
+    /// The kind of key the certificates have.
     pub key_type: KeyType,
-    /// The profile they follow, if it should be a certain one.
-    pub profile: Option<Profile>,
     /// How that is done in the DNS, if it can be.
     pub dns: Option<DnsOptions>,
     /// Whether an order is placed only if nothing is certain to make it fail.
     pub preflight: bool,
     /// Who is asked about names before they are ordered; if nobody is named, the name servers of each one's zone.
     pub nameservers: Vec<Server>,
-    /// The limits that are kept; none if those that are known of the CA are.
+}
+
+/// One CA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ca {
+    /// The directory's URL.
+    pub directory: String,
+    /// Whether it is none of the public ones, so that it may sign any name.
+    pub own: bool,
+    /// Where it may write to about expiring certificates.
+    pub email: Option<String>,
+    /// PEM: trust for the directory's own TLS, beside the system's.
+    pub api_root: Option<Vec<u8>>,
+    /// PEM: the root that its certificates should chain to.
+    pub issuance_root: Option<Vec<u8>>,
+    /// The agreement that the account is to belong to, if it wants one.
+    pub binding: Option<Binding>,
+    /// The profile its certificates follow, if it should be a certain one.
+    pub profile: Option<Profile>,
+    /// The limits that are kept; none if those that are known of it are.
     pub limits: Option<KeptLimits>,
+}
+
+/// The profile under which public CAs sign addresses. What Let's Encrypt wants holds for every public CA that signs them
+/// at all.
+pub(super) const FOR_ADDRESSES: &str = "shortlived";
+
+impl Acme {
+    /// All of them, the preferred one first.
+    pub fn cas(&self) -> impl Iterator<Item = &Ca> {
+        std::iter::once(&self.preferred).chain(&self.fallback)
+    }
+}
+
+impl Ca {
+    /// Whether it signs names of this kind (RFC 8738 for addresses): one of the public ones does not sign every name.
+    #[must_use]
+    pub fn signs(&self, name: &Name) -> bool {
+        let for_addresses = || self.profile.as_ref().is_some_and(|profile| profile.name == FOR_ADDRESSES);
+        self.own || if name.fqdn().is_some() { name.is_public() } else { for_addresses() }
+    }
 }
 
 /// Limits that somebody has chosen to keep.

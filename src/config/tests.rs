@@ -40,7 +40,7 @@ fn a_flag_wins_over_a_variable_which_wins_over_the_file() {
     let (_folder, settings) = of_file(text, &given, &env);
     assert_eq!(settings.storage.path, Path::new("/flag"));
     assert_eq!(settings.log.level, "trace");
-    assert_eq!(settings.acme.email.as_deref(), Some("a@env.example"));
+    assert_eq!(settings.acme.preferred.email.as_deref(), Some("a@env.example"));
     assert_eq!(settings.workers, 3);
     assert_eq!(settings.drain, Duration::from_secs(25));
 }
@@ -66,7 +66,7 @@ fn a_variable_can_be_kept_in_a_file() {
     let secret = folder.path().join("email");
     fs::write(&secret, "ops@example.org\n").expect("written");
     let env = Env::of([("ACME_EMAIL_FILE", secret.to_str().expect("text"))]);
-    assert_eq!(direct(&flags("a.example"), &env).acme.email.as_deref(), Some("ops@example.org"));
+    assert_eq!(direct(&flags("a.example"), &env).acme.preferred.email.as_deref(), Some("ops@example.org"));
 }
 
 #[test]
@@ -102,10 +102,10 @@ fn storage_that_nobody_chose_has_a_second_place() {
 fn staging_and_a_directory_are_two_answers_to_one_question() {
     let staging = Flags { staging: true, ..flags("a.example") };
     let env = Env::of([("ACME_DIRECTORY", "https://ca.example/dir")]);
-    assert!(direct(&staging, &env).acme.directory.contains("staging"), "a flag wins");
-    assert_eq!(direct(&flags("a.example"), &env).acme.directory, "https://ca.example/dir");
+    assert!(direct(&staging, &env).acme.preferred.directory.contains("staging"), "a flag wins");
+    assert_eq!(direct(&flags("a.example"), &env).acme.preferred.directory, "https://ca.example/dir");
     let (_folder, settings) = of_file("[acme]\nstaging = true\n", &flags("a.example"), &env);
-    assert_eq!(settings.acme.directory, "https://ca.example/dir", "a variable wins over the file");
+    assert_eq!(settings.acme.preferred.directory, "https://ca.example/dir", "a variable wins over the file");
     let both = Flags { acme_directory: Some("https://ca.example/dir".into()), ..staging };
     let faults = load(&Purpose::Direct, &both, &Env::default()).expect_err("which one?");
     assert_eq!(faults.to_string(), "--staging: --acme-directory is set as well. Accepted: one of the two");

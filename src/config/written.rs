@@ -64,11 +64,11 @@ pub(super) struct Layer {
     pub(super) http: Option<Words>,
     pub(super) https: Option<Words>,
     pub(super) health: Option<Words>,
-    pub(super) directory: Option<Words>,
     pub(super) staging: Option<At<bool>>,
-    pub(super) email: Option<Words>,
-    pub(super) api_root: Option<Words>,
-    pub(super) issuance_root: Option<Words>,
+    /// The preferred CA.
+    pub(super) ca: CaWritten,
+    /// Those that are asked in its stead, and where each of them was written.
+    pub(super) fallback: Vec<(Place, CaWritten)>,
     pub(super) challenges: Option<At<Vec<Words>>>,
     pub(super) dns: DnsWritten,
     pub(super) on_demand: Option<OnDemandWritten>,
@@ -76,11 +76,6 @@ pub(super) struct Layer {
     pub(super) nameservers: Option<At<Vec<Words>>>,
     pub(super) retry: Option<At<Vec<Words>>>,
     pub(super) key_type: Option<Words>,
-    pub(super) profile: Option<Words>,
-    pub(super) profile_required: Option<At<bool>>,
-    pub(super) limits: Option<Words>,
-    pub(super) eab_kid: Option<Words>,
-    pub(super) eab_key: Option<Words>,
     pub(super) log_format: Option<Words>,
     pub(super) log_level: Option<Words>,
     pub(super) access: Option<Words>,
@@ -90,6 +85,36 @@ pub(super) struct Layer {
     pub(super) to: Option<Words>,
     /// The sites of a file.
     pub(super) sites: Vec<SiteWritten>,
+}
+
+/// What `[acme]` and each `[[acme.fallback]]` say about their CA.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CaWritten {
+    pub(super) directory: Option<Words>,
+    pub(super) email: Option<Words>,
+    pub(super) api_root: Option<Words>,
+    pub(super) issuance_root: Option<Words>,
+    pub(super) profile: Option<Words>,
+    pub(super) profile_required: Option<At<bool>>,
+    pub(super) limits: Option<Words>,
+    pub(super) eab_kid: Option<Words>,
+    pub(super) eab_key: Option<Words>,
+}
+
+impl CaWritten {
+    fn over(self, lower: Self) -> Self {
+        Self {
+            directory: self.directory.or(lower.directory),
+            email: self.email.or(lower.email),
+            api_root: self.api_root.or(lower.api_root),
+            issuance_root: self.issuance_root.or(lower.issuance_root),
+            profile: self.profile.or(lower.profile),
+            profile_required: self.profile_required.or(lower.profile_required),
+            limits: self.limits.or(lower.limits),
+            eab_kid: self.eab_kid.or(lower.eab_kid),
+            eab_key: self.eab_key.or(lower.eab_key),
+        }
+    }
 }
 
 /// `[acme.dns]`.
@@ -180,12 +205,16 @@ pub(super) struct RouteWritten {
 
 impl Layer {
     /// This layer, and beneath it what `lower` says where this one is silent.
-    pub(super) fn over(self, lower: Self) -> Self {
+    pub(super) fn over(self, mut lower: Self) -> Self {
         // A directory and «staging» are two answers to one question, so they are taken together.
         let asks_for_ca =
-            self.directory.is_some() || self.staging.as_ref().is_some_and(|staging| staging.value);
-        let (directory, staging) =
-            if asks_for_ca { (self.directory, self.staging) } else { (lower.directory, lower.staging) };
+            self.ca.directory.is_some() || self.staging.as_ref().is_some_and(|staging| staging.value);
+        let staging = if asks_for_ca {
+            lower.ca.directory = None;
+            self.staging
+        } else {
+            lower.staging
+        };
         Self {
             storage: self.storage.or(lower.storage),
             expect_state: self.expect_state.or(lower.expect_state),
@@ -195,11 +224,9 @@ impl Layer {
             http: self.http.or(lower.http),
             https: self.https.or(lower.https),
             health: self.health.or(lower.health),
-            directory,
             staging,
-            email: self.email.or(lower.email),
-            api_root: self.api_root.or(lower.api_root),
-            issuance_root: self.issuance_root.or(lower.issuance_root),
+            ca: self.ca.over(lower.ca),
+            fallback: if self.fallback.is_empty() { lower.fallback } else { self.fallback },
             challenges: self.challenges.or(lower.challenges),
             dns: self.dns.over(lower.dns),
             // Only a file can speak of it.
@@ -208,11 +235,6 @@ impl Layer {
             nameservers: self.nameservers.or(lower.nameservers),
             retry: self.retry.or(lower.retry),
             key_type: self.key_type.or(lower.key_type),
-            profile: self.profile.or(lower.profile),
-            profile_required: self.profile_required.or(lower.profile_required),
-            limits: self.limits.or(lower.limits),
-            eab_kid: self.eab_kid.or(lower.eab_kid),
-            eab_key: self.eab_key.or(lower.eab_key),
             log_format: self.log_format.or(lower.log_format),
             log_level: self.log_level.or(lower.log_level),
             access: self.access.or(lower.access),

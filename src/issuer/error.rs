@@ -146,4 +146,29 @@ impl IssueError {
             | Self::Account(_) => Verdict::After(None),
         }
     }
+
+    /// Whether another CA may give what this one did not give.
+    ///
+    /// Not where the fault is ours: a name that does not lead here leads here for no CA, and what our disk does not keep
+    /// it keeps for none.
+    #[must_use]
+    pub fn elsewhere(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Limited { .. }
+            | Self::Spent { .. }
+            | Self::Refused { .. }
+            | Self::Nonce { .. }
+            // A CAA record may name another one, and looking costs nothing.
+            | Self::Blocked(_)
+            | Self::Unprovable { .. }
+            | Self::Unusable(_)
+            | Self::Account(_) => true,
+            Self::Unverified { .. }
+            | Self::Clock { .. }
+            | Self::Solve(_)
+            | Self::Note(_)
+            | Self::Ledger(_) => false,
+        }
+    }
 }

@@ -11,18 +11,22 @@ mod preflight;
 mod selfsigned;
 pub mod solver;
 
-pub use acme::{AcmeIssuer, Limit, Limits, Options, OptionsError, Standing, Timeouts, registered_domain};
+pub use acme::{
+    AcmeIssuer, Limit, Limits, Options, OptionsError, Standing, Timeouts, Turns, registered_domain,
+};
 pub use advice::{Advice, Window};
 pub use error::{BoxError, IssueError, Verdict};
 pub use preflight::{Intent, Obstacle, Preflight};
 pub use selfsigned::SelfsignedIssuer;
 pub use solver::ChallengeKind;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -243,29 +247,27 @@ pub enum Replacing {
 #[error("the order could not be noted: {0}")]
 pub struct NoteError(pub String);
 
-/// The issuer of each provider.
+/// Everybody who issues.
 #[derive(Clone)]
 pub struct Issuers {
     /// Always there.
     pub selfsigned: Arc<dyn Issuer>,
-    /// The ACME CA, where one is configured.
-    pub letsencrypt: Option<Arc<dyn Issuer>>,
+    /// The ACME CAs that are configured, by their directories.
+    pub letsencrypt: BTreeMap<String, Arc<dyn Issuer>>,
 }
 
 impl Issuers {
-    /// The issuer of a provider's lineages.
+    /// The CA with this directory; without one, ourselves.
     #[must_use]
-    pub fn of(&self, provider: Provider) -> Option<&Arc<dyn Issuer>> {
-        match provider {
-            Provider::Selfsigned => Some(&self.selfsigned),
-            Provider::Letsencrypt => self.letsencrypt.as_ref(),
+    pub fn at(&self, directory: Option<&str>) -> Option<&Arc<dyn Issuer>> {
+        match directory {
+            None => Some(&self.selfsigned),
+            Some(directory) => self.letsencrypt.get(directory),
         }
     }
 
     /// Takes back what issuances that were dropped have left with others.
     pub async fn tidy(&self) {
-        if let Some(letsencrypt) = &self.letsencrypt {
-            letsencrypt.tidy().await;
-        }
+        join_all(self.letsencrypt.values().map(|ca| ca.tidy())).await;
     }
 }

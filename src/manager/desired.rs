@@ -13,16 +13,23 @@ use crate::pki::KeyType;
 pub struct Wish {
     /// Its names and who issues it.
     pub lineage: Lineage,
-    /// The directory of the CA; `None` for selfsigned.
-    pub directory: Option<String>,
+    /// The CAs that may issue it, the preferred one first; none for selfsigned.
+    pub cas: Vec<Ca>,
     /// The kind of its key.
     pub key_type: KeyType,
-    /// The CA's profile, if it should be a certain one.
-    pub profile: Option<Profile>,
     /// The kinds of challenge that may prove its names, of those that are configured.
     pub challenges: Vec<ChallengeKind>,
     /// Whether nobody has listed its name: it was asked for. Nothing stands in for it then.
     pub on_demand: bool,
+}
+
+/// A CA that may issue a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ca {
+    /// The URL of its directory.
+    pub directory: String,
+    /// The profile to follow there, if it should be a certain one.
+    pub profile: Option<Profile>,
 }
 
 impl Wish {
@@ -32,9 +39,8 @@ impl Wish {
         let lineage = Lineage::new(names, Provider::Selfsigned);
         Self {
             lineage,
-            directory: None,
+            cas: Vec::new(),
             key_type: KeyType::default(),
-            profile: None,
             challenges: Vec::new(),
             on_demand: false,
         }
@@ -44,9 +50,9 @@ impl Wish {
     #[must_use]
     pub fn acme(names: Names, directory: &str) -> Self {
         let lineage = Lineage::new(names, Provider::Letsencrypt);
-        let directory = Some(directory.to_owned());
+        let cas = vec![Ca { directory: directory.to_owned(), profile: None }];
         let challenges = ChallengeKind::ALL.to_vec();
-        Self { lineage, directory, key_type: KeyType::default(), profile: None, challenges, on_demand: false }
+        Self { lineage, cas, key_type: KeyType::default(), challenges, on_demand: false }
     }
 
     /// The certificate that stands in as long as there is none from the CA.
@@ -74,12 +80,10 @@ pub struct Desired {
 /// What the wishes for names nobody has listed have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    /// The directory of the CA.
-    pub directory: String,
+    /// The CAs that may issue them, the preferred one first.
+    pub cas: Vec<Ca>,
     /// The kind of their keys.
     pub key_type: KeyType,
-    /// The CA's profile, if it should be a certain one.
-    pub profile: Option<Profile>,
     /// The kinds of challenge that may prove the names.
     pub challenges: Vec<ChallengeKind>,
 }
@@ -89,11 +93,11 @@ impl Template {
     #[must_use]
     pub(super) fn wish(&self, name: Name) -> Wish {
         Wish {
+            lineage: Lineage::new(Names::one(name), Provider::Letsencrypt),
+            cas: self.cas.clone(),
             key_type: self.key_type,
-            profile: self.profile.clone(),
             challenges: self.challenges.clone(),
             on_demand: true,
-            ..Wish::acme(Names::one(name), &self.directory)
         }
     }
 }
@@ -174,13 +178,24 @@ impl Wish {
         self.lineage.names()
     }
 
+    /// Whom to ask, in order of preference. For selfsigned that is `None`, once.
+    pub(super) fn asked(&self) -> impl Iterator<Item = Option<&Ca>> {
+        let ourselves = self.cas.is_empty().then_some(None);
+        self.cas.iter().map(Some).chain(ourselves)
+    }
+
+    /// The directories of those, likewise.
+    pub(super) fn directories(&self) -> impl Iterator<Item = Option<&str>> {
+        self.asked().map(|ca| ca.map(|ca| &*ca.directory))
+    }
+
     /// Whether what `provider` issued at `directory` may be shown for these names: a stand-in always, a CA's
-    /// certificate only if it is from the CA that is configured.
+    /// certificate only if it is from one of the CAs that are configured.
     #[must_use]
     pub(super) fn accepts(&self, provider: Provider, directory: Option<&str>) -> bool {
         match provider {
             Provider::Selfsigned => true,
-            Provider::Letsencrypt => self.directory.is_some() && self.directory.as_deref() == directory,
+            Provider::Letsencrypt => self.cas.iter().any(|ca| Some(&*ca.directory) == directory),
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::SystemTime;
 
+use super::desired::Wish;
 use crate::ident::{ItemId, LineageId, Name, Names, Provider};
-use crate::store::Advised;
+use crate::store::{Advised, Attempts};
 
 /// What planning needs to know of an item.
 #[derive(Debug, Clone)]
@@ -35,45 +36,18 @@ impl Held {
     }
 }
 
-/// What is remembered of a lineage's attempts. Kept in `state/`, so neither a restart nor a reload forgets it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memory {
-    /// Failures since the last success.
-    pub failures: u32,
-    /// Not before this moment.
-    pub next: Option<SystemTime>,
-    /// Whether that moment is when a limit will allow what is in no hurry.
-    pub unhurried: bool,
-    /// What the last failure said.
-    pub last_error: Option<String>,
-    /// The name that could not be verified then, if it was that.
-    pub failed: Option<Name>,
-    /// When that was.
-    pub last_failure: Option<SystemTime>,
-    /// The CA they happened at.
-    pub directory: Option<String>,
-}
-
-impl Memory {
-    /// Until when nothing is tried. A failure that lies ahead was noted by a clock that has been set back: what it says
-    /// about moments means nothing.
-    #[must_use]
-    pub(super) fn not_before(&self, now: SystemTime) -> Option<SystemTime> {
-        self.next.filter(|_| self.last_failure.is_none_or(|failure| failure <= now))
-    }
-}
-
-/// Items and memories, as far as they are known.
+/// Items and attempts, as far as they are known.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
     items: BTreeMap<ItemId, Held>,
     by_name: HashMap<Name, Vec<ItemId>>,
-    memories: HashMap<LineageId, Memory>,
+    /// Once for each CA that a lineage has been tried at.
+    attempts: HashMap<LineageId, Vec<Attempts>>,
     advised: HashMap<LineageId, Advised>,
     /// Lineages of which something is remembered that nobody has read yet.
     unrecalled: HashSet<LineageId>,
-    /// Lineages that are refused until the configuration changes, and why.
-    refused: HashMap<LineageId, String>,
+    /// What is refused until the configuration changes: lineages, by which CA, and why.
+    refused: HashMap<LineageId, HashMap<Option<String>, String>>,
     /// Names that have an item which nobody has read yet.
     unread: HashSet<Name>,
     /// Names for which something has changed since somebody asked.
@@ -113,7 +87,7 @@ impl Inventory {
         if self.by_name.get(name).is_some_and(Vec::is_empty) {
             self.by_name.remove(name);
         }
-        self.memories.remove(lineage);
+        self.attempts.remove(lineage);
         self.advised.remove(lineage);
         self.refused.remove(lineage);
         self.unread.remove(name);
@@ -147,16 +121,12 @@ impl Inventory {
         self.by_name.get(name).into_iter().flatten().filter_map(|id| self.items.get(id))
     }
 
-    /// The newest item of a lineage from this directory.
+    /// The newest item of a wish's lineage, of those it accepts.
     #[must_use]
-    pub(super) fn newest(
-        &self,
-        lineage: &LineageId,
-        names: &Names,
-        directory: Option<&str>,
-    ) -> Option<&Held> {
-        self.carrying(names.primary())
-            .filter(|held| held.lineage == *lineage && held.directory.as_deref() == directory)
+    pub(super) fn newest(&self, wish: &Wish) -> Option<&Held> {
+        self.carrying(wish.names().primary())
+            .filter(|held| held.lineage == *wish.lineage.id())
+            .filter(|held| wish.accepts(held.provider, held.directory.as_deref()))
             .max_by(|a, b| a.id.cmp(&b.id))
     }
 
@@ -170,16 +140,26 @@ impl Inventory {
         self.unrecalled.remove(lineage)
     }
 
-    /// What is remembered of a lineage at this directory. Failures at another CA do not count here.
+    /// What is remembered of a lineage's attempts at this directory. Failures at another CA do not count here.
     #[must_use]
-    pub(super) fn memory(&self, lineage: &LineageId, directory: Option<&str>) -> Memory {
-        let memory = self.memories.get(lineage).filter(|memory| memory.directory.as_deref() == directory);
-        memory.cloned().unwrap_or_default()
+    pub(super) fn attempts(&self, lineage: &LineageId, directory: Option<&str>) -> Attempts {
+        let there = |attempts: &&Attempts| attempts.directory.as_deref() == directory;
+        self.all_attempts(lineage).iter().find(there).cloned().unwrap_or_else(|| Attempts::at(directory))
     }
 
-    /// Remembers.
-    pub(super) fn remember(&mut self, lineage: &LineageId, memory: Memory) {
-        self.memories.insert(lineage.clone(), memory);
+    /// What is remembered of a lineage's attempts, at whichever CA.
+    #[must_use]
+    pub(super) fn all_attempts(&self, lineage: &LineageId) -> &[Attempts] {
+        self.attempts.get(lineage).map_or(&[], Vec::as_slice)
+    }
+
+    /// Remembers the attempts at one CA.
+    pub(super) fn remember(&mut self, lineage: &LineageId, attempts: Attempts) {
+        let all = self.attempts.entry(lineage.clone()).or_default();
+        all.retain(|other| other.directory != attempts.directory);
+        if !attempts.is_blank() {
+            all.push(attempts);
+        }
     }
 
     /// What a CA has said about renewing an item of the lineage.
@@ -210,15 +190,17 @@ impl Inventory {
         };
     }
 
-    /// Why the lineage is not tried, if it is refused.
+    /// Why the lineage is not tried at this directory, if it is refused there.
     #[must_use]
-    pub(super) fn refusal(&self, lineage: &LineageId) -> Option<&str> {
-        self.refused.get(lineage).map(String::as_str)
+    pub(super) fn refusal(&self, lineage: &LineageId, directory: Option<&str>) -> Option<&str> {
+        let refused = self.refused.get(lineage)?;
+        refused.get(&directory.map(str::to_owned)).map(String::as_str)
     }
 
-    /// Stops trying the lineage until [`forgive`](Self::forgive).
-    pub(super) fn refuse(&mut self, lineage: &LineageId, reason: String) {
-        self.refused.insert(lineage.clone(), reason);
+    /// Stops trying the lineage at this directory until [`forgive`](Self::forgive).
+    pub(super) fn refuse(&mut self, lineage: &LineageId, directory: Option<&str>, reason: String) {
+        let refused = self.refused.entry(lineage.clone()).or_default();
+        refused.insert(directory.map(str::to_owned), reason);
     }
 
     /// The configuration changed: everything may be tried again, each at its remembered moment.

@@ -9,13 +9,13 @@ use std::time::SystemTime;
 use tracing::{info, warn};
 
 use super::desired::{Desired, Owners, Wish};
-use super::inventory::{Held, Inventory, Memory};
+use super::inventory::{Held, Inventory};
 use super::preference;
 use super::shelf::Shelf;
 use crate::catalog::Certificate;
 use crate::clock::{self, Clock};
 use crate::ident::{ItemId, LineageId, Name, Provider};
-use crate::store::{Database, Family, Item, LineageState, States, Store, StoreError};
+use crate::store::{Attempts, Database, Family, Item, States, Store, StoreError};
 
 /// How many of a name's older items are looked at when the newest cannot be served.
 const OLDER: usize = 16;
@@ -206,17 +206,21 @@ pub(super) async fn recall(
     let known: HashSet<LineageId> = store.states().list().await?.into_iter().collect();
     let ids = |wish: &Wish| [wish.lineage.id().clone(), wish.stand_in().lineage.id().clone()];
     let wanted: HashSet<LineageId> = desired.wishes.iter().flat_map(ids).collect();
-    let mut failed: HashMap<(Name, Option<String>), Memory> = HashMap::new();
+    let mut failed: HashMap<(Name, Option<String>), Attempts> = HashMap::new();
     for id in known.difference(&wanted) {
         let Some(state) = store.states().load(id).await? else { continue };
-        if let Some(name) = state.failed.clone().filter(|_| state.failures > 0) {
-            failed.insert((name, state.directory.clone()), remembered(&state));
+        for attempts in state.attempts.into_iter().filter(|attempts| attempts.failures > 0) {
+            if let Some(name) = attempts.failed.clone() {
+                failed.insert((name, attempts.directory.clone()), attempts);
+            }
         }
     }
     for wish in desired.wishes.iter().filter(|wish| !known.contains(wish.lineage.id())) {
-        let before = |name: &Name| failed.get(&(name.clone(), wish.directory.clone()));
-        if let Some(memory) = wish.names().iter().find_map(before) {
-            inventory.remember(wish.lineage.id(), memory.clone());
+        for directory in wish.directories() {
+            let before = |name: &Name| failed.get(&(name.clone(), directory.map(str::to_owned)));
+            if let Some(attempts) = wish.names().iter().find_map(before) {
+                inventory.remember(wish.lineage.id(), attempts.clone());
+            }
         }
     }
     inventory.set_unrecalled(known);
@@ -233,23 +237,11 @@ pub(super) async fn recall_wish(
         if inventory.take_unrecalled(id)
             && let Some(state) = states.load(id).await?
         {
-            inventory.remember(id, remembered(&state));
+            state.attempts.into_iter().for_each(|attempts| inventory.remember(id, attempts));
             inventory.advise(id, state.advised);
         }
     }
     Ok(())
-}
-
-fn remembered(state: &LineageState) -> Memory {
-    Memory {
-        failures: state.failures,
-        next: state.next,
-        unhurried: state.unhurried,
-        last_error: state.last_error.clone(),
-        last_failure: state.last_failure,
-        failed: state.failed.clone(),
-        directory: state.directory.clone(),
-    }
 }
 
 /// All that the store has for what is desired, as a listing needs it.
@@ -283,7 +275,8 @@ pub(super) fn tell(desired: &Desired, inventory: &Inventory, clock: &Clock) {
                 info!(names = %wish.names(), "no certificate found; signing one");
             }
             None => {
-                info!(names = %wish.names(), directory = wish.directory, "no certificate found; ordering one")
+                let directory = wish.directories().flatten().next();
+                info!(names = %wish.names(), directory, "no certificate found; ordering one")
             }
         }
     }

@@ -27,11 +27,12 @@ mod shelf;
 mod stand_in;
 mod status;
 mod trouble;
+mod turn;
 
 pub use answering::answering;
 pub use asked::{Asking, NotRenewed, Renewed};
-pub use desired::{Desired, Template, Wish};
-pub use inventory::{Held, Inventory, Memory};
+pub use desired::{Ca, Desired, Template, Wish};
+pub use inventory::{Held, Inventory};
 pub use run::{Commands, Manager};
 pub use schedule::Ladder;
 pub use status::{Row, Served, Status};

@@ -3,13 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use super::advised::ask_at;
-use super::desired::Wish;
+use super::desired::{Ca, Wish};
 use super::inventory::{Held, Inventory};
 use super::preference;
 use super::schedule::{Situation, renewal_of, situation};
+use super::turn::turn;
 use crate::clock;
 use crate::ident::{ItemId, LineageId, Provider};
-use crate::issuer::Window;
+use crate::issuer::{Profile, Window};
 
 /// What to do for one wish, and when to plan for it again if nothing about it changes before.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub struct Plan {
 pub struct Step {
     /// What to issue.
     pub wish: Wish,
+    /// The CA it is ordered from; none where we sign ourselves.
+    pub ca: Option<Ca>,
     /// Why now, for people.
     pub why: String,
     /// The item whose place it takes.
@@ -35,14 +38,26 @@ pub struct Step {
     pub window: Option<Window>,
     /// Whether that item is of no use any more: it has ended, or its CA wants it gone.
     pub urgent: bool,
-    /// Failures before this attempt.
+    /// Failures at that CA before this attempt.
     pub failures: u32,
 }
 
 impl Step {
     /// The first certificate of a lineage.
     pub(super) fn first(wish: Wish, why: String) -> Self {
-        Self { wish, why, replaces: None, window: None, urgent: false, failures: 0 }
+        Self { wish, ca: None, why, replaces: None, window: None, urgent: false, failures: 0 }
+    }
+
+    /// The directory of the CA.
+    #[must_use]
+    pub fn directory(&self) -> Option<&str> {
+        self.ca.as_ref().map(|ca| &*ca.directory)
+    }
+
+    /// The profile to follow there.
+    #[must_use]
+    pub fn profile(&self) -> Option<&Profile> {
+        self.ca.as_ref()?.profile.as_ref()
     }
 }
 
@@ -74,7 +89,7 @@ impl Plan {
         if wish.names().iter().any(|name| inventory.is_unread(name)) {
             return;
         }
-        let newest = inventory.newest(wish.lineage.id(), wish.names(), wish.directory.as_deref());
+        let newest = inventory.newest(wish);
         if let Some(held) = newest.filter(|held| held.valid_at(now)) {
             self.ask(held, inventory, now);
         }
@@ -103,13 +118,16 @@ impl Plan {
 
 /// The next certificate of a wish, whether it is due or not.
 pub(super) fn step(wish: &Wish, inventory: &Inventory, why: String, now: SystemTime) -> Step {
-    let newest = inventory.newest(wish.lineage.id(), wish.names(), wish.directory.as_deref());
+    let newest = inventory.newest(wish);
     let replaces = newest.map(|held| held.id.clone());
     let urgent = newest.is_some_and(|held| inventory.is_done_with(held, now));
-    let failures = inventory.memory(wish.lineage.id(), wish.directory.as_deref()).failures;
+    // Where all of them have refused, and somebody insists, it is the preferred one that is asked.
+    let ca = turn(wish, inventory, urgent, (now, now)).map_or(wish.cas.first(), |turn| turn.ca).cloned();
+    let directory = ca.as_ref().map(|ca| &*ca.directory);
+    let failures = inventory.attempts(wish.lineage.id(), directory).failures;
     let drawn = newest.and_then(|held| inventory.advised_about(held)?.drawn.as_ref());
     let window = drawn.and_then(|drawn| Window::new(drawn.start, drawn.end));
-    Step { replaces, window, urgent, failures, ..Step::first(wish.clone(), why) }
+    Step { ca, replaces, window, urgent, failures, ..Step::first(wish.clone(), why) }
 }
 
 /// Notes a moment to look again. What is past is being done already, or it would have become a step.
@@ -146,7 +164,7 @@ fn stand_in_due(
         }
     })?;
     // Making one cannot fail for long but for a full disk, and a full disk is not asked in a loop.
-    match inventory.memory(stand_in.lineage.id(), None).not_before(now) {
+    match inventory.attempts(stand_in.lineage.id(), None).not_before(now) {
         Some(at) if at > now => {
             look(next, at, now);
             None

@@ -8,7 +8,6 @@ use tracing::{info, warn};
 
 use super::Tools;
 use super::asked::{NotRenewed, Renewed};
-use super::desired::Wish;
 use super::plan::Step;
 use crate::clock::Epoch;
 use crate::ident::{ItemId, Name};
@@ -47,6 +46,15 @@ impl RenewError {
         }
     }
 
+    /// Whether another CA may give what this one did not give.
+    pub(super) fn elsewhere(&self) -> bool {
+        match self {
+            Self::NoIssuer | Self::Unusable(_) => true,
+            Self::Issue(error) => error.elsewhere(),
+            Self::Store(_) => false,
+        }
+    }
+
     /// The name that could not be verified, if it was that.
     pub(super) fn name(&self) -> Option<&Name> {
         match self {
@@ -74,8 +82,8 @@ impl RenewError {
 /// future anywhere.
 pub(super) async fn renew(tools: &Tools, step: &Step, epoch: Epoch) -> Result<ItemId, RenewError> {
     let wish = &step.wish;
-    let issuer = tools.issuers.of(wish.lineage.provider()).ok_or(RenewError::NoIssuer)?;
-    info!(names = %wish.names(), provider = %wish.lineage.provider(), why = step.why, "issuing");
+    let issuer = tools.issuers.at(step.directory()).ok_or(RenewError::NoIssuer)?;
+    info!(names = %wish.names(), provider = %wish.lineage.provider(), directory = step.directory(), why = step.why, "issuing");
     let mut draft = tools.store.spool().open(&wish.lineage).await?;
     let (key, request) = draft.request_or_generate(wish.key_type).await?;
     let notes = Notes::begin(&draft, tools, step).await?;
@@ -84,7 +92,7 @@ pub(super) async fn renew(tools: &Tools, step: &Step, epoch: Epoch) -> Result<It
         predecessor: predecessor.as_ref(),
         urgent: step.urgent,
         rehearse: step.failures > 0,
-        profile: wish.profile.as_ref(),
+        profile: step.profile(),
         challenges: &wish.challenges,
         ..IssueJob::new(&request, &step.why, epoch)
     };
@@ -103,7 +111,7 @@ pub(super) async fn renew(tools: &Tools, step: &Step, epoch: Epoch) -> Result<It
 pub(super) async fn try_out(tools: &Tools, step: &Step, epoch: Epoch) -> Result<Renewed, NotRenewed> {
     let wish = &step.wish;
     let tried = async {
-        let issuer = tools.issuers.of(wish.lineage.provider()).ok_or(RenewError::NoIssuer)?;
+        let issuer = tools.issuers.at(step.directory()).ok_or(RenewError::NoIssuer)?;
         let request = SigningRequest::new(&PrivateKey::generate(wish.key_type), wish.names())?;
         let job = IssueJob { challenges: &wish.challenges, ..IssueJob::new(&request, &step.why, epoch) };
         Ok(Renewed::Tried(issuer.try_out(job).await?))
@@ -111,10 +119,11 @@ pub(super) async fn try_out(tools: &Tools, step: &Step, epoch: Epoch) -> Result<
     tried.await.map_err(|error: RenewError| NotRenewed::Failed(error.story()))
 }
 
-/// Asks whoever issues for a wish when it would like an item to be renewed.
-pub(super) async fn ask(tools: &Tools, wish: &Wish, id: &ItemId) -> Result<Option<Advice>, RenewError> {
-    let issuer = tools.issuers.of(wish.lineage.provider()).ok_or(RenewError::NoIssuer)?;
+/// Asks whoever has issued an item when it would like it to be renewed.
+pub(super) async fn ask(tools: &Tools, id: &ItemId) -> Result<Option<Advice>, RenewError> {
     let item = tools.store.database().item(id).await?;
+    let directory = item.issuance().and_then(|issuance| issuance.directory.as_deref());
+    let issuer = tools.issuers.at(directory).ok_or(RenewError::NoIssuer)?;
     Ok(issuer.advise(item.bundle().leaf()).await?)
 }
 
@@ -161,7 +170,7 @@ pub(super) fn issuance(step: &Step, order: Option<&OrderNote>, now: SystemTime) 
     Issuance {
         replaces,
         not_replacing,
-        directory: step.wish.directory.clone(),
+        directory: step.directory().map(str::to_owned),
         order: order.map(|note| note.order.clone()),
         account: order.map(|note| note.account.clone()),
         profile: order.and_then(|note| note.profile.clone()),
@@ -193,10 +202,9 @@ impl<'a> Notes<'a> {
             let (directory, account, order) = (noted.directory?, noted.account?, noted.order?);
             Some(OrderNote { directory, account, order, replacing, profile: noted.profile })
         });
-        let wish = &step.wish;
-        let required = wish.profile.as_ref().filter(|profile| profile.required);
+        let required = step.profile().filter(|profile| profile.required);
         let order = noted.filter(|note| {
-            Some(&note.directory) == wish.directory.as_ref()
+            Some(&*note.directory) == step.directory()
                 && required.is_none_or(|profile| note.profile.as_ref() == Some(&profile.name))
         });
         draft.note_issuance(&issuance(step, order.as_ref(), tools.clock.now())).await?;

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::desired::Wish;
 use super::inventory::{Held, Inventory};
+use super::turn::{Turn, turn};
 use crate::ident::ItemId;
 use crate::pki::crypto;
 use crate::store::Advised;
@@ -98,23 +99,13 @@ fn left_to(not_before: SystemTime, not_after: SystemTime) -> Duration {
 /// Where the lineage of a wish stands.
 #[must_use]
 pub fn situation(wish: &Wish, inventory: &Inventory, now: SystemTime) -> Situation {
-    let id = wish.lineage.id();
-    let directory = wish.directory.as_deref();
-    if let Some(reason) = inventory.refusal(id) {
-        return Situation::Refused { reason: reason.to_owned() };
-    }
-    let memory = inventory.memory(id, directory);
-    let failures = memory.failures;
-    let newest = inventory.newest(id, wish.names(), directory);
-    // What a limit keeps for the day when there is nothing else is there on that day.
-    let urgent = memory.unhurried && newest.is_some_and(|held| inventory.is_done_with(held, now));
-    let not_before = memory.not_before(now).filter(|_| !urgent).unwrap_or(SystemTime::UNIX_EPOCH);
-    match newest {
-        Some(held) if held.valid_at(now) => {
-            let due = due(held, inventory.advised_about(held));
-            Situation::Held { renew_at: due.max(not_before), failures }
-        }
-        _ => Situation::Missing { try_at: not_before, failures },
+    let newest = inventory.newest(wish);
+    let due = newest.filter(|held| held.valid_at(now)).map(|held| due(held, inventory.advised_about(held)));
+    let urgent = newest.is_some_and(|held| inventory.is_done_with(held, now));
+    match (turn(wish, inventory, urgent, (now, due.unwrap_or(now).max(now))), due) {
+        (Err(reason), _) => Situation::Refused { reason },
+        (Ok(Turn { at, failures, .. }), Some(due)) => Situation::Held { renew_at: due.max(at), failures },
+        (Ok(Turn { at, failures, .. }), None) => Situation::Missing { try_at: at, failures },
     }
 }
 

@@ -1,5 +1,6 @@
 //! A read-only picture of every certificate, for people and for probes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -130,26 +131,25 @@ impl Status {
         picture.wishes.iter().cloned().chain(picture.elsewhere.iter().map(Found::row)).collect()
     }
 
-    /// The rows of all certificates, or of the one with `only` this name, each with what is left of its CA's limits for
-    /// another one, as far as that is known.
+    /// The rows of all certificates, or of the one with `only` this name, each with what is left of the limits of
+    /// the CA that it prefers for another one, as far as that is known.
     pub async fn certificates(&self, only: Option<&Name>) -> Vec<(Row, Vec<Left>)> {
         let picture = self.0.borrow().clone();
         let wanted = |names: &[Name]| only.is_none_or(|name| names.contains(name));
         let own = picture.desired.wishes.iter().zip(&picture.wishes).filter(|(_, row)| wanted(&row.names));
         let own: Vec<(&Wish, &Row)> = own.collect();
-        let from_ca = |wish: &Wish| wish.lineage.provider() == Provider::Letsencrypt;
-        let sets: Vec<&Names> =
-            own.iter().filter(|(wish, _)| from_ca(wish)).map(|(wish, _)| wish.names()).collect();
-        let left = match picture.issuers.as_ref().and_then(|issuers| issuers.of(Provider::Letsencrypt)) {
+        let mut left: HashMap<&LineageId, Vec<Left>> = HashMap::new();
+        for (directory, ca) in picture.issuers.iter().flat_map(|issuers| &issuers.letsencrypt) {
+            let preferred = |wish: &&Wish| wish.directories().next().flatten() == Some(directory);
+            let wishes: Vec<&Wish> = own.iter().map(|(wish, _)| *wish).filter(preferred).collect();
+            let sets: Vec<&Names> = wishes.iter().map(|wish| wish.names()).collect();
             // Without it, the rest is worth telling all the same.
-            Some(issuer) => issuer.left(&sets).await.unwrap_or_default(),
-            None => Vec::new(),
-        };
-        let mut left = left.into_iter();
-        let own = own.into_iter().map(|(wish, row)| {
-            let left = from_ca(wish).then(|| left.next()).flatten().unwrap_or_default();
-            (row.clone(), left)
-        });
+            let of_sets = ca.left(&sets).await.unwrap_or_default();
+            left.extend(wishes.into_iter().map(|wish| wish.lineage.id()).zip(of_sets));
+        }
+        let own = own
+            .into_iter()
+            .map(|(wish, row)| (row.clone(), left.remove(wish.lineage.id()).unwrap_or_default()));
         let elsewhere = picture.elsewhere.iter().map(Found::row).filter(|row| wanted(&row.names));
         own.chain(elsewhere.map(|row| (row, Vec::new()))).collect()
     }
@@ -181,7 +181,7 @@ pub(super) fn row(
     let selfsigned = wish.lineage.provider() == Provider::Selfsigned;
     let stood_in_for = standing_in || served.is_some_and(|held| held.provider == Provider::Selfsigned);
     let fallback = !selfsigned && stood_in_for;
-    let last_error = inventory.memory(wish.lineage.id(), wish.directory.as_deref()).last_error;
+    let last_error = last_error(wish, inventory);
     let verb = if selfsigned { "sign" } else { "order" };
     let (next, next_at) = match situation(wish, inventory, now) {
         _ if busy(wish.lineage.id()) => (format!("{verb}ing now"), None),
@@ -196,6 +196,14 @@ pub(super) fn row(
     let let_go = wish.on_demand && served.is_none();
     let (names, served) = (wish.names().as_slice().into(), served.map(Served::of));
     Row { names, served, bare, fallback, let_go, next, next_at, last_error }
+}
+
+/// What the last failure said, at whichever CA, unless one of them has issued since.
+fn last_error(wish: &Wish, inventory: &Inventory) -> Option<String> {
+    let issued = inventory.newest(wish).map(|held| held.id.time());
+    let all = wish.directories().map(|directory| inventory.attempts(wish.lineage.id(), directory));
+    let last = all.filter(|attempts| attempts.last_error.is_some()).max_by_key(|one| one.last_failure)?;
+    last.last_error.filter(|_| issued.is_none_or(|issued| last.last_failure.is_none_or(|at| at >= issued)))
 }
 
 impl Served {

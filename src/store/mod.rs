@@ -51,7 +51,7 @@ pub use ledger::{Issued, Ledger, Opened, Page};
 pub use outgoing::Outgoing;
 pub use place::{Key, Prefix};
 pub use spool::Spool;
-pub use state::{Advised, Drawn, LineageState, States};
+pub use state::{Advised, Attempts, Drawn, LineageState, States};
 
 /// The storage. Cloning shares it.
 #[derive(Clone)]

@@ -539,6 +539,30 @@ fn an_address_needs_the_profile_under_which_public_cas_sign_addresses() {
 }
 
 #[test]
+fn a_fallback_is_another_ca_whose_certificates_are_of_use() {
+    const STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+    let fault = |ca: &str| fault_before_site(&format!("[[acme.fallback]]\n{ca}"));
+    let missing = fault("email = \"ops@example.org\"");
+    assert!(
+        missing.starts_with("1:1: acme.fallback.directory: missing. Accepted: an https:// URL"),
+        "{missing}"
+    );
+    let odd = fault("directory = \"ca.example\"");
+    assert!(odd.starts_with("2:13: acme.fallback.directory: \"ca.example\" is not the URL of"), "{odd}");
+    let same = fault("directory = \"https://acme-v02.api.letsencrypt.org/directory\"");
+    assert!(
+        same.contains("acme.fallback.directory: this CA is asked already. Accepted: each CA once"),
+        "{same}"
+    );
+    let staging = fault(&format!("directory = {STAGING:?}"));
+    assert!(staging.contains("no browser trusts the certificates of this CA"), "{staging}");
+    let unknown = fault("directory = \"https://ca.example/dir\"\nretry = [\"1m\"]");
+    assert!(unknown.starts_with("3:1: acme.fallback.retry: unknown key."), "{unknown}");
+    let alone = fault("directory = \"https://ca.example/dir\"\neab_kid = \"k\"");
+    assert!(alone.starts_with("3:11: acme.fallback.eab_kid: eab_kid and eab_key are"), "{alone}");
+}
+
+#[test]
 fn a_binding_has_a_name_and_a_key_that_can_be_read() {
     let folder = tempfile::tempdir().expect("a directory");
     let file = folder.path().join("eab.key");

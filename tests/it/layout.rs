@@ -11,7 +11,7 @@ use sidegate::clock::Clock;
 use sidegate::ident::{ItemId, Lineage, Provider};
 use sidegate::pki::{KeyType, PrivateKey};
 use sidegate::store::fs::FsEngine;
-use sidegate::store::{LineageState, Store};
+use sidegate::store::{Attempts, LineageState, Store};
 
 use crate::house::issued::{answer, lineage};
 
@@ -123,7 +123,7 @@ state/aside/
 state/control/
 state/issuer/
 state/lineages/
-state/lineages/example.org-letsencrypt-DRAFT.json directory failures last_error last_failure names next provider
+state/lineages/example.org-letsencrypt-DRAFT.json attempts names provider
 ";
 
 #[tokio::test]
@@ -145,13 +145,12 @@ async fn the_tree_is_the_one_of_the_layout() {
     let state = LineageState {
         names: failing.names().clone(),
         provider: failing.provider(),
-        directory: Some("https://ca.example/directory".into()),
-        failures: 1,
-        next: Some(clock.now()),
-        unhurried: false,
-        last_error: Some("no answer".into()),
-        last_failure: None,
-        failed: None,
+        attempts: vec![Attempts {
+            failures: 1,
+            next: Some(clock.now()),
+            last_error: Some("no answer".into()),
+            ..Attempts::at(Some("https://ca.example/directory"))
+        }],
         advised: None,
     };
     store.states().save(failing.id(), &state).await.expect("saved");

@@ -12,6 +12,7 @@ mod drain;
 mod engine_contract;
 mod environment;
 mod export;
+mod fail_over;
 mod forward;
 mod headers;
 mod hostile_disk;

@@ -11,10 +11,10 @@ use crate::issuer::solver::ChallengeKind;
 use crate::proxy::Target;
 
 use super::Purpose;
-use super::check::{Ca, Checker};
+use super::check::Checker;
 use super::dns;
 use super::error::Place;
-use super::settings::{Keeper, Site};
+use super::settings::{Acme, FOR_ADDRESSES, Keeper, Site};
 use super::value;
 use super::written::{At, SiteWritten, Words};
 use taken::{InUse, Taken};
@@ -23,20 +23,17 @@ use taken::{InUse, Taken};
 pub(super) const TARGET: &str =
     "a port such as 3000, host:port, or a URL without a path: http://, https://, h2c:// or unix:/path";
 
-/// The profile under which public CAs sign addresses.
-const FOR_ADDRESSES: &str = "shortlived";
-
 /// What an app of ours is told to listen on unless it was said where.
 const CHILD_PORT: u16 = 3000;
 
 /// The sites, and the port a wrapped app is to listen on. Without a single good one there is a fault, unless none will do.
-pub(super) fn check(checker: &mut Checker<'_>, ca: &Ca, none_will_do: bool) -> (Vec<Site>, Option<u16>) {
+pub(super) fn check(checker: &mut Checker<'_>, acme: &Acme, none_will_do: bool) -> (Vec<Site>, Option<u16>) {
     let written = gather(checker, none_will_do);
     let mut taken = Taken::default();
     let in_use = InUse::by(checker.before);
     let mut sites = Vec::new();
     for site in &written {
-        let mut check = Check { checker: &mut *checker, site, ca, taken: &mut taken, in_use: &in_use };
+        let mut check = Check { checker: &mut *checker, site, acme, taken: &mut taken, in_use: &in_use };
         sites.extend(check.site());
     }
     let port = match checker.purpose {
@@ -104,7 +101,7 @@ fn port_of(target: &Target) -> Option<u16> {
 struct Check<'c, 'a> {
     checker: &'c mut Checker<'a>,
     site: &'c SiteWritten,
-    ca: &'c Ca,
+    acme: &'c Acme,
     taken: &'c mut Taken,
     in_use: &'c InUse<'a>,
 }
@@ -297,7 +294,7 @@ impl Check<'_, '_> {
 
     /// Of the challenges that can be answered, those that may prove the site's names.
     fn challenges(&mut self) -> Vec<ChallengeKind> {
-        let all = &self.ca.challenges;
+        let all = &self.acme.challenges;
         let Some(list) = &self.site.challenges else { return all.clone() };
         let known: Vec<&str> = all.iter().map(|kind| kind.as_str()).collect();
         for words in list.value.iter().filter(|words| !known.contains(&words.value.as_str())) {
@@ -337,14 +334,13 @@ impl Check<'_, '_> {
         issuer: Option<&str>,
         challenges: &[ChallengeKind],
     ) -> Provider {
-        let ip = name.fqdn().is_none();
+        let (ip, signs) = (name.fqdn().is_none(), self.acme.preferred.signs(name));
         let ourselves = "issuer = \"selfsigned\", or cert and key of your own";
         let mut accepted = ourselves.to_owned();
         let what = match issuer {
             Some("selfsigned") => return Provider::Selfsigned,
-            None if ip || !(name.is_public() || self.ca.own) => return Provider::Selfsigned,
-            // RFC 8738. What Let's Encrypt wants holds for every public CA that signs addresses at all.
-            _ if ip && !self.ca.own && self.ca.profile.as_deref() != Some(FOR_ADDRESSES) => {
+            None if ip || !signs => return Provider::Selfsigned,
+            _ if ip && !signs => {
                 accepted = format!("acme.profile = \"{FOR_ADDRESSES}\", or issuer = \"selfsigned\"");
                 format!("a CA signs addresses such as {name} under the profile {FOR_ADDRESSES} only")
             }
@@ -354,12 +350,12 @@ impl Check<'_, '_> {
             }
             _ if ip => return Provider::Letsencrypt,
             _ if name.is_wildcard() && !challenges.contains(&ChallengeKind::Dns01) => {
-                let can = self.ca.challenges.contains(&ChallengeKind::Dns01);
+                let can = self.acme.challenges.contains(&ChallengeKind::Dns01);
                 let way = if can { "dns-01 in the site's challenges" } else { dns::WAY };
                 accepted = format!("{way}, {ourselves}");
                 format!("a CA signs {name} after a dns-01 challenge only")
             }
-            _ if !name.is_public() && !self.ca.own => format!("no public CA can sign {name}"),
+            _ if !signs => format!("no public CA can sign {name}"),
             _ => return Provider::Letsencrypt,
         };
         let fault = words.fault(what).accepted(accepted);

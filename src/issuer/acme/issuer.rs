@@ -67,11 +67,7 @@ impl AcmeIssuer {
             };
             Self::new(&options, accounts.clone(), ledger.clone(), challenges, clock.clone())
         });
-        let mut rehearsal = rehearsal.transpose()?.map(Box::new);
-        let turns = Arc::<Turns>::default();
-        if let Some(rehearsal) = &mut rehearsal {
-            rehearsal.turns = Arc::clone(&turns);
-        }
+        let rehearsal = rehearsal.transpose()?.map(Box::new);
         let directory = &options.directory;
         let https = directory.parse::<http::Uri>().is_ok_and(|uri| {
             uri.scheme() == Some(&http::uri::Scheme::HTTPS) && uri.host().is_some_and(|host| !host.is_empty())
@@ -106,7 +102,7 @@ impl AcmeIssuer {
             renewal_info: RenewalInfo::new(directory, clock.clone()),
             solvers: Solvers::new(solvers.collect()),
             preflight: None,
-            turns,
+            turns: Arc::clone(&options.turns),
             roots,
             timeouts: options.timeouts,
             directory: directory.clone(),

@@ -24,8 +24,10 @@ mod turns;
 pub use budget::{Limit, Limits, registered_domain};
 pub use issuer::AcmeIssuer;
 pub use standing::Standing;
+pub use turns::Turns;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
@@ -61,6 +63,8 @@ pub struct Options {
     pub resolvers: Vec<IpAddr>,
     /// How long things may take.
     pub timeouts: Timeouts,
+    /// Shared by those who prove the same names.
+    pub turns: Arc<Turns>,
 }
 
 impl Options {
@@ -82,6 +86,7 @@ impl Options {
             dns: None,
             resolvers: Vec::new(),
             timeouts: Timeouts::default(),
+            turns: Arc::default(),
         }
     }
 }

@@ -11,8 +11,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::ident::{Name, Names};
 
 /// Who is at it, name by name.
-#[derive(Default)]
-pub(super) struct Turns {
+#[derive(Debug, Default)]
+pub struct Turns {
     by_name: StdMutex<HashMap<Name, Arc<Mutex<()>>>>,
 }
 

@@ -13,13 +13,12 @@ use crate::manager::advised::advised;
 use crate::manager::agenda::Agenda;
 use crate::manager::asked::{NotRenewed, Renewed};
 use crate::manager::desired::Wish;
-use crate::manager::inventory::Memory;
 use crate::manager::load::{self, Wanted};
 use crate::manager::plan::Step;
 use crate::manager::renew::{self, RenewError};
 use crate::manager::stand_in::Fresh;
 use crate::store::sweep::sweep;
-use crate::store::{Changed, Drawn, LineageState, StoreError};
+use crate::store::{Attempts, Changed, Drawn, LineageState, StoreError};
 
 /// The rung of the ladder at which what is blocked is looked at again, every time.
 const BLOCKED: u32 = 2;
@@ -41,7 +40,7 @@ impl Manager {
         if !self.asking.contains_key(&lineage) {
             let begun = tools.clock.now();
             let task = self.attempts.spawn(async move {
-                let said = renew::ask(&tools, &wish, &id).await;
+                let said = renew::ask(&tools, &id).await;
                 Finished::Asked(wish, id, begun, said)
             });
             self.asking.insert(lineage, task);
@@ -105,8 +104,7 @@ impl Manager {
         let worth_keeping = known.is_some() || after.drawn.is_some();
         self.inventory.advise(id, Some(after));
         if worth_keeping {
-            let memory = self.inventory.memory(id, wish.directory.as_deref());
-            self.remember(wish, memory).await;
+            self.save(wish).await;
         }
     }
 
@@ -147,7 +145,12 @@ impl Manager {
             self.busy.remove(&lineage);
             self.waiting.remove(&lineage);
             self.committing.remove(&lineage);
-            self.inventory.refuse(&lineage, "the attempt died; the log says where".to_owned());
+            if let Some(wish) = self.desired.wishes.iter().find(|wish| *wish.lineage.id() == lineage) {
+                for directory in wish.directories() {
+                    let reason = "the attempt died; the log says where".to_owned();
+                    self.inventory.refuse(&lineage, directory, reason);
+                }
+            }
             // Whose lineage it was is not worth knowing for once.
             self.agenda = Agenda::new(self.desired.wishes.len());
         }
@@ -157,8 +160,8 @@ impl Manager {
         let id = step.wish.lineage.id();
         let advised = self.inventory.advised(id).is_some();
         self.inventory.advise(id, None);
-        if advised || self.inventory.memory(id, step.wish.directory.as_deref()) != Memory::default() {
-            self.remember(&step.wish, Memory::default()).await;
+        if advised || !self.inventory.attempts(id, step.directory()).is_blank() {
+            self.remember(&step.wish, Attempts::at(step.directory())).await;
         }
         let held = match self.tools.store.database().item(item).await {
             Ok(item) => load::held(&item),
@@ -176,49 +179,49 @@ impl Manager {
         if error.verdict() == Verdict::Replan {
             return info!(names = %wish.names(), why = story, "planned anew");
         }
-        let mut memory = self.inventory.memory(wish.lineage.id(), wish.directory.as_deref());
-        memory.last_error = Some(story.clone());
-        memory.last_failure = Some(now);
-        memory.failed = error.name().cloned();
-        memory.unhurried = matches!(error.verdict(), Verdict::Wait(_)) && !step.urgent;
+        let mut attempts = self.inventory.attempts(wish.lineage.id(), step.directory());
+        attempts.last_error = Some(story.clone());
+        attempts.last_failure = Some(now);
+        attempts.failed = error.name().cloned();
+        attempts.elsewhere = error.elsewhere();
+        attempts.unhurried = matches!(error.verdict(), Verdict::Wait(_)) && !step.urgent;
         match error.verdict() {
-            Verdict::Now | Verdict::Replan => memory.next = Some(now + Duration::from_secs(1)),
-            Verdict::Wait(until) => memory.next = Some(until),
+            Verdict::Now | Verdict::Replan => attempts.next = Some(now + Duration::from_secs(1)),
+            Verdict::Wait(until) => attempts.next = Some(until),
             // Somebody has to do something about it, and may have done so already.
-            Verdict::Blocked => memory.next = Some(now + self.ladder.wait(BLOCKED, clock::jitter())),
+            Verdict::Blocked => attempts.next = Some(now + self.ladder.wait(BLOCKED, clock::jitter())),
             Verdict::After(until) => {
-                memory.failures += 1;
-                let next = now + self.ladder.wait(memory.failures, clock::jitter());
-                memory.next = Some(until.map_or(next, |until| until.max(next)));
+                attempts.failures += 1;
+                let next = now + self.ladder.wait(attempts.failures, clock::jitter());
+                attempts.next = Some(until.map_or(next, |until| until.max(next)));
             }
             Verdict::Never => {
-                memory.failures += 1;
+                attempts.failures += 1;
                 // A restart may be a changed configuration, and may be a crash loop: it waits a day.
-                memory.next = Some(now + Duration::from_secs(86_400));
-                self.inventory.refuse(wish.lineage.id(), story.clone());
+                attempts.next = Some(now + Duration::from_secs(86_400));
+                self.inventory.refuse(wish.lineage.id(), step.directory(), story.clone());
             }
         }
-        let again = memory.next.map(clock::rfc3339);
-        warn!(names = %wish.names(), error = story, failures = memory.failures, again, "not issued");
-        self.remember(wish, memory).await;
+        let again = attempts.next.map(clock::rfc3339);
+        warn!(names = %wish.names(), directory = step.directory(), error = story, failures = attempts.failures, again, "not issued");
+        self.remember(wish, attempts).await;
     }
 
-    async fn remember(&mut self, wish: &Wish, mut memory: Memory) {
-        memory.directory.clone_from(&wish.directory);
+    async fn remember(&mut self, wish: &Wish, attempts: Attempts) {
+        self.inventory.remember(wish.lineage.id(), attempts);
+        self.save(wish).await;
+    }
+
+    /// Writes down what is remembered of a wish.
+    async fn save(&self, wish: &Wish) {
+        let id = wish.lineage.id();
         let state = LineageState {
             names: wish.names().clone(),
             provider: wish.lineage.provider(),
-            directory: memory.directory.clone(),
-            failures: memory.failures,
-            next: memory.next,
-            unhurried: memory.unhurried,
-            last_error: memory.last_error.clone(),
-            last_failure: memory.last_failure,
-            failed: memory.failed.clone(),
-            advised: self.inventory.advised(wish.lineage.id()).cloned(),
+            attempts: self.inventory.all_attempts(id).to_vec(),
+            advised: self.inventory.advised(id).cloned(),
         };
-        self.inventory.remember(wish.lineage.id(), memory);
-        if let Err(error) = self.tools.store.states().save(wish.lineage.id(), &state).await {
+        if let Err(error) = self.tools.store.states().save(id, &state).await {
             warn!(names = %wish.names(), %error, "the attempt could not be remembered");
         }
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::ident::{ItemId, Name, Names};
-use crate::manager::inventory::{Held, Memory};
+use crate::manager::inventory::Held;
+use crate::store::Attempts;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const CA: &str = "https://ca.example/directory";
@@ -19,7 +20,7 @@ fn held(wish: &Wish, from: SystemTime, days: u32) -> Held {
         lineage: wish.lineage.id().clone(),
         names: wish.names().clone(),
         provider: wish.lineage.provider(),
-        directory: wish.directory.clone(),
+        directory: wish.directories().next().flatten().map(str::to_owned),
         issuer: String::new(),
         not_before: from,
         not_after: from + DAY * days,
@@ -60,9 +61,8 @@ fn a_selfsigned_certificate_is_never_renewed_while_the_real_one_is_valid() {
     assert_eq!(planned(&wish, &inventory, start()).0, []);
     // The CA stays away until the certificate has ended: something valid is served all the same.
     let after = start() + DAY * 81;
-    let memory =
-        Memory { failures: 9, next: Some(after + DAY), directory: Some(CA.into()), ..Memory::default() };
-    inventory.remember(wish.lineage.id(), memory);
+    let attempts = Attempts { failures: 9, next: Some(after + DAY), ..Attempts::at(Some(CA)) };
+    inventory.remember(wish.lineage.id(), attempts);
     assert_eq!(planned(&wish, &inventory, after).0, [Provider::Selfsigned]);
 }
 
@@ -83,8 +83,8 @@ fn a_failure_waits_for_its_moment_and_only_at_its_ca() {
     let mut inventory = Inventory::default();
     inventory.hold(held(&wish.stand_in(), start(), 90));
     let later = start() + Duration::from_secs(600);
-    let memory = Memory { failures: 2, next: Some(later), directory: Some(CA.into()), ..Memory::default() };
-    inventory.remember(wish.lineage.id(), memory);
+    let attempts = Attempts { failures: 2, next: Some(later), ..Attempts::at(Some(CA)) };
+    inventory.remember(wish.lineage.id(), attempts);
     assert_eq!(planned(&wish, &inventory, start()), (vec![], Some(later)));
     assert_eq!(planned(&wish, &inventory, later).0, [Provider::Letsencrypt]);
     let elsewhere = Wish::acme(names(&["example.com"]), "https://other.example/directory");
@@ -96,7 +96,7 @@ fn a_refused_lineage_rests_until_the_configuration_changes() {
     let wish = Wish::acme(names(&["example.com"]), CA);
     let mut inventory = Inventory::default();
     inventory.hold(held(&wish.stand_in(), start(), 90));
-    inventory.refuse(wish.lineage.id(), "rejectedIdentifier".into());
+    inventory.refuse(wish.lineage.id(), Some(CA), "rejectedIdentifier".into());
     assert_eq!(planned(&wish, &inventory, start()).0, []);
     inventory.forgive();
     assert_eq!(planned(&wish, &inventory, start()).0, [Provider::Letsencrypt]);

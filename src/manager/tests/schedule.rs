@@ -2,7 +2,7 @@ use super::*;
 use crate::ident::{Name, Names};
 use crate::issuer::{Advice, Window};
 use crate::manager::advised::advised;
-use crate::manager::inventory::Memory;
+use crate::store::Attempts;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -38,7 +38,7 @@ fn held(lifetime: Duration) -> Held {
         lineage: wish.lineage.id().clone(),
         names: wish.names().clone(),
         provider: wish.lineage.provider(),
-        directory: wish.directory,
+        directory: Some(CA.to_owned()),
         issuer: String::new(),
         not_before: start(),
         not_after: start() + lifetime,
@@ -120,14 +120,13 @@ fn a_clock_that_was_set_back_does_not_silence_a_lineage() {
     let wish = wish();
     let mut inventory = Inventory::default();
     let failed = start() + DAY * 400;
-    let memory = Memory {
+    let attempts = Attempts {
         failures: 4,
         next: Some(failed + DAY),
         last_failure: Some(failed),
-        directory: Some(CA.into()),
-        ..Memory::default()
+        ..Attempts::at(Some(CA))
     };
-    inventory.remember(wish.lineage.id(), memory);
+    inventory.remember(wish.lineage.id(), attempts);
     let try_at = |now| match situation(&wish, &inventory, now) {
         Situation::Missing { try_at, failures: 4 } => try_at,
         other => panic!("{other:?}"),
@@ -147,9 +146,8 @@ fn a_limit_keeps_waiting_only_what_can_wait() {
     inventory.hold(one.clone());
     let until = one.not_after + DAY;
     for unhurried in [true, false] {
-        let (next, directory) = (Some(until), Some(CA.into()));
-        let memory = Memory { next, directory, unhurried, ..Memory::default() };
-        inventory.remember(wish.lineage.id(), memory);
+        let attempts = Attempts { next: Some(until), unhurried, ..Attempts::at(Some(CA)) };
+        inventory.remember(wish.lineage.id(), attempts);
         let waits = |now| match situation(&wish, &inventory, now) {
             Situation::Held { renew_at: at, .. } | Situation::Missing { try_at: at, .. } => at == until,
             Situation::Refused { .. } => false,
@@ -159,9 +157,8 @@ fn a_limit_keeps_waiting_only_what_can_wait() {
     }
     // So has one that the CA has recalled.
     inventory.advise(wish.lineage.id(), Some(said(&one, start() + HOUR, start() + HOUR * 2, 0.5)));
-    let memory =
-        Memory { next: Some(until), directory: Some(CA.into()), unhurried: true, ..Memory::default() };
-    inventory.remember(wish.lineage.id(), memory);
+    let attempts = Attempts { next: Some(until), unhurried: true, ..Attempts::at(Some(CA)) };
+    inventory.remember(wish.lineage.id(), attempts);
     let Situation::Held { renew_at, .. } = situation(&wish, &inventory, start() + HOUR * 3) else {
         panic!("it is still valid");
     };

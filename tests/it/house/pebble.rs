@@ -167,6 +167,15 @@ impl Pebble {
             .expect("Pebble still runs");
     }
 
+    /// Waits until it has issued so many.
+    pub(crate) async fn wait_until_issued(&self, count: usize) {
+        let mut lines = self.ca.lines.clone();
+        let issued = |line: &&String| line.contains("Issued certificate serial");
+        let done = lines.wait_for(|lines| lines.iter().filter(issued).count() >= count);
+        let waited = tokio::time::timeout(START, done).await;
+        waited.expect("in time").expect("Pebble still runs");
+    }
+
     /// Ends the CA; connections are refused from now on.
     pub(crate) fn stop(&mut self) {
         self.ca.end();

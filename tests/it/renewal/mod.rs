@@ -3,4 +3,5 @@
 mod advice;
 mod clock;
 mod course;
+mod fail_over;
 mod world;

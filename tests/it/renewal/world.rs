@@ -13,7 +13,7 @@ use sidegate::issuer::{
     Advice, ChallengeKind, IssueError, IssueJob, Issuer, Issuers, OrderNote, Progress, Replacing,
     SelfsignedIssuer,
 };
-use sidegate::manager::{Commands, Desired, Ladder, Manager, Options, Status, Wish};
+use sidegate::manager::{Ca, Commands, Desired, Ladder, Manager, Options, Status, Wish};
 use sidegate::pki::{Chain, Leaf, Roots};
 use sidegate::store::memory::MemoryEngine;
 use sidegate::store::{Engine, Store};
@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(super) const CA: &str = "https://ca.test/directory";
+pub(super) const OTHER_CA: &str = "https://other.test/directory";
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
 pub(super) fn start() -> SystemTime {
@@ -33,6 +34,7 @@ pub(super) fn names(list: &[&str]) -> Names {
 
 /// A CA that answers as it was told, and tells of each order.
 pub(super) struct Scripted {
+    directory: &'static str,
     root: CertifiedIssuer<'static, KeyPair>,
     clock: Clock,
     faults: Mutex<VecDeque<Fault>>,
@@ -60,6 +62,8 @@ pub(super) enum Fault {
 
 #[derive(Debug)]
 pub(super) struct Order {
+    /// The CA's directory.
+    pub(super) directory: &'static str,
     pub(super) names: String,
     pub(super) at: SystemTime,
     pub(super) resumed: bool,
@@ -81,6 +85,7 @@ impl Issuer for Scripted {
         self.check_clock(job.epoch)?;
         let names = job.request.names();
         let order = Order {
+            directory: self.directory,
             names: names.to_string(),
             at: self.clock.now(),
             resumed: progress.order().is_some(),
@@ -89,15 +94,15 @@ impl Issuer for Scripted {
             rehearse: job.rehearse,
         };
         let note = OrderNote {
-            directory: CA.into(),
-            account: format!("{CA}/account"),
-            order: format!("{CA}/order"),
+            directory: self.directory.into(),
+            account: format!("{}/account", self.directory),
+            order: format!("{}/order", self.directory),
             replacing: Replacing::Nothing,
             profile: job.profile.map(|profile| profile.name.clone()),
         };
         progress.note_order(&note).await?;
         self.orders.send(order).expect("the test listens");
-        let directory = CA.to_owned();
+        let directory = self.directory.to_owned();
         let fault = self.faults.lock().expect("no panic").pop_front();
         match fault {
             Some(Fault::Unreachable) => {
@@ -136,7 +141,7 @@ impl Issuer for Scripted {
         self.asked.send(leaf.serial()).expect("the test listens");
         self.check_clock(self.clock.epoch())?;
         let unreachable = || IssueError::Unreachable {
-            directory: CA.to_owned(),
+            directory: self.directory.to_owned(),
             source: "connection refused".into(),
             until: None,
         };
@@ -145,10 +150,15 @@ impl Issuer for Scripted {
 }
 
 impl Scripted {
+    /// The next orders meet these faults.
+    pub(super) fn script(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.faults.lock().expect("no panic").extend(faults);
+    }
+
     fn check_clock(&self, since: Epoch) -> Result<(), IssueError> {
         let told = *self.time.lock().expect("no panic");
         match told.and_then(|told| self.clock.agree(told, since)) {
-            Some(by) => Err(IssueError::Clock { directory: CA.to_owned(), by }),
+            Some(by) => Err(IssueError::Clock { directory: self.directory.to_owned(), by }),
             None => Ok(()),
         }
     }
@@ -164,6 +174,8 @@ pub(super) struct World {
     pub(super) clock: Clock,
     pub(super) hand: Hand,
     pub(super) ca: Arc<Scripted>,
+    /// Asked by those who wish for it.
+    pub(super) other: Arc<Scripted>,
     pub(super) orders: mpsc::UnboundedReceiver<Order>,
     pub(super) asked: mpsc::UnboundedReceiver<String>,
 }
@@ -180,26 +192,30 @@ pub(super) struct Run {
 impl World {
     pub(super) fn new() -> Self {
         let (clock, hand) = Clock::manual(start());
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "scripted root");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let root = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a root");
         let (sender, orders) = mpsc::unbounded_channel();
         let (ask, asked) = mpsc::unbounded_channel();
-        let ca = Scripted {
-            root,
-            clock: clock.clone(),
-            faults: Mutex::default(),
-            time: Mutex::default(),
-            advice: Mutex::new(Some(None)),
-            orders: sender,
-            asked: ask,
+        let ca = |directory, name| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let key = KeyPair::generate().expect("a key");
+            Arc::new(Scripted {
+                directory,
+                root: CertifiedIssuer::self_signed(params, key).expect("a root"),
+                clock: clock.clone(),
+                faults: Mutex::default(),
+                time: Mutex::default(),
+                advice: Mutex::new(Some(None)),
+                orders: sender.clone(),
+                asked: ask.clone(),
+            })
         };
-        Self { engine: Arc::new(MemoryEngine::new()), clock, hand, ca: Arc::new(ca), orders, asked }
+        let (ca, other) = (ca(CA, "scripted root"), ca(OTHER_CA, "other root"));
+        Self { engine: Arc::new(MemoryEngine::new()), clock, hand, ca, other, orders, asked }
     }
 
     pub(super) fn script(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.ca.faults.lock().expect("no panic").extend(faults);
+        self.ca.script(faults);
     }
 
     /// From now on it is this time at the CA, whatever our clock says.
@@ -213,12 +229,12 @@ impl World {
     }
 
     pub(super) fn options(&self, desired: Desired) -> Options {
-        let letsencrypt: Arc<dyn Issuer> = Arc::clone(&self.ca) as _;
+        let issuer = |ca: &Arc<Scripted>| (ca.directory.to_owned(), Arc::clone(ca) as Arc<dyn Issuer>);
         let selfsigned = Arc::new(SelfsignedIssuer::new(self.clock.clone()));
         Options {
             desired,
             demand: None,
-            issuers: Issuers { selfsigned, letsencrypt: Some(letsencrypt) },
+            issuers: Issuers { selfsigned, letsencrypt: [issuer(&self.ca), issuer(&self.other)].into() },
             ladder: Ladder::default(),
             warm: Options::WARM,
         }
@@ -295,6 +311,13 @@ impl Run {
 
 pub(super) fn wish(list: &[&str]) -> Desired {
     Desired { wishes: vec![Wish::acme(names(list), CA)], ..Desired::default() }
+}
+
+/// A wish that may be fulfilled by the other CA as well.
+pub(super) fn wish_of_either(list: &[&str]) -> Desired {
+    let mut wish = Wish::acme(names(list), CA);
+    wish.cas.push(Ca { directory: OTHER_CA.to_owned(), profile: None });
+    Desired { wishes: vec![wish], ..Desired::default() }
 }
 
 pub(super) fn issued(row: &sidegate::manager::Row) -> bool {

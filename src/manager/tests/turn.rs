@@ -1,0 +1,104 @@
+use std::time::Duration;
+
+use super::*;
+use crate::ident::Names;
+use crate::store::Attempts;
+
+const CAS: [&str; 3] = ["https://a.example/dir", "https://b.example/dir", "https://c.example/dir"];
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+fn wish() -> Wish {
+    let names = Names::parse_domain_list("example.com").expect("names");
+    let cas = CAS.map(|directory| Ca { directory: directory.to_owned(), profile: None });
+    Wish { cas: cas.into(), ..Wish::acme(names, CAS[0]) }
+}
+
+/// What was remembered of a CA.
+#[derive(Debug, Clone, Copy)]
+enum Past {
+    Nothing,
+    /// Waited for so many hours, after a failure that another CA may mend.
+    Down(u32),
+    /// Waited for so many hours, after a failure of our own.
+    Ours(u32),
+    /// Waited for so many hours, by a limit that keeps its last for an emergency.
+    Spent(u32),
+    /// Not asked until the configuration changes.
+    Refused,
+}
+
+fn inventory(past: [Past; 3]) -> Inventory {
+    let (wish, mut inventory) = (wish(), Inventory::default());
+    for (directory, past) in CAS.into_iter().zip(past) {
+        let (hours, elsewhere, unhurried) = match past {
+            Past::Nothing => continue,
+            Past::Down(hours) => (hours, true, false),
+            Past::Ours(hours) => (hours, false, false),
+            Past::Spent(hours) => (hours, true, true),
+            Past::Refused => {
+                inventory.refuse(wish.lineage.id(), Some(directory), format!("refused by {directory}"));
+                continue;
+            }
+        };
+        let next = Some(now() + HOUR * hours);
+        let attempts = Attempts { failures: 1, next, elsewhere, unhurried, ..Attempts::at(Some(directory)) };
+        inventory.remember(wish.lineage.id(), attempts);
+    }
+    inventory
+}
+
+/// Which of the CAs is asked, and after how many hours.
+fn asked(past: [Past; 3], urgent: bool, then: u32) -> (usize, u64) {
+    let wish = wish();
+    let turn = turn(&wish, &inventory(past), urgent, (now(), now() + HOUR * then)).expect("not refused");
+    let directory = &turn.ca.expect("a CA").directory;
+    let wait = turn.at.duration_since(now()).unwrap_or_default().as_secs() / 3_600;
+    (CAS.iter().position(|ca| ca == directory).expect("one of them"), wait)
+}
+
+#[test]
+fn the_preferred_ca_unless_it_is_waited_for_and_another_may_mend_it() {
+    use Past::{Down, Nothing, Ours, Refused, Spent};
+    let table = [
+        // Past of each CA; the moment of the question; who is asked, and when.
+        ([Nothing, Nothing, Nothing], 0, (0, 0)),
+        ([Down(1), Nothing, Nothing], 0, (1, 0)),
+        ([Spent(1), Nothing, Nothing], 0, (1, 0)),
+        ([Down(1), Down(2), Nothing], 0, (2, 0)),
+        ([Down(3), Down(2), Down(4)], 0, (1, 2)),
+        // A name that does not lead here leads here for nobody.
+        ([Ours(1), Nothing, Nothing], 0, (0, 1)),
+        ([Down(1), Ours(2), Nothing], 0, (0, 1)),
+        ([Down(3), Ours(2), Nothing], 0, (1, 2)),
+        // Once its wait is over, and at the next renewal, the preferred one is asked again.
+        ([Down(1), Nothing, Nothing], 1, (0, 1)),
+        ([Down(9), Down(1), Nothing], 1, (1, 1)),
+        ([Down(9), Down(1), Nothing], 1_000, (0, 9)),
+        ([Refused, Nothing, Nothing], 0, (1, 0)),
+        ([Refused, Ours(2), Nothing], 0, (1, 2)),
+        ([Down(1), Refused, Nothing], 0, (2, 0)),
+        ([Refused, Refused, Down(1)], 0, (2, 1)),
+    ];
+    for (past, then, expected) in table {
+        assert_eq!(asked(past, false, then), expected, "{past:?} at {then}");
+    }
+}
+
+#[test]
+fn in_an_emergency_the_last_of_a_limit_is_spent_at_the_preferred_ca() {
+    use Past::{Down, Nothing, Spent};
+    assert_eq!(asked([Spent(5), Nothing, Nothing], true, 0), (0, 0));
+    assert_eq!(asked([Down(5), Spent(5), Nothing], true, 0), (1, 0));
+    assert_eq!(asked([Down(5), Nothing, Nothing], true, 0), (1, 0), "what is down is down all the same");
+}
+
+#[test]
+fn nobody_is_asked_if_all_have_refused() {
+    let wish = wish();
+    let refused = turn(&wish, &inventory([Past::Refused; 3]), false, (now(), now()));
+    assert_eq!(refused, Err("refused by https://a.example/dir".to_owned()));
+}
