@@ -20,7 +20,7 @@ pub use bundle::{Bundle, Intermediates, Packed};
 pub use chain::Chain;
 pub use key::{KeyType, PrivateKey};
 pub use leaf::Leaf;
-pub use request::SigningRequest;
+pub use request::{SigningRequest, request_spki};
 pub use roots::Roots;
 
 use thiserror::Error;

@@ -6,6 +6,9 @@ use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType,
 };
 
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::FromDer;
+
 use super::{PkiError, PrivateKey, pem};
 use crate::ident::{Name, Names};
 
@@ -74,6 +77,22 @@ impl SigningRequest {
         let certificate = params.self_signed(self.key.pair()).map_err(|e| PkiError::Key(e.to_string()))?;
         Ok(certificate.der().to_vec())
     }
+}
+
+/// Whose request a CSR is, as `SubjectPublicKeyInfo`.
+///
+/// # Errors
+///
+/// [`PkiError`] if the text is no CSR, or not signed by the key it names.
+pub fn request_spki(text: &[u8]) -> Result<Vec<u8>, PkiError> {
+    let fault = |fault: String| PkiError::Pem { wanted: "certificate request", fault };
+    let block = ::pem::parse(text).map_err(|e| fault(e.to_string()))?;
+    let (_, request) =
+        X509CertificationRequest::from_der(block.contents()).map_err(|e| fault(e.to_string()))?;
+    request
+        .verify_signature()
+        .map_err(|e| PkiError::Mismatch(format!("the signature of the request: {e}")))?;
+    Ok(request.certification_request_info.subject_pki.raw.to_vec())
 }
 
 /// Parameters with nothing in them but the names: the subject stays empty, as current CAs want it.

@@ -114,11 +114,11 @@ impl Accounts {
     ///
     /// [`StoreError::Engine`].
     pub async fn current(&self) -> Result<Option<AccountId>, StoreError> {
-        let target = self.engine.follow(&layout::current_account()).await?;
+        let target = self.current_target().await?;
         let account = |target: &Prefix| {
             (target.folder() == layout::accounts()).then(|| AccountId::parse(target.name())).flatten()
         };
-        Ok(target.and_then(|(target, _)| account(&target)))
+        Ok(target.as_ref().and_then(account))
     }
 
     /// Keeps an account that comes from a copy of a storage, unless it is there. `current` stays where it leads.
@@ -155,9 +155,8 @@ impl Accounts {
         let find = |wanted| files.iter().find(|(file, _)| *file == wanted).map(|(_, value)| value);
         let key = find(AccountFile::Key).ok_or_else(|| damaged(id, AccountFile::Key, &"it is missing"))?;
         let own = PrivateKey::from_pem(key).map_err(|e| damaged(id, AccountFile::Key, &e))?;
-        if let Some(record) = find(AccountFile::Record) {
-            let _: Record =
-                serde_json::from_slice(record).map_err(|e| damaged(id, AccountFile::Record, &e))?;
+        if let Some(text) = find(AccountFile::Record) {
+            record(id, text)?;
         }
         let Some(present) = self.read(id, AccountFile::Key).await? else { return Ok(()) };
         match PrivateKey::from_pem(&present) {
@@ -168,7 +167,75 @@ impl Accounts {
         }
     }
 
-    async fn choose(&self, id: &AccountId) -> Result<(), StoreError> {
+    /// Where the link to it leads, whatever that is.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`], also if something that is no link within the storage stands there.
+    pub async fn current_target(&self) -> Result<Option<Prefix>, StoreError> {
+        Ok(self.engine.follow(&layout::current_account()).await?.map(|(target, _)| target))
+    }
+
+    /// Every account, and whether the CA has answered for it, or what is wrong with it. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`] if they cannot be listed.
+    pub async fn check(&self) -> Result<Vec<(AccountId, Result<bool, StoreError>)>, StoreError> {
+        let mut all = Vec::new();
+        for key in self.engine.list(&layout::accounts()).await? {
+            let Some(id) = AccountId::parse(key.name()) else { continue };
+            let sound = self.check_one(&id).await;
+            all.push((id, sound));
+        }
+        Ok(all)
+    }
+
+    async fn check_one(&self, id: &AccountId) -> Result<bool, StoreError> {
+        let record = match self.read(id, AccountFile::Record).await? {
+            None => None,
+            Some(text) => Some(record(id, &text)?),
+        };
+        let key = match self.read(id, AccountFile::Key).await? {
+            None => return Err(damaged(id, AccountFile::Key, &"it is missing")),
+            Some(pem) => PrivateKey::from_pem(&pem).map_err(|e| damaged(id, AccountFile::Key, &e))?,
+        };
+        match self.read(id, AccountFile::Pub).await? {
+            None => Err(damaged(id, AccountFile::Pub, &"it is missing")),
+            Some(pem) if pem != key.public_pem() => {
+                Err(damaged(id, AccountFile::Pub, &"it does not belong to account_key.pem"))
+            }
+            Some(_) => Ok(record.is_some_and(|record| record.url.is_some())),
+        }
+    }
+
+    /// Whether there is an `account_pub.pem`, of whichever contents.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn has_public(&self, id: &AccountId) -> Result<bool, StoreError> {
+        Ok(self.read(id, AccountFile::Pub).await?.is_some())
+    }
+
+    /// Writes `account_pub.pem` anew, from the key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] if the key cannot be read; [`StoreError::Engine`].
+    pub async fn restore_public(&self, id: &AccountId) -> Result<(), StoreError> {
+        let missing = || damaged(id, AccountFile::Key, &"it is missing");
+        let pem = self.read(id, AccountFile::Key).await?.ok_or_else(missing)?;
+        let key = PrivateKey::from_pem(&pem).map_err(|e| damaged(id, AccountFile::Key, &e))?;
+        self.put(id, AccountFile::Pub, key.public_pem().into()).await
+    }
+
+    /// Makes `current` lead to this account. Something foreign in its place is set aside.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn choose(&self, id: &AccountId) -> Result<(), StoreError> {
         let (current, target) = (layout::current_account(), layout::account(id));
         match self.engine.follow(&current).await {
             Ok(Some((present, _))) if present == target => return Ok(()),
@@ -184,11 +251,9 @@ impl Accounts {
 
     /// The account if it is for this directory.
     async fn load(&self, id: &AccountId, directory: &str) -> Result<Option<Account>, StoreError> {
-        let record: Option<Record> = match self.read(id, AccountFile::Record).await? {
+        let record = match self.read(id, AccountFile::Record).await? {
             None => None,
-            Some(text) => {
-                Some(serde_json::from_slice(&text).map_err(|e| damaged(id, AccountFile::Record, &e))?)
-            }
+            Some(text) => Some(record(id, &text)?),
         };
         if record.as_ref().is_some_and(|record| record.directory != directory) {
             return Ok(None);
@@ -220,6 +285,10 @@ impl Accounts {
         self.engine.put(&layout::account_file(id, file), value, Expect::Any, file.secrecy()).await?;
         Ok(())
     }
+}
+
+fn record(id: &AccountId, text: &[u8]) -> Result<Record, StoreError> {
+    serde_json::from_slice(text).map_err(|e| damaged(id, AccountFile::Record, &e))
 }
 
 fn damaged(id: &AccountId, file: AccountFile, why: &dyn Display) -> StoreError {

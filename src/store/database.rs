@@ -56,6 +56,15 @@ impl Database {
         Item::load(&*self.engine, id).await
     }
 
+    /// What is wrong with an item that is whole: the files that nobody who serves it needs.
+    ///
+    /// # Errors
+    ///
+    /// As for [`item`](Self::item).
+    pub async fn blemishes(&self, id: &ItemId) -> Result<Vec<StoreError>, StoreError> {
+        Item::blemishes(&*self.engine, id).await
+    }
+
     /// All pointers of a family, by name, without a look at the items. What is no pointer of ours is left out.
     ///
     /// # Errors

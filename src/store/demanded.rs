@@ -77,6 +77,22 @@ impl Demands {
         Ok(Demanded::default())
     }
 
+    /// What is wrong with the record, if anything. That there is none is right as well. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`]; [`StoreError::Engine`] if it cannot be read.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let key = layout::demanded();
+        let damaged =
+            |e: serde_json::Error| StoreError::Damaged { place: key.as_prefix(), why: e.to_string() };
+        match self.engine.read(&key).await {
+            Err(EngineError::Absent { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok((text, _)) => serde_json::from_slice::<Demanded>(&text).map(drop).map_err(damaged),
+        }
+    }
+
     /// Remembers. It survives a power cut when this returns.
     ///
     /// # Errors

@@ -72,6 +72,12 @@ impl From<EngineError> for StoreError {
 }
 
 impl StoreError {
+    /// Whether somebody alive holds what was asked for.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Taken { .. })
+    }
+
     /// Whether the thing asked for is not there.
     #[must_use]
     pub fn is_absent(&self) -> bool {

@@ -11,7 +11,7 @@ use tracing::warn;
 use super::engine::{Claim, EngineError, Expect, Secrecy};
 use super::item::Item;
 use super::layout::{self, AccountFile, AccountId, Family, File};
-use super::{Ledger, LineageState, Prefix, Store, StoreError};
+use super::{Ledger, Prefix, States, Store, StoreError};
 use crate::ident::{ItemId, Lineage, LineageId};
 
 /// Takes a copy in. Dropped before [`settle`](Self::settle), it has changed nothing that anybody looks at.
@@ -77,10 +77,7 @@ impl Incoming {
     ///
     /// [`StoreError::Damaged`] if it is not.
     pub fn prove_state(&self, id: &LineageId, text: &[u8]) -> Result<(), StoreError> {
-        let damaged = |why: String| StoreError::Damaged { place: layout::lineage_state(id).as_prefix(), why };
-        let state: LineageState = serde_json::from_slice(text).map_err(|e| damaged(e.to_string()))?;
-        let lineage = Lineage::new(state.names, state.provider);
-        if lineage.id() == id { Ok(()) } else { Err(damaged("it is about another lineage".to_owned())) }
+        States::prove(id, text)
     }
 
     /// Proves that this is a ledger.

@@ -10,7 +10,7 @@ use super::issuance::Issuance;
 use super::layout::{self, File};
 use super::{Prefix, StoreError};
 use crate::ident::{ItemId, Lineage, LineageId, Names, Provider};
-use crate::pki::{Bundle, Chain, PkiError, PrivateKey};
+use crate::pki::{Bundle, Chain, PkiError, PrivateKey, request_spki};
 
 /// A committed certificate. That its files are whole and fit each other was proved when it was read.
 #[derive(Debug, Clone)]
@@ -30,13 +30,13 @@ impl Item {
     /// [`StoreError::Damaged`] names the file that is not right. Another error means that the engine could not
     /// read, and says nothing about the item.
     pub(super) async fn load(engine: &dyn Engine, id: &ItemId) -> Result<Self, StoreError> {
-        let files = match engine.read_all(&layout::item(id)).await {
-            Err(EngineError::Foreign { what, place }) => {
-                return Err(StoreError::Damaged { place, why: format!("it {what}") });
-            }
-            other => other?,
-        };
-        Self::prove(id, files.into_iter().map(|(key, value)| (key.name().into(), value)).collect())
+        Self::of(id, &Files::of_item(engine, id).await?)
+    }
+
+    /// What is wrong with an item that is whole: files beside the certificate that cannot be read.
+    pub(super) async fn blemishes(engine: &dyn Engine, id: &ItemId) -> Result<Vec<StoreError>, StoreError> {
+        let files = Files::of_item(engine, id).await?;
+        Ok(files.blemishes(Self::of(id, &files)?.bundle.key()))
     }
 
     /// The item that these files make, proved as [`load`](Self::load) does.
@@ -45,7 +45,10 @@ impl Item {
     ///
     /// [`StoreError::Damaged`] names the file that is not right.
     pub(super) fn prove(id: &ItemId, files: Vec<(Box<str>, Bytes)>) -> Result<Self, StoreError> {
-        let files = Files { place: layout::item(id), files };
+        Self::of(id, &Files { place: layout::item(id), files })
+    }
+
+    fn of(id: &ItemId, files: &Files) -> Result<Self, StoreError> {
         let lineage = files.lineage()?;
         let bundle = files.bundle(lineage.names())?;
         let issuance = files.issuance();
@@ -102,6 +105,20 @@ pub(super) struct Files {
 }
 
 impl Files {
+    async fn of_item(engine: &dyn Engine, id: &ItemId) -> Result<Self, StoreError> {
+        let place = layout::item(id);
+        match engine.read_all(&place).await {
+            Err(EngineError::Foreign { what, place }) => {
+                Err(StoreError::Damaged { place, why: format!("it {what}") })
+            }
+            Err(error) => Err(error.into()),
+            Ok(files) => {
+                let files = files.into_iter().map(|(key, value)| (key.name().into(), value)).collect();
+                Ok(Self { place, files })
+            }
+        }
+    }
+
     pub(super) fn find(&self, file: File) -> Option<&Bytes> {
         self.files.iter().find(|(name, _)| **name == *file.as_str()).map(|(_, value)| value)
     }
@@ -163,11 +180,40 @@ impl Files {
 
     /// The record, if there is one that can be read: a certificate is no worse without it.
     pub(super) fn issuance(&self) -> Option<Issuance> {
-        let record = serde_json::from_slice(self.find(File::Issuance)?);
-        record
-            .map_err(
-                |error| warn!(place = %self.place, file = File::Issuance.as_str(), %error, "not readable"),
-            )
-            .ok()
+        self.record().unwrap_or_else(|error| {
+            warn!(%error, "not readable");
+            None
+        })
+    }
+
+    fn record(&self) -> Result<Option<Issuance>, StoreError> {
+        let parse = |text: &Bytes| serde_json::from_slice(text).map_err(|e| self.damaged(File::Issuance, &e));
+        self.find(File::Issuance).map(parse).transpose()
+    }
+
+    /// What is wrong with the files that nobody who serves the certificate needs.
+    fn blemishes(&self, key: &PrivateKey) -> Vec<StoreError> {
+        let csr = self.get(File::Csr).and_then(|pem| {
+            let asked = request_spki(pem).map_err(|e| self.damaged(File::Csr, &e))?;
+            if asked == key.spki() { Ok(()) } else { Err(self.damaged(File::Csr, &"it is for another key")) }
+        });
+        csr.err().into_iter().chain(self.record().err()).collect()
+    }
+
+    /// Whether an attempt can go on from these files, which are those of this lineage's draft.
+    pub(super) fn check_draft(&self, id: &LineageId) -> Result<(), StoreError> {
+        // All files but these are written anew before anybody reads them.
+        if let Some(line) = self.find(File::DomainList) {
+            let text = std::str::from_utf8(line).map_err(|e| self.damaged(File::DomainList, &e))?;
+            let names = Names::parse_domain_list(text).map_err(|e| self.damaged(File::DomainList, &e))?;
+            let mut provider = [Provider::Letsencrypt, Provider::Selfsigned].into_iter();
+            if !provider.any(|provider| Lineage::new(names.clone(), provider).id() == id) {
+                return Err(self.damaged(File::DomainList, &"these names belong to another draft"));
+            }
+        }
+        if let Some(pem) = self.find(File::Key) {
+            PrivateKey::from_pem(pem).map_err(|e| self.damaged(File::Key, &e))?;
+        }
+        self.record().map(|_| ())
     }
 }

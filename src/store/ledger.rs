@@ -187,6 +187,19 @@ impl Ledger {
         serde_json::from_slice(text).map_err(damaged)
     }
 
+    /// What is wrong with the ledger, if anything. That there is none is right as well. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`]; [`StoreError::Engine`] if it cannot be read.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        match self.engine.read(&layout::ledger()).await {
+            Err(EngineError::Absent { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok((text, _)) => Self::prove(&text),
+        }
+    }
+
     /// Writes the ledger, and its copy. That there can be no copy is no reason not to go on.
     async fn write(&self, book: &Book, expect: Expect) -> Result<(), EngineError> {
         let mut text = serde_json::to_vec_pretty(book).expect("strings and moments are JSON");

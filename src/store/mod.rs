@@ -29,6 +29,7 @@ mod moment;
 mod outgoing;
 mod place;
 mod spool;
+mod standing;
 mod state;
 
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub use ledger::{Issued, Ledger, Opened, Page};
 pub use outgoing::Outgoing;
 pub use place::{Key, Prefix};
 pub use spool::Spool;
+pub use standing::Standing;
 pub use state::{Advised, Attempts, Drawn, LineageState, States};
 
 /// The storage. Cloning shares it.

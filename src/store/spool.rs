@@ -94,6 +94,25 @@ impl Spool {
         Ok(keys.iter().filter_map(|key| LineageId::parse(key.name()).ok()).collect())
     }
 
+    /// What is wrong with a draft, if anything. It need not be complete, but what is there is what an attempt goes on
+    /// from: names, key and order must be readable. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] names the file that is not right; [`StoreError::Engine`].
+    pub async fn check(&self, id: &LineageId) -> Result<(), StoreError> {
+        let place = layout::draft(id);
+        let mut found = Files { place, files: Vec::new() };
+        for file in File::ALL {
+            match self.engine.read(&layout::draft_file(id, file)).await {
+                Ok((value, _)) => found.files.push((file.as_str().into(), value)),
+                Err(EngineError::Absent { .. } | EngineError::Foreign { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        found.check_draft(id)
+    }
+
     /// Makes what was found the lineage's draft.
     async fn take_up(&self, lineage: &Lineage, claim: Claim, found: &Files) -> Result<Draft, StoreError> {
         let provider = lineage.provider();

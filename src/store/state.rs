@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::engine::{Engine, EngineError, Expect, Secrecy};
 use super::{StoreError, layout};
-use crate::ident::{ItemId, LineageId, Name, Names, Provider};
+use crate::ident::{ItemId, Lineage, LineageId, Name, Names, Provider};
 
 /// `state/lineages/<lineage id>.json`. Losing it costs an attempt too many, never a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +163,24 @@ impl States {
         let to = self.engine.set_aside(&key.as_prefix()).await?;
         warn!(place = %key, why, %to, "set aside");
         Ok(None)
+    }
+
+    /// What is wrong with the record about a lineage, if anything. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`]; [`StoreError::Engine`] if it cannot be read.
+    pub async fn check(&self, id: &LineageId) -> Result<(), StoreError> {
+        let (text, _) = self.engine.read(&layout::lineage_state(id)).await?;
+        Self::prove(id, &text)
+    }
+
+    /// Fails unless this is what can be remembered about the lineage.
+    pub(super) fn prove(id: &LineageId, text: &[u8]) -> Result<(), StoreError> {
+        let damaged = |why: String| StoreError::Damaged { place: layout::lineage_state(id).as_prefix(), why };
+        let state: LineageState = serde_json::from_slice(text).map_err(|e| damaged(e.to_string()))?;
+        let lineage = Lineage::new(state.names, state.provider);
+        if lineage.id() == id { Ok(()) } else { Err(damaged("it is about another lineage".to_owned())) }
     }
 
     /// Remembers. It survives a power cut when this returns.

@@ -201,10 +201,11 @@ async fn what_a_dead_engine_left_aside_is_removed_and_what_a_live_one_has_is_not
     let root = tempfile::tempdir().expect("a directory");
     let live = FsEngine::open(root.path()).expect("a storage");
     let aside = root.path().join("state/aside");
-    fs::create_dir(aside.join("dead")).expect("a folder");
-    fs::write(aside.join("dead/0"), "half a key").expect("written");
+    let dead = aside.join("0123456789abcdef");
+    fs::create_dir(&dead).expect("a folder");
+    fs::write(dead.join("0"), "half a key").expect("written");
     let second = FsEngine::open(root.path()).expect("the same storage");
-    assert!(!aside.join("dead").exists());
+    assert!(!dead.exists());
     let own = fs::read_dir(&aside).expect("a folder").count();
     assert_eq!(own, 2);
     let store = Store::new(Arc::new(live), Clock::system());

@@ -10,6 +10,7 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::pki::crypto;
+use crate::store::layout;
 
 /// No file of the store comes near it; a larger one is not ours.
 const LARGEST: u64 = 4 << 20;
@@ -30,8 +31,10 @@ impl Aside {
     pub(super) fn open(shared: &Path) -> io::Result<Self> {
         for entry in fs::read_dir(shared)? {
             let left = entry?.path();
+            // What has another name is not an engine's.
+            let ours = left.file_name().and_then(|name| name.to_str()).is_some_and(layout::is_scratch);
             // Held means alive. What cannot be removed is in nobody's way.
-            if let Ok(Held::Mine(_dead)) = hold(&left) {
+            if let (true, Ok(Held::Mine(_dead))) = (ours, hold(&left)) {
                 let _ = fs::remove_dir_all(&left);
             }
         }

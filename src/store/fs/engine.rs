@@ -32,6 +32,20 @@ impl FsEngine {
         })
     }
 
+    /// Opens the storage in `root` to look at it: nothing is made, changed or removed, and every verb that would do so
+    /// fails.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Storage`] if there is no such directory, or it cannot be read.
+    pub fn open_to_look(root: &Path) -> Result<Self, StoreError> {
+        Disk::open_to_look(root).map(|disk| Self(Arc::new(disk))).map_err(|cause| StoreError::Storage {
+            path: root.display().to_string(),
+            advice: advice(&cause),
+            cause: Arc::new(cause),
+        })
+    }
+
     /// The storage directory, absolute and without links.
     #[must_use]
     pub fn root(&self) -> PathBuf {
@@ -57,6 +71,7 @@ fn advice(error: &io::Error) -> &'static str {
         ErrorKind::PermissionDenied => {
             "run as a user who may write there, or choose another directory with --storage DIR (STORAGE_PATH)"
         }
+        ErrorKind::NotFound => "name the one there is with --storage DIR (STORAGE_PATH)",
         ErrorKind::ReadOnlyFilesystem => {
             "mount it for writing, or choose another directory with --storage DIR (STORAGE_PATH)"
         }

@@ -14,7 +14,9 @@
 mod beside;
 mod durable;
 mod engine;
+mod salvage;
 mod verbs;
 mod watch;
 
 pub use engine::FsEngine;
+pub use salvage::{Salvage, has_acl};

@@ -21,6 +21,9 @@
 //! A place is built from values that are valid by their types, so none of these functions can fail and none of
 //! the places can leave the root.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use crate::ident::{ItemId, LineageId, Name, Provider};
@@ -259,6 +262,12 @@ pub fn account_file(id: &AccountId, file: AccountFile) -> Key {
     place(&[ACCOUNTS, id.as_str(), file.as_str()])
 }
 
+/// An account's public key, which can be made from its private one.
+#[must_use]
+pub fn public_key(id: &AccountId) -> Prefix {
+    account_file(id, AccountFile::Pub).as_prefix()
+}
+
 /// The pointer to the account chosen last.
 #[must_use]
 pub fn current_account() -> Key {
@@ -373,6 +382,12 @@ pub fn aside() -> Prefix {
     folder(&[STATE, ASIDE])
 }
 
+/// Whether a folder in [`aside`] with this name is an engine's own.
+#[must_use]
+pub(super) fn is_scratch(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 /// Where damaged and foreign things are moved.
 #[must_use]
 pub fn quarantine() -> Prefix {
@@ -424,47 +439,4 @@ fn step(above: &Prefix, name: &str) -> Key {
     // The types promise it. Should one of them ever break its promise, stopping is better than a path that
     // leads elsewhere.
     above.child(name).expect("ids and names are plain file names")
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        /// No string, however hostile, becomes a place outside the folder it is meant for.
-        #[test]
-        fn hostile_strings_do_not_become_places(given in "\\PC{0,60}|[a-z0-9./\\\\*:\0\n-]{0,60}|(\\.\\./){1,4}[a-z]{1,5}") {
-            if let Ok(name) = Name::parse(&given) {
-                prop_assert_eq!(pointer(Family::Any, &name).folder(), family(Family::Any));
-            }
-            if let Ok(id) = LineageId::parse(&given) {
-                prop_assert_eq!(draft(&id).folder(), spool());
-                prop_assert_eq!(lineage_state(&id).folder(), lineages());
-            }
-            if let Ok(id) = ItemId::parse(&given) {
-                prop_assert_eq!(item(&id).folder(), items());
-            }
-            if let Some(id) = AccountId::parse(&given) {
-                prop_assert_eq!(account(&id).folder(), accounts());
-                prop_assert_ne!(account(&id), current_account().as_prefix());
-            }
-        }
-    }
-
-    #[test]
-    fn only_what_is_inside_an_item_is_sealed() {
-        let id = ItemId::next(std::time::SystemTime::UNIX_EPOCH, None);
-        assert!(is_sealed(&item_file(&id, File::Key).as_prefix()));
-        assert!(!is_sealed(&item(&id)), "an item can be removed or set aside whole");
-        assert!(!is_sealed(&items()));
-    }
-
-    #[test]
-    fn keys_are_known_by_their_names() {
-        let id = ItemId::next(std::time::SystemTime::UNIX_EPOCH, None);
-        let secret: Vec<_> = File::ALL.into_iter().filter(|f| is_secret(&item_file(&id, *f))).collect();
-        assert_eq!(secret, [File::Key, File::CrtChainKey]);
-    }
 }

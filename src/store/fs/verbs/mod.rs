@@ -1,5 +1,8 @@
 //! The verbs as they block: what [`FsEngine`](super::FsEngine) does on another thread.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
@@ -20,14 +23,20 @@ use crate::pki::crypto;
 use crate::store::engine::{Claim, EngineError, Expect, Version};
 use crate::store::{Key, Prefix, layout};
 
-/// The storage directory and what is needed to change it.
+/// The storage directory.
 pub(super) struct Disk {
     root: PathBuf,
+    /// None in a storage that is only looked at.
+    tools: Option<Tools>,
+    /// How many more keys that others can read are named in the log; none if others cannot get at them.
+    warnings: AtomicU32,
+}
+
+/// What is needed to change it.
+struct Tools {
     aside: Aside,
     /// Look-then-rename happens one at a time, among threads by the mutex, among processes by a lock on the file.
     turn: Mutex<File>,
-    /// How many more keys that others can read are named in the log; none if others cannot get at them.
-    warnings: AtomicU32,
 }
 
 type Done<T> = Result<T, EngineError>;
@@ -51,12 +60,16 @@ impl Disk {
         }
         let shared = root.join(layout::aside().as_str());
         let turn = Mutex::new(File::open(&shared)?);
-        Ok(Self {
-            aside: Aside::open(&shared)?,
-            root,
-            turn,
-            warnings: AtomicU32::new(if open { 10 } else { 0 }),
-        })
+        let tools = Tools { aside: Aside::open(&shared)?, turn };
+        Ok(Self { root, tools: Some(tools), warnings: AtomicU32::new(if open { 10 } else { 0 }) })
+    }
+
+    /// Opens it as it is, to look at only: every verb that changes something fails.
+    pub(super) fn open_to_look(root: &Path) -> io::Result<Self> {
+        let root = root.canonicalize()?;
+        // A file is no storage.
+        fs::read_dir(&root)?;
+        Ok(Self { root, tools: None, warnings: AtomicU32::new(0) })
     }
 
     pub(super) fn path(&self, place: &str) -> PathBuf {
@@ -71,6 +84,7 @@ impl Disk {
     }
 
     pub(super) fn keep(&self, value: &[u8]) -> Done<()> {
+        self.tools(&layout::ledger().as_prefix())?;
         let Some(beside) = Beside::of(&self.root) else { return Ok(()) };
         beside.write(value).map_err(|e| fault("keep", &layout::ledger().as_prefix(), e))
     }
@@ -82,6 +96,10 @@ impl Disk {
     }
 
     pub(super) fn read_all(&self, folder: &Prefix) -> Done<Vec<(Key, Bytes)>> {
+        // A link to a folder is no folder: what is behind it is another place.
+        if self.path(folder.as_str()).is_symlink() {
+            return Err(EngineError::Foreign { place: folder.clone(), what: "is not a folder" });
+        }
         let keys = self.keys(folder)?.ok_or_else(|| EngineError::Absent { place: folder.clone() })?;
         keys.into_iter().map(|key| self.contents(&key).map(|contents| (key, contents))).collect()
     }
@@ -92,15 +110,15 @@ impl Disk {
 
     pub(super) fn put(&self, key: &Key, value: &[u8], expect: Expect) -> Done<Version> {
         let place = key.as_prefix();
-        self.refuse_sealed(&place)?;
+        self.may_change(&place)?;
         self.make_folder_of(&place)?;
-        let staged = self.aside.write(value).map_err(|e| fault("write", &place, e))?;
+        let staged = self.tools(&place)?.aside.write(value).map_err(|e| fault("write", &place, e))?;
         self.install("write", staged, &place, expect)?;
         Ok(Version::of(value))
     }
 
     pub(super) fn remove(&self, place: &Prefix, expect: Expect) -> Done<()> {
-        self.refuse_sealed(place)?;
+        self.may_change(place)?;
         let path = self.path(place.as_str());
         let mut folder_aside = None;
         {
@@ -122,7 +140,7 @@ impl Disk {
             }
             if meta.is_dir() {
                 // Out of the way in one step, so that nobody sees half a folder.
-                let aside = self.aside.name();
+                let aside = self.tools(place)?.aside.name();
                 rename_new(&path, &aside).map_err(|e| fault("remove", place, e))?;
                 folder_aside = Some(aside);
             } else {
@@ -137,6 +155,7 @@ impl Disk {
     }
 
     pub(super) fn seal(&self, draft: &Prefix, item: &Prefix) -> Done<()> {
+        self.tools(draft)?;
         let (from, to) = (self.path(draft.as_str()), self.path(item.as_str()));
         let files = self.keys(draft)?.ok_or_else(|| EngineError::Absent { place: draft.clone() })?;
         for file in files {
@@ -157,10 +176,10 @@ impl Disk {
 
     pub(super) fn point(&self, pointer: &Key, target: &Prefix, expect: Expect) -> Done<()> {
         let place = pointer.as_prefix();
-        self.refuse_sealed(&place)?;
+        self.may_change(&place)?;
         self.make_folder_of(&place)?;
         let link = pointer.folder().link_to(target);
-        let staged = self.aside.link(&link).map_err(|e| fault("point", &place, e))?;
+        let staged = self.tools(&place)?.aside.link(&link).map_err(|e| fault("point", &place, e))?;
         self.install("point", staged, &place, expect)
     }
 
@@ -203,7 +222,7 @@ impl Disk {
     }
 
     pub(super) fn set_aside(&self, place: &Prefix) -> Done<Prefix> {
-        self.refuse_sealed(place)?;
+        self.may_change(place)?;
         let to = layout::quarantined(place, &crypto::hex(&crypto::random::<4>()));
         self.make_folder_of(&to)?;
         match rename_new(&self.path(place.as_str()), &self.path(to.as_str())) {
@@ -216,6 +235,7 @@ impl Disk {
     }
 
     pub(super) fn claim(&self, what: &Prefix) -> Done<Claim> {
+        self.tools(what)?;
         let path = self.path(what.as_str());
         // A folder that was sealed or given up between two steps is made anew; that this happens eight times in
         // a row needs somebody who does it on purpose.
@@ -310,7 +330,7 @@ impl Disk {
     }
 
     fn turn(&self, place: &Prefix) -> Done<Turn<'_>> {
-        let file = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = self.tools(place)?.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let began = Instant::now();
         while let Err(error) = file.try_lock() {
             match error {
@@ -334,8 +354,17 @@ impl Disk {
         sync_folder(&self.path(place.folder().as_str())).map_err(|e| fault("sync the folder of", place, e))
     }
 
-    fn refuse_sealed(&self, place: &Prefix) -> Done<()> {
-        if layout::is_sealed(place) { Err(EngineError::Sealed { place: place.clone() }) } else { Ok(()) }
+    /// Whether this place may be changed at all: not in an item, and not in a storage that is only looked at.
+    fn may_change(&self, place: &Prefix) -> Done<()> {
+        if layout::is_sealed(place) {
+            return Err(EngineError::Sealed { place: place.clone() });
+        }
+        self.tools(place).map(|_| ())
+    }
+
+    fn tools(&self, place: &Prefix) -> Done<&Tools> {
+        let closed = || fault("change", place, ErrorKind::ReadOnlyFilesystem.into());
+        self.tools.as_ref().ok_or_else(closed)
     }
 
     fn warn_about(&self, key: &Key, mode: u32) {
@@ -382,60 +411,4 @@ fn fault(verb: &'static str, place: &Prefix, error: io::Error) -> EngineError {
 
 fn fault_of_read(verb: &'static str, place: &Prefix, error: io::Error) -> EngineError {
     if is_absent(&error) { EngineError::Absent { place: place.clone() } } else { fault(verb, place, error) }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::ident::{Lineage, Name, Names, Provider};
-    use crate::store::layout::File as Of;
-
-    /// What is logged while `work` runs.
-    fn logged(work: impl FnOnce()) -> String {
-        #[derive(Clone, Default)]
-        struct Lines(Arc<Mutex<Vec<u8>>>);
-        impl io::Write for Lines {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0.lock().expect("one thread").extend_from_slice(bytes);
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(subscriber, work);
-        let bytes = lines.0.lock().expect("one thread").clone();
-        String::from_utf8(bytes).expect("text")
-    }
-
-    #[test]
-    fn what_others_can_read_is_named_and_what_they_cannot_reach_is_not() {
-        let above = tempfile::tempdir().expect("a directory");
-        let root = above.path().join("storage");
-        let names = Names::new([Name::parse("example.com").expect("a name")]).expect("names");
-        let id = Lineage::new(names, Provider::Selfsigned).id().clone();
-        let (key, crt) = (layout::draft_file(&id, Of::Key), layout::draft_file(&id, Of::Crt));
-        let look = || {
-            let disk = Disk::open(&root).expect("a storage");
-            for place in [&key, &crt] {
-                if disk.read(place).is_err() {
-                    disk.put(place, b"secret", Expect::Any).expect("written");
-                    let open = fs::Permissions::from_mode(0o644);
-                    fs::set_permissions(disk.path(place.as_str()), open).expect("opened to others");
-                }
-            }
-        };
-        assert_eq!(logged(look), "", "nobody can get through the root");
-        fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("opened to others");
-        let log = logged(look);
-        assert!(log.contains("chmod 700") && log.contains("0755"), "{log}");
-        assert!(log.contains("key.pem") && log.contains("chmod 600") && !log.contains("crt.pem"), "{log}");
-        assert!(!log.contains("secret"), "{log}");
-    }
 }
