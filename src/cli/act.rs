@@ -39,6 +39,7 @@ pub fn act(command: Command, env: &Env) -> ExitCode {
         Command::Import(flags) => flags.act(&runtime, env),
         Command::Export(flags) => flags.act(&runtime, env),
         Command::Doctor(args) => args.act(&runtime, env),
+        Command::Fsck(args) => args.act(&runtime, env),
         Command::Demo { flags } => demo(&runtime, &flags, env),
     };
     ExitCode::from(code.unwrap_or_else(|code| code))

@@ -8,6 +8,7 @@ mod archive;
 mod doctor;
 mod export;
 mod flags;
+mod fsck;
 mod import;
 mod renew;
 mod status;
@@ -27,6 +28,7 @@ pub use self::archive::{BackupArgs, RestoreArgs};
 pub use self::doctor::DoctorArgs;
 pub use self::export::ExportArgs;
 pub use self::flags::Place;
+pub use self::fsck::FsckArgs;
 pub use self::import::ImportArgs;
 pub use self::renew::RenewArgs;
 pub use self::status::{ListArgs, StatusArgs};
@@ -75,6 +77,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Say what would keep certificates from being issued.
     Doctor(DoctorArgs),
+    /// Look whether the storage is as it should be, and repair it.
+    Fsck(FsckArgs),
     /// Show it all with an app of its own.
     Demo {
         /// What the flags say.
@@ -116,6 +120,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Inste
         Some(Verb::Import(flags)) => Command::Import(flags),
         Some(Verb::Export(flags)) => Command::Export(flags),
         Some(Verb::Doctor(args)) => Command::Doctor(args),
+        Some(Verb::Fsck(args)) => Command::Fsck(args),
         Some(Verb::Demo { http_port, https_port, log }) => {
             Command::Demo { flags: Flags { http_port, https_port, log, ..Flags::default() } }
         }
@@ -137,7 +142,8 @@ Environment (a flag wins; SIDEGATE_X wins over X):
 Exit codes: 0 stopped as asked, 1 failed, 64 wrong command line, 78 wrong configuration;
 under `run`, the program's own, or 128 and the number of the signal that ended it;
 of `status`, 0 all is well, 1 something needs a look, 2 a name has no valid certificate, 3 cannot be told;
-of `doctor`, 0 nothing is wrong, 1 a warning, 2 something is certain to fail, 3 cannot be told.";
+of `doctor`, 0 nothing is wrong, 1 a warning, 2 something is certain to fail, 3 cannot be told;
+of `fsck`, 0 nothing is wrong, 1 it can be repaired or is, 2 it needs a person.";
 
 /// Automatic HTTPS in front of any app.
 #[derive(Debug, Parser)]
@@ -199,6 +205,8 @@ enum Verb {
     Export(ExportArgs),
     /// Look for what would keep certificates from being issued; exit code 0 if nothing is found
     Doctor(DoctorArgs),
+    /// Look whether the storage is whole, and with --repair make it so
+    Fsck(FsckArgs),
     /// A tiny app behind sidegate on https://localhost:8443, self-signed, leaving nothing behind
     Demo {
         /// Port for http [default: 8080]
@@ -247,6 +255,8 @@ mod tests {
             parsed("list --json"),
             Ok(Command::List(ListArgs { json: true, place: Place::default() }))
         );
+        let fsck = FsckArgs { repair: true, json: false, place: Place::default() };
+        assert_eq!(parsed("fsck --repair"), Ok(Command::Fsck(fsck)));
         let flags = Flags { expect_state: true, force: true, ..Flags::default() };
         let serve = Command::Serve { purpose: Purpose::Serve { file: None }, flags };
         assert_eq!(parsed("serve --expect-state --force"), Ok(serve));

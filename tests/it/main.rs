@@ -14,6 +14,7 @@ mod environment;
 mod export;
 mod fail_over;
 mod forward;
+mod fsck;
 mod headers;
 mod hostile_disk;
 mod house;
