@@ -57,6 +57,7 @@ pub(super) fn manager(settings: &Settings, kit: &Kit) -> Result<manager::Options
         demand: settings.on_demand.as_ref().map(|on_demand| demand(&on_demand.names)),
         ladder: Ladder::new(settings.retry.clone()),
         warm: manager::Options::WARM,
+        prune: settings.prune,
     })
 }
 

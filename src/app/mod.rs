@@ -24,7 +24,7 @@ pub use demo::Demo;
 pub use examination::examine;
 pub use operator::{Operator, OperatorError};
 pub use running::{Addrs, Running};
-pub use tools::{backup, export, import, restore};
+pub use tools::{PruneRequest, Removed, backup, export, import, prune, restore};
 
 use std::net::TcpListener;
 use std::path::Path;

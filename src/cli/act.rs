@@ -34,6 +34,7 @@ pub fn act(command: Command, env: &Env) -> ExitCode {
         Command::Status(args) => args.act(&runtime, env),
         Command::List(args) => args.act(&runtime, env),
         Command::Renew(args) => args.act(&runtime, env),
+        Command::Prune(args) => args.act(&runtime, env),
         Command::Backup(flags) => flags.act(&runtime, env),
         Command::Restore(flags) => flags.act(&runtime, env),
         Command::Import(flags) => flags.act(&runtime, env),

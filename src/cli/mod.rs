@@ -10,6 +10,7 @@ mod export;
 mod flags;
 mod fsck;
 mod import;
+mod prune;
 mod renew;
 mod status;
 mod words;
@@ -30,6 +31,7 @@ pub use self::export::ExportArgs;
 pub use self::flags::Place;
 pub use self::fsck::FsckArgs;
 pub use self::import::ImportArgs;
+pub use self::prune::PruneArgs;
 pub use self::renew::RenewArgs;
 pub use self::status::{ListArgs, StatusArgs};
 pub use self::words::{demo, summary};
@@ -67,6 +69,8 @@ pub enum Command {
     List(ListArgs),
     /// Renew a certificate, or try that out.
     Renew(RenewArgs),
+    /// Remove what nobody needs any more.
+    Prune(PruneArgs),
     /// Write all of a storage into one file.
     Backup(BackupArgs),
     /// Bring back what is in such a file.
@@ -115,6 +119,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Inste
         Some(Verb::Status(args)) => Command::Status(args),
         Some(Verb::List(args)) => Command::List(args),
         Some(Verb::Renew(args)) => Command::Renew(args),
+        Some(Verb::Prune(args)) => Command::Prune(args),
         Some(Verb::Backup(flags)) => Command::Backup(flags),
         Some(Verb::Restore(flags)) => Command::Restore(flags),
         Some(Verb::Import(flags)) => Command::Import(flags),
@@ -195,6 +200,8 @@ enum Verb {
     List(ListArgs),
     /// Renew a certificate now, if it is due; wait for the outcome
     Renew(RenewArgs),
+    /// Remove certificates and keys that have ended and that newer ones have followed
+    Prune(PruneArgs),
     /// Write certificates, keys and accounts into one archive, while others use them
     Backup(BackupArgs),
     /// Bring back what is in such an archive; nothing that is there is overwritten

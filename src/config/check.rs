@@ -56,6 +56,7 @@ impl Checker<'_> {
             retry: self.retry(),
             log: self.log(),
             access: self.access(),
+            prune: self.prune(),
             workers: self.workers(),
             drain: self.drain(),
             hold: if matches!(self.purpose, Purpose::Run) { HOLD } else { Duration::ZERO },

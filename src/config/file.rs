@@ -16,8 +16,10 @@ use super::written::{At, CaWritten, DnsWritten, Layer, OnDemandWritten, RouteWri
 type Value<'i> = Spanned<DeValue<'i>>;
 
 /// Every table and its keys. A key that is not here is a fault.
-const ROOT: Kind =
-    Kind { name: "", keys: &["storage", "workers", "drain", "listen", "acme", "on_demand", "log", "site"] };
+const ROOT: Kind = Kind {
+    name: "",
+    keys: &["storage", "workers", "drain", "listen", "acme", "on_demand", "log", "prune", "site"],
+};
 const LISTEN: Kind = Kind { name: "listen", keys: &["http", "https", "health"] };
 const ACME: Kind = Kind {
     name: "acme",
@@ -72,6 +74,7 @@ const ON_DEMAND: Kind = Kind {
     ],
 };
 const LOG: Kind = Kind { name: "log", keys: &["format", "level", "access"] };
+const PRUNE: Kind = Kind { name: "prune", keys: &["keep", "expired_for"] };
 const SITE: Kind = Kind {
     name: "site",
     keys: &[
@@ -96,13 +99,17 @@ struct Kind {
 
 /// Every key a file may have, such as `listen.https`; those that hold a table are left out.
 pub fn keys() -> impl Iterator<Item = String> {
-    let tables = ["listen", "acme", "fallback", "dns", "on_demand", "log", "site", "route"];
-    [ROOT, LISTEN, ACME, FALLBACK, DNS, ON_DEMAND, LOG, SITE, ROUTE].into_iter().flat_map(move |kind| {
-        let leaves = kind.keys.iter().filter(move |key| !tables.contains(key));
-        leaves.map(
-            move |key| if kind.name.is_empty() { (*key).to_owned() } else { format!("{}.{key}", kind.name) },
-        )
-    })
+    let tables = ["listen", "acme", "fallback", "dns", "on_demand", "log", "prune", "site", "route"];
+    [ROOT, LISTEN, ACME, FALLBACK, DNS, ON_DEMAND, LOG, PRUNE, SITE, ROUTE].into_iter().flat_map(
+        move |kind| {
+            let leaves = kind.keys.iter().filter(move |key| !tables.contains(key));
+            leaves.map(
+                move |key| {
+                    if kind.name.is_empty() { (*key).to_owned() } else { format!("{}.{key}", kind.name) }
+                },
+            )
+        },
+    )
 }
 
 /// What the file `path` with the content `text` says; faults are added to `faults`. None if it is not TOML.
@@ -169,6 +176,10 @@ impl Reader<'_> {
             layer.log_format = self.text(&table, "format");
             layer.log_level = self.text(&table, "level");
             layer.access = self.text(&table, "access");
+        }
+        if let Some(table) = self.table(&root, "prune", &PRUNE) {
+            layer.keep = self.text(&table, "keep");
+            layer.expired_for = self.text(&table, "expired_for");
         }
         layer.sites = self.tables(&root, "site", &SITE, Self::site);
         layer

@@ -14,6 +14,7 @@ mod error;
 mod file;
 mod flags;
 mod preflight;
+mod prune;
 mod settings;
 mod sites;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::issuer::{Binding, Profile};
 use crate::manager::demand::Options as DemandOptions;
 use crate::pki::KeyType;
 use crate::proxy::Target;
+use crate::store::prune::Rule;
 
 /// Everything there is to know before the start.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,8 @@ pub struct Settings {
     pub log: LogOptions,
     /// Whether each request becomes a line on standard output.
     pub access: bool,
+    /// Which items are removed by themselves, if any are.
+    pub prune: Option<Rule>,
     /// Threads that serve connections.
     pub workers: usize,
     /// How long open connections may go on once a stop was asked for.

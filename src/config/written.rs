@@ -79,6 +79,8 @@ pub(super) struct Layer {
     pub(super) log_format: Option<Words>,
     pub(super) log_level: Option<Words>,
     pub(super) access: Option<Words>,
+    pub(super) keep: Option<Words>,
+    pub(super) expired_for: Option<Words>,
     /// Of the one site that flags and variables can speak of.
     pub(super) domains: Option<At<Vec<Words>>>,
     pub(super) certificates: Option<Words>,
@@ -238,6 +240,8 @@ impl Layer {
             log_format: self.log_format.or(lower.log_format),
             log_level: self.log_level.or(lower.log_level),
             access: self.access.or(lower.access),
+            keep: self.keep.or(lower.keep),
+            expired_for: self.expired_for.or(lower.expired_for),
             domains: self.domains.or(lower.domains),
             certificates: self.certificates.or(lower.certificates),
             to: self.to.or(lower.to),

@@ -1,5 +1,6 @@
 //! What answers for a name, as the storage has it, without a manager that runs.
 
+use std::collections::HashSet;
 use std::time::SystemTime;
 
 use super::desired::Desired;
@@ -8,6 +9,18 @@ use super::load::{self, Index};
 use super::preference;
 use crate::ident::{ItemId, Name};
 use crate::store::{Family, Store, StoreError};
+
+/// The items that are shown for the names that are configured.
+///
+/// # Errors
+///
+/// [`StoreError`] if the storage cannot be listed.
+pub async fn shown(desired: &Desired, store: &Store, now: SystemTime) -> Result<HashSet<ItemId>, StoreError> {
+    let inventory = load::inventory_of(desired, store).await?;
+    let names = desired.wishes.iter().flat_map(|wish| wish.names().iter().map(move |name| (wish, name)));
+    let chosen = names.filter_map(|(wish, name)| preference::choose(name, wish, &inventory, now));
+    Ok(chosen.map(|held| held.id.clone()).collect())
+}
 
 /// The item that is served for a name. For a name that nobody has configured, the newest valid one from a CA, else the
 /// newest selfsigned one, else one that has ended.

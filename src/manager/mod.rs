@@ -29,7 +29,7 @@ mod status;
 mod trouble;
 mod turn;
 
-pub use answering::answering;
+pub use answering::{answering, shown};
 pub use asked::{Asking, NotRenewed, Renewed};
 pub use desired::{Ca, Desired, Template, Wish};
 pub use inventory::{Held, Inventory};
@@ -45,6 +45,7 @@ pub use crate::issuer::{Left, Trial};
 use crate::clock::Clock;
 use crate::issuer::Issuers;
 use crate::store::Store;
+use crate::store::prune::Rule;
 
 /// What the control plane is given.
 #[derive(Clone)]
@@ -59,6 +60,8 @@ pub struct Options {
     pub ladder: Ladder,
     /// How many certificates are kept parsed in memory; the others are read when somebody asks.
     pub warm: usize,
+    /// Which items are removed once a day, if any are.
+    pub prune: Option<Rule>,
 }
 
 impl Options {

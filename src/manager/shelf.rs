@@ -51,6 +51,11 @@ impl Shelf {
         self.shown.get(name)
     }
 
+    /// All items that are shown.
+    pub(super) fn items(&self) -> impl Iterator<Item = &ItemId> {
+        self.shown.values()
+    }
+
     /// Whether there is no room for so many more.
     pub(super) fn is_full(&self, more: usize) -> bool {
         self.warm.len() + more >= self.budget

@@ -10,8 +10,10 @@ mod error;
 mod export;
 mod fresh;
 mod import;
+mod prune;
 
 pub use archive::{Backed, Restored, backup, restore, write as write_backup};
 pub use error::OpsError;
 pub use export::{Export, Exported, Format, Out, export};
 pub use import::{Fate, Import, Imported, Line, Source, import};
+pub use prune::{InUse, Prune, Pruned, prune};

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod fs;
 pub mod layout;
 pub mod memory;
+pub mod prune;
 pub mod sweep;
 
 mod accounts;

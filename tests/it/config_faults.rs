@@ -78,7 +78,7 @@ fn what_is_not_built_is_an_unknown_key() {
         let fault = fault_before_site(&format!("[{key}]"));
         assert!(fault.contains(&format!("1:2: {key}: unknown key.")), "{fault}");
         assert!(
-            fault.contains("Accepted: storage, workers, drain, listen, acme, on_demand, log, site"),
+            fault.contains("Accepted: storage, workers, drain, listen, acme, on_demand, log, prune, site"),
             "{fault}"
         );
     }
@@ -153,6 +153,11 @@ fn each_value_has_its_kind() {
             "2:10: log.format: \"jsno\" is none of the choices. Did you mean `json`? Accepted: text, json",
         ),
         ("[log]\naccess = \"on\"", "2:10: log.access: \"on\" is none of the choices."),
+        (
+            "[prune]\nkeep = \"all\"",
+            "2:8: prune.keep: \"all\" is not a number. Accepted: how many items before the current one are kept, such as 2",
+        ),
+        ("[prune]\nexpired_for = \"never\"", "2:15: prune.expired_for: \"never\" is not a duration."),
         ("[listen]\nhttps = \"off\"", "2:9: listen.https: https cannot be switched off."),
         ("[listen]\nhttp = 443", "2:8: listen.http: http and https cannot both have port 443."),
     ] {

@@ -31,6 +31,7 @@ mod on_demand;
 mod pebble;
 mod plain;
 mod preflight;
+mod prune;
 mod refuse;
 mod reloading;
 mod renewal;

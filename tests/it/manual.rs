@@ -20,15 +20,20 @@ fn commands(page: &str) -> Vec<String> {
     commands
 }
 
+fn are_understood(commands: &[String], verbs: &[&str]) {
+    for verb in verbs {
+        let shown = |command: &&String| command.starts_with(&format!("sidegate {verb} "));
+        let shown: Vec<&String> = commands.iter().filter(shown).collect();
+        assert!(!shown.is_empty(), "{verb} is not shown");
+        for command in shown {
+            let words = command.split_whitespace().map(OsString::from);
+            sidegate::cli::parse(words).unwrap_or_else(|instead| panic!("{command}: {}", instead.text));
+        }
+    }
+}
+
 #[test]
-fn what_the_page_on_moving_shows_is_understood() {
-    let commands = commands("moving.md");
-    for verb in ["backup", "restore", "import", "export"] {
-        let shown = commands.iter().any(|command| command.starts_with(&format!("sidegate {verb} ")));
-        assert!(shown, "{verb} is not shown");
-    }
-    for command in commands {
-        let words = command.split_whitespace().map(OsString::from);
-        sidegate::cli::parse(words).unwrap_or_else(|instead| panic!("{command}: {}", instead.text));
-    }
+fn what_the_pages_show_is_understood() {
+    are_understood(&commands("moving.md"), &["backup", "restore", "import", "export"]);
+    are_understood(&commands("operations.md"), &["prune"]);
 }

@@ -69,6 +69,7 @@ impl Manager {
                 };
                 self.follow(Changed::Something).await;
             }
+            Finished::Pruned(pruned) => self.pruned(pruned),
             Finished::Attempt(step, done) => self.attempted(&step, done).await,
             Finished::Behind(step, done) => {
                 self.committing.remove(step.wish.lineage.id());

@@ -4,6 +4,7 @@ mod asked;
 mod attempts;
 mod commands;
 mod demanded;
+mod pruning;
 mod stock;
 
 pub use commands::Commands;
@@ -40,6 +41,7 @@ use crate::manager::{Ladder, Options, Tools};
 use crate::store::{Claim, Store, StoreError};
 
 use commands::{Command, Reply};
+use pruning::Pruning;
 
 /// So many certificates are issued at the same time.
 const ABREAST: usize = 8;
@@ -91,6 +93,7 @@ pub struct Manager {
     waiting: HashMap<LineageId, Vec<Reply>>,
     /// Nothing is ordered before the store was swept, and only by the process that has the role.
     role: Role,
+    pruning: Pruning,
     status: watch::Sender<Picture>,
     rows: VectorSync<Row>,
     /// Wishes whose rows are to be drawn anew.
@@ -123,6 +126,7 @@ enum Finished {
     Behind(Step, Result<ItemId, RenewError>),
     /// Begun at this moment.
     Asked(Wish, ItemId, SystemTime, Result<Option<Advice>, RenewError>),
+    Pruned(Result<Vec<ItemId>, StoreError>),
     /// For an operator.
     Tried(Reply, Result<Renewed, NotRenewed>),
 }
@@ -164,6 +168,7 @@ impl Manager {
             busy: HashMap::new(),
             attempts: JoinSet::new(),
             waiting: HashMap::new(),
+            pruning: Pruning::new(options.prune),
             role: Role::Follower { told: false, again: SystemTime::UNIX_EPOCH },
             status,
             rows: VectorSync::new_sync(),
@@ -265,7 +270,8 @@ impl Manager {
                 self.stale.insert(wish);
             }
         }
-        [role, demanded, self.agenda.next()].into_iter().flatten().min()
+        let pruning = self.prune_if_due(now);
+        [role, demanded, pruning, self.agenda.next()].into_iter().flatten().min()
     }
 
     /// Claims the role of the issuer where it is not ours; returns when to ask again.
@@ -353,6 +359,7 @@ impl Manager {
         let before = std::mem::replace(&mut self.desired, Arc::new(options.desired));
         self.tools.issuers = Arc::new(options.issuers);
         self.ladder = options.ladder;
+        self.pruning.set_rule(options.prune);
         self.inventory.forgive();
         self.demands.set(options.demand);
         self.recall_demanded().await;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::directories::{where_, without_scheme};
+use super::directories::{matching, without_scheme};
 use super::files::{exists, list, name, perhaps};
 use super::{Found, Member, Trove};
 use crate::ops::OpsError;
@@ -37,7 +37,7 @@ const LOCAL: &str = "local";
 pub(super) fn find(root: &Path, configured: &str) -> Result<Trove, OpsError> {
     exists(root)?;
     let mut trove = Trove::default();
-    let directory = |ca: &str| where_(configured, |directory| folder_of(directory) == ca);
+    let directory = |ca: &str| matching(configured, |directory| folder_of(directory) == ca);
     for ca in list(&root.join("certificates"))? {
         if name(&ca) == LOCAL {
             trove.remarks.push(format!("{}: made by Caddy's own CA; passed over", ca.display()));

@@ -15,7 +15,7 @@ pub(super) fn of_url(url: &str, configured: &str) -> Option<String> {
 }
 
 /// The directory for which this predicate holds.
-pub(super) fn where_(configured: &str, fits: impl Fn(&str) -> bool) -> Option<String> {
+pub(super) fn matching(configured: &str, fits: impl Fn(&str) -> bool) -> Option<String> {
     all(configured).find(|directory| fits(directory)).map(str::to_owned)
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::directories::{authority, of_url, where_};
+use super::directories::{authority, matching, of_url};
 use super::files::{exists, list, name, perhaps};
 use super::{Found, Member, Trove};
 use crate::ops::OpsError;
@@ -77,7 +77,7 @@ pub(super) fn find(root: &Path, configured: &str) -> Result<Trove, OpsError> {
             trove.accounts.push(Member {
                 from: folder.display().to_string(),
                 // A colon before a port cannot stand in a folder's name everywhere.
-                directory: where_(configured, |directory| {
+                directory: matching(configured, |directory| {
                     authority(directory).replace(':', "_") == name(&server)
                 }),
                 url,

@@ -12,6 +12,7 @@
 //! state/ledger.json                        what has been spent of the limits of CAs
 //! state/on-demand.json                     names nobody has listed that may have a certificate
 //! state/issuer/                            held by the process that issues
+//! state/pins/<name>                        what a name is served with because somebody said so
 //! state/control/                           the sockets of running processes
 //! state/incoming/                          items that a restore puts together
 //! state/aside/                             where the filesystem engine writes before it renames
@@ -41,6 +42,7 @@ const LINEAGES: &str = "lineages";
 const LEDGER: &str = "ledger.json";
 const DEMANDED: &str = "on-demand.json";
 const ISSUER: &str = "issuer";
+const PINS: &str = "pins";
 const CONTROL: &str = "control";
 const INCOMING: &str = "incoming";
 const ASIDE: &str = "aside";
@@ -350,6 +352,12 @@ pub fn demanded() -> Key {
 #[must_use]
 pub fn issuer_role() -> Prefix {
     folder(&[STATE, ISSUER])
+}
+
+/// The folder of all pins.
+#[must_use]
+pub fn pins() -> Prefix {
+    folder(&[STATE, PINS])
 }
 
 /// Where tools find the processes that use the storage.

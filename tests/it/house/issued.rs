@@ -34,13 +34,22 @@ fn self_signed(request: &SigningRequest) -> Chain {
 }
 
 fn by_a_ca(names: &Names, key: &PrivateKey) -> Chain {
+    by_a_ca_until(names, key, None)
+}
+
+/// A leaf that ends at this moment, or in a far future, under an intermediate under a root that is known.
+pub(crate) fn by_a_ca_until(names: &Names, key: &PrivateKey, end: Option<SystemTime>) -> Chain {
     let pair = || KeyPair::generate().expect("a key");
     let root = CertifiedIssuer::self_signed(authority("the root"), pair()).expect("a root");
     let middle =
         CertifiedIssuer::signed_by(authority("the intermediate"), pair(), &root).expect("an intermediate");
     let sans: Vec<String> = names.iter().map(ToString::to_string).collect();
     let own = KeyPair::from_pem(&key.to_pem()).expect("the key");
-    let leaf = CertificateParams::new(sans).expect("names").signed_by(&own, &middle).expect("a leaf");
+    let mut params = CertificateParams::new(sans).expect("names");
+    if let Some(end) = end {
+        params.not_after = end.into();
+    }
+    let leaf = params.signed_by(&own, &middle).expect("a leaf");
     let roots = Roots::with_pem(root.pem().as_bytes()).expect("a root");
     Chain::from_pem((leaf.pem() + &middle.pem()).as_bytes(), &roots).expect("a chain")
 }

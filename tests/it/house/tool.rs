@@ -75,6 +75,23 @@ pub(crate) async fn commit(
     (draft.commit(&bundle).await.expect("committed"), bundle)
 }
 
+/// The same for a certificate that ends at this moment.
+pub(crate) async fn commit_until(
+    store: &Store,
+    names: &[&str],
+    provider: Provider,
+    directory: Option<&str>,
+    end: SystemTime,
+) -> ItemId {
+    let lineage = issued::lineage(names, provider);
+    let mut draft = store.spool().open(&lineage).await.expect("a draft");
+    let (key, _) = draft.request_or_generate(KeyType::P256).await.expect("a request");
+    let chain = issued::by_a_ca_until(lineage.names(), &key, Some(end));
+    let bundle = Bundle::join(key, chain, lineage.names()).expect("they fit");
+    draft.note_issuance(&issuance(directory)).await.expect("noted");
+    draft.commit(&bundle).await.expect("committed")
+}
+
 fn issuance(directory: Option<&str>) -> Issuance {
     Issuance {
         directory: directory.map(str::to_owned),

@@ -237,6 +237,7 @@ impl World {
             issuers: Issuers { selfsigned, letsencrypt: [issuer(&self.ca), issuer(&self.other)].into() },
             ladder: Ladder::default(),
             warm: Options::WARM,
+            prune: None,
         }
     }
 

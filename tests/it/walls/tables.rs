@@ -149,6 +149,7 @@ pub(super) const ROOMS: &[Room] = &[
             "issuer::Binding",
             "issuer::Profile",
             "pki::KeyType",
+            "store::Rule",
             "issuer::Way",
             "issuer::Sight",
             "dns::Server",

@@ -1,0 +1,69 @@
+//! What nobody needs any more is removed, once a day.
+
+use std::time::{Duration, SystemTime};
+
+use tracing::{info, warn};
+
+use super::{Finished, Manager, Role};
+use crate::ident::ItemId;
+use crate::store::StoreError;
+use crate::store::prune::{self, Rule};
+
+/// How often it is looked for.
+const AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// When, and by which rule.
+pub(super) struct Pruning {
+    rule: Option<Rule>,
+    /// None while it is being done.
+    at: Option<SystemTime>,
+}
+
+impl Pruning {
+    pub(super) fn new(rule: Option<Rule>) -> Self {
+        Self { rule, at: Some(SystemTime::UNIX_EPOCH) }
+    }
+
+    pub(super) fn set_rule(&mut self, rule: Option<Rule>) {
+        self.rule = rule;
+    }
+}
+
+impl Manager {
+    /// Begins if it is time; returns when it is next, if that is known.
+    pub(super) fn prune_if_due(&mut self, now: SystemTime) -> Option<SystemTime> {
+        let (Some(rule), Some(at), Role::Issuer(_)) = (self.pruning.rule, self.pruning.at, &self.role) else {
+            return None;
+        };
+        // A clock that was set back does not put it off.
+        if at > now && at <= now + AGAIN {
+            return Some(at);
+        }
+        self.pruning.at = None;
+        let (store, served) = (self.tools.store.clone(), self.shelf.items().cloned().collect());
+        self.attempts.spawn(async move {
+            let pruned = async {
+                let needless = rule.needless(&store, &served, now).await?;
+                prune::remove(&store, &needless).await?;
+                Ok(needless.into_iter().map(|needless| needless.item).collect())
+            };
+            Finished::Pruned(pruned.await)
+        });
+        None
+    }
+
+    pub(super) fn pruned(&mut self, pruned: Result<Vec<ItemId>, StoreError>) {
+        self.pruning.at = Some(self.tools.clock.now() + AGAIN);
+        match pruned {
+            Ok(items) => {
+                if !items.is_empty() {
+                    info!(items = items.len(), "pruned: they had ended, and newer ones have followed them");
+                }
+                for item in &items {
+                    self.inventory.lose(item);
+                }
+            }
+            Err(error) => warn!(%error, "what nobody needs could not be removed"),
+        }
+    }
+}
