@@ -124,6 +124,9 @@ pub enum IssueError {
     /// The account could not be kept or read.
     #[error("the account cannot be used")]
     Account(#[source] BoxError),
+    /// Nobody signed the certificate who could revoke it.
+    #[error("a self-signed certificate cannot be revoked: no CA stands behind it that could tell anybody")]
+    Irrevocable,
 }
 
 impl IssueError {
@@ -136,7 +139,9 @@ impl IssueError {
             Self::Blocked(_) => Verdict::Blocked,
             Self::Spent { until, .. } => Verdict::Wait(*until),
             Self::Unreachable { until, .. } | Self::Limited { until, .. } => Verdict::After(*until),
-            Self::Refused { for_good: true, .. } | Self::Unprovable { .. } => Verdict::Never,
+            Self::Refused { for_good: true, .. } | Self::Unprovable { .. } | Self::Irrevocable => {
+                Verdict::Never
+            }
             Self::Refused { .. }
             | Self::Unverified { .. }
             | Self::Solve(_)
@@ -168,7 +173,8 @@ impl IssueError {
             | Self::Clock { .. }
             | Self::Solve(_)
             | Self::Note(_)
-            | Self::Ledger(_) => false,
+            | Self::Ledger(_)
+            | Self::Irrevocable => false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Who signs, and how control of a name is proved.
 //!
-//! An issuer gets a signing request, never a key, and somebody to tell what must survive a crash. It knows nothing of the
+//! An issuer gets a signing request, never a key (but to revoke what the key is for), and somebody to tell what must survive a crash. It knows nothing of the
 //! store's layout, of what is served, or of when to come back; it only says, in an error's [`Verdict`], whether
 //! coming back can help.
 
@@ -8,6 +8,7 @@ mod acme;
 mod advice;
 mod error;
 mod preflight;
+mod revocation;
 mod selfsigned;
 pub mod solver;
 
@@ -17,6 +18,7 @@ pub use acme::{
 pub use advice::{Advice, Window};
 pub use error::{BoxError, IssueError, Verdict};
 pub use preflight::{Intent, Obstacle, Preflight};
+pub use revocation::{By, Reason};
 pub use selfsigned::SelfsignedIssuer;
 pub use solver::ChallengeKind;
 
@@ -75,6 +77,19 @@ pub trait Issuer: Send + Sync {
     /// [`IssueError::Ledger`].
     async fn left(&self, sets: &[&Names]) -> Result<Vec<Vec<Left>>, IssueError> {
         Ok(vec![Vec::new(); sets.len()])
+    }
+
+    /// Has a certificate revoked. When this returns, the provider has published, or is about to, that nobody is to
+    /// rely on it; one that had been revoked before is as good. Nothing here changes: what is served stays served.
+    ///
+    /// On the account's word no account is registered: without one there is an error.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Irrevocable`] where nobody could be told, [`IssueError::Unusable`] if the key is not the
+    /// certificate's, [`IssueError::Refused`] if the provider does not take this reason or this word.
+    async fn revoke(&self, _leaf: &Leaf, _reason: Reason, _by: By<'_>) -> Result<(), IssueError> {
+        Err(IssueError::Irrevocable)
     }
 
     /// Takes back what issuances that were dropped have left with others.

@@ -11,6 +11,7 @@ mod key;
 mod leaf;
 pub mod pem;
 mod pkcs8;
+mod public;
 mod request;
 mod roots;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use bundle::{Bundle, Intermediates, Packed};
 pub use chain::Chain;
 pub use key::{KeyType, PrivateKey};
 pub use leaf::Leaf;
+pub use public::PublicNumbers;
 pub use request::{SigningRequest, request_spki};
 pub use roots::Roots;
 

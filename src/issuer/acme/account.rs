@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::budget::Budget;
 use super::failure::{self, kind_of};
 use super::http::{Http, Meta};
+use super::jws::Signer;
 use super::nonce::insist;
 use super::{Options, binding};
 use crate::clock::Clock;
@@ -43,15 +44,28 @@ impl Membership {
     /// The key is on disk before the CA hears of it. A crash, or an answer that got lost, at any point in between
     /// leads to the same account again.
     pub(super) async fn open(&self, http: &Http) -> Result<Session, IssueError> {
-        self.session(http, false).await
+        Ok(self.session(http, false).await?.0)
     }
 
     /// As [`open`](Self::open), when the CA has said that it does not know the account: the URL is not believed.
     pub(super) async fn reopen(&self, http: &Http) -> Result<Session, IssueError> {
-        self.session(http, true).await
+        Ok(self.session(http, true).await?.0)
     }
 
-    async fn session(&self, http: &Http, doubt_url: bool) -> Result<Session, IssueError> {
+    /// What requests of our own are signed with, and the URL of the account that they come from.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Account`] if there is no account yet: none is registered for this.
+    pub(super) async fn signer(&self, http: &Http) -> Result<(Signer, String), IssueError> {
+        if self.accounts.find(&self.directory).await.map_err(unusable)?.is_none() {
+            return Err(IssueError::Account(format!("there is no account at {}", self.directory).into()));
+        }
+        let (session, key) = self.session(http, false).await?;
+        Ok((Signer::new(&key).map_err(|e| self.explain(e, http))?, session.id().to_owned()))
+    }
+
+    async fn session(&self, http: &Http, doubt_url: bool) -> Result<(Session, PrivateKey), IssueError> {
         let meta = insist!(http, http.directory()).map_err(|e| self.explain(e, http))?.meta;
         let mut kept = self.kept.lock().await;
         let mut account = match kept.take() {
@@ -80,8 +94,9 @@ impl Membership {
             }
         };
         self.tell_contacts(&session, &mut account, http).await?;
+        let key = account.key.clone();
         *kept = Some(account);
-        Ok(session)
+        Ok((session, key))
     }
 
     async fn kept_or_new(&self) -> Result<Account, IssueError> {
@@ -121,10 +136,8 @@ impl Membership {
                 registered.map_err(|e| self.explain(e, http))?.0
             }
             Some(binding) => {
-                let key = pkcs8(&account.key)?;
-                let public = account.key.public_raw();
-                let url = insist!(http, binding::register(http, &key, public, binding));
-                let url = url.map_err(|e| self.explain(e, http))?;
+                let url = binding::register(http, &account.key, binding).await;
+                let (url, key) = (url.map_err(|e| self.explain(e, http))?, pkcs8(&account.key)?);
                 let opened = builder().from_parts(url, key, directory.clone()).await;
                 opened.map_err(|e| self.explain(e, http))?
             }

@@ -20,7 +20,9 @@ use crate::catalog::Challenges;
 use crate::clock::Clock;
 use crate::ident::{Names, Provider};
 use crate::issuer::solver::{ChallengeKind, Dns01, Http01, Solver, TlsAlpn01};
-use crate::issuer::{Advice, Intent, IssueError, IssueJob, Issuer, Left, Preflight, Progress, Trial, Unkept};
+use crate::issuer::{
+    Advice, By, Intent, IssueError, IssueJob, Issuer, Left, Preflight, Progress, Reason, Trial, Unkept,
+};
 use crate::pki::{Chain, Leaf, Roots, pem};
 use crate::store::{Accounts, Ledger};
 
@@ -30,7 +32,7 @@ use crate::store::{Accounts, Ledger};
 pub struct AcmeIssuer {
     pub(super) directory: String,
     pub(super) connector: Connector,
-    membership: Membership,
+    pub(super) membership: Membership,
     renewal_info: RenewalInfo,
     budget: Arc<Budget>,
     /// Where it is tried out first, after a failure.
@@ -231,6 +233,10 @@ impl Issuer for AcmeIssuer {
 
     async fn left(&self, sets: &[&Names]) -> Result<Vec<Vec<Left>>, IssueError> {
         self.budget.left(sets).await.map_err(|error| IssueError::Ledger(Box::new(error)))
+    }
+
+    async fn revoke(&self, leaf: &Leaf, reason: Reason, by: By<'_>) -> Result<(), IssueError> {
+        self.revoke_here(leaf, reason, by).await
     }
 
     async fn tidy(&self) {

@@ -192,6 +192,13 @@ impl Pebble {
         self.issuance_root = self.management_get("/roots/0").await;
     }
 
+    /// What it says of the certificate with this serial number, in hexadecimal: `Valid`, or `Revoked` with the code of the reason.
+    pub(crate) async fn status_of(&self, serial: &str) -> (String, Option<u64>) {
+        let said = self.management_get(&format!("/cert-status-by-serial/{serial}")).await;
+        let said: serde_json::Value = serde_json::from_slice(&said).expect("JSON");
+        (said["Status"].as_str().expect("a status").to_owned(), said["Reason"].as_u64())
+    }
+
     async fn management_get(&self, path: &str) -> Vec<u8> {
         let (status, body) = test_ca::https_get(self.management, path, &self.api_ca).await;
         assert_eq!(status, 200, "Pebble's management interface refuses {path}");

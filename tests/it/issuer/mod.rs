@@ -11,4 +11,5 @@ mod issuance;
 mod profiles;
 mod rehearsal;
 mod resume;
+mod revocation;
 mod rig;
