@@ -5,29 +5,35 @@ use std::path::PathBuf;
 use super::report::{Certificate, Process, Reason, Refusal, Renewal, RenewalRequest, Report, VERSION};
 use crate::clock::Clock;
 use crate::ident::Name;
-use crate::manager::{Asking, Commands, NotRenewed, Status};
+use crate::manager::{Asking, Commands, NotRenewed, Past, Status};
 
 /// Answers about one storage. Cloning shares what is looked at.
 #[derive(Clone)]
 pub struct Desk {
     status: Status,
-    clock: Clock,
+    pub(super) past: Past,
+    pub(super) clock: Clock,
     storage: PathBuf,
     /// The manager that runs behind it, if one does.
-    commands: Option<Commands>,
+    pub(super) commands: Option<Commands>,
 }
 
 impl Desk {
     /// The desk of a running process.
     #[must_use]
-    pub fn of_process(status: Status, commands: Commands, clock: Clock, storage: PathBuf) -> Self {
-        Self { status, clock, storage, commands: Some(commands) }
+    pub fn of_process(
+        (status, past): (Status, Past),
+        commands: Commands,
+        clock: Clock,
+        storage: PathBuf,
+    ) -> Self {
+        Self { status, past, clock, storage, commands: Some(commands) }
     }
 
     /// A desk with nothing behind it but the storage.
     #[must_use]
-    pub fn of_storage(status: Status, clock: Clock, storage: PathBuf) -> Self {
-        Self { status, clock, storage, commands: None }
+    pub fn of_storage((status, past): (Status, Past), clock: Clock, storage: PathBuf) -> Self {
+        Self { status, past, clock, storage, commands: None }
     }
 
     /// Who answers, if a process does.

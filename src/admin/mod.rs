@@ -3,12 +3,14 @@
 
 mod client;
 mod desk;
+mod past;
 mod report;
 mod server;
 mod view;
 
 pub use client::{AskError, ask};
 pub use desk::Desk;
+pub use past::{HistoryReport, ItemReport, RollbackRequest};
 pub use report::{
     Certificate, Health, Process, Reason, Refusal, Renewal, RenewalRequest, Report, Tokens, Tried, VERSION,
 };

@@ -17,7 +17,8 @@ mod running;
 mod tools;
 
 pub use crate::admin::{
-    Certificate, Health, Process, Reason, Renewal, RenewalRequest, Report, Tokens, Tried,
+    Certificate, Health, HistoryReport, ItemReport, Process, Reason, Renewal, RenewalRequest, Report,
+    RollbackRequest, Tokens, Tried,
 };
 pub use crate::clock::rfc3339;
 pub use demo::Demo;
@@ -46,7 +47,7 @@ use crate::clock::Clock;
 use crate::config::{Listen, Settings, Storage};
 use crate::host::{self, BindError, ControlSocket, Listening};
 use crate::issuer::BoxError;
-use crate::manager::Manager;
+use crate::manager::{Manager, Past};
 use crate::ops::OpsError;
 use crate::proxy::{AccessLog, Listeners, Proxy, Roots, Watcher, drain};
 use crate::store::{Store, StoreError};
@@ -106,7 +107,8 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let options = build::manager(settings, &kit)?;
     let (manager, commands, status) =
         Manager::new(options, kit.store.clone(), kit.clock.clone(), publisher, misses);
-    let desk = Desk::of_process(status.clone(), commands.clone(), kit.clock.clone(), storage.clone());
+    let past = Past::new(status.clone(), kit.store.clone());
+    let desk = Desk::of_process((status.clone(), past), commands.clone(), kit.clock.clone(), storage.clone());
     let view = View::new(status);
     let control_socket = control_socket(&storage);
 

@@ -10,13 +10,16 @@ use thiserror::Error;
 
 use super::AppError;
 use super::build::{self, Kit};
-use crate::admin::{AskError, Desk, Process, Reason, Renewal, RenewalRequest, Report, ask};
+use crate::admin::{
+    AskError, Desk, HistoryReport, ItemReport, Process, Reason, Renewal, RenewalRequest, Report,
+    RollbackRequest, ask,
+};
 use crate::catalog;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::host::control;
-use crate::ident::{Name, NameError};
-use crate::manager::Status;
+use crate::ident::{IdError, ItemId, Name, NameError};
+use crate::manager::{Past, Status};
 use crate::proxy::Roots;
 use crate::store::{Store, layout};
 
@@ -46,6 +49,9 @@ pub enum OperatorError {
     /// What was given is no name.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// What was given is no item.
+    #[error(transparent)]
+    Item(#[from] IdError),
     /// The storage cannot be looked into.
     #[error(transparent)]
     App(#[from] AppError),
@@ -113,6 +119,59 @@ impl Operator {
         }
     }
 
+    /// One item.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError`].
+    pub async fn item(&self, id: &str) -> Result<ItemReport, OperatorError> {
+        // It becomes part of a path.
+        let id = ItemId::parse(id)?;
+        match self {
+            Self::Process(_, socket) => {
+                let path = format!("/v1/items/{id}");
+                answered(call(socket, (Method::GET, &path), &(), A_WHILE).await?)
+            }
+            Self::Storage(desk) => Ok(desk.item(id.as_str()).await.map_err(AskError::Refused)?),
+        }
+    }
+
+    /// All items for a name.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError`].
+    pub async fn history(&self, name: &str) -> Result<HistoryReport, OperatorError> {
+        let name = Name::parse(name)?;
+        match self {
+            Self::Process(_, socket) => {
+                let path = format!("/v1/history/{name}");
+                answered(call(socket, (Method::GET, &path), &(), A_WHILE).await?)
+            }
+            Self::Storage(desk) => Ok(desk.history(&name).await.map_err(AskError::Refused)?),
+        }
+    }
+
+    /// Goes back to an earlier item of the certificate with this name, or no longer.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError`].
+    pub async fn roll_back(
+        &self,
+        name: &str,
+        wanted: &RollbackRequest,
+    ) -> Result<HistoryReport, OperatorError> {
+        let name = Name::parse(name)?;
+        match self {
+            Self::Process(_, socket) => {
+                let path = format!("/v1/rollback/{name}");
+                answered(call(socket, (Method::POST, &path), wanted, A_WHILE).await?)
+            }
+            Self::Storage(desk) => Ok(desk.roll_back(&name, wanted).await.map_err(AskError::Refused)?),
+        }
+    }
+
     /// Renews the certificate with this name, or tries that out, and returns when it is known what came of it.
     ///
     /// # Errors
@@ -170,5 +229,6 @@ async fn desk(settings: &Settings) -> Result<Desk, AppError> {
     let options = build::manager(settings, &kit)?;
     let Kit { store, clock, .. } = kit;
     let status = Status::of_storage(options.desired, options.issuers, &store, clock.now()).await?;
-    Ok(Desk::of_storage(status, clock, storage))
+    let past = Past::new(status.clone(), store);
+    Ok(Desk::of_storage((status, past), clock, storage))
 }

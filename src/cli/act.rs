@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
 use tracing::{error, info, warn};
 
@@ -34,6 +35,9 @@ pub fn act(command: Command, env: &Env) -> ExitCode {
         Command::Status(args) => args.act(&runtime, env),
         Command::List(args) => args.act(&runtime, env),
         Command::Renew(args) => args.act(&runtime, env),
+        Command::History(args) => args.act(&runtime, env),
+        Command::Show(args) => args.act(&runtime, env),
+        Command::Rollback(args) => args.act(&runtime, env),
         Command::Prune(args) => args.act(&runtime, env),
         Command::Backup(flags) => flags.act(&runtime, env),
         Command::Restore(flags) => flags.act(&runtime, env),
@@ -218,6 +222,12 @@ fn demo(runtime: &Runtime, flags: &Flags, env: &Env) -> Result<u8, u8> {
 pub(super) fn show(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// What was asked for, for programs.
+pub(super) fn json(what: &impl Serialize) -> String {
+    // Strings, numbers and lists always have a form in JSON.
+    serde_json::to_string_pretty(what).unwrap_or_default() + "\n"
 }
 
 /// Prints an error and gives the exit code for it.

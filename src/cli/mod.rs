@@ -10,6 +10,7 @@ mod export;
 mod flags;
 mod fsck;
 mod import;
+mod past;
 mod prune;
 mod renew;
 mod status;
@@ -31,6 +32,7 @@ pub use self::export::ExportArgs;
 pub use self::flags::Place;
 pub use self::fsck::FsckArgs;
 pub use self::import::ImportArgs;
+pub use self::past::{HistoryArgs, RollbackArgs, ShowArgs};
 pub use self::prune::PruneArgs;
 pub use self::renew::RenewArgs;
 pub use self::status::{ListArgs, StatusArgs};
@@ -69,6 +71,12 @@ pub enum Command {
     List(ListArgs),
     /// Renew a certificate, or try that out.
     Renew(RenewArgs),
+    /// Tell the items of a name.
+    History(HistoryArgs),
+    /// Tell all there is to know of an item.
+    Show(ShowArgs),
+    /// Serve an earlier item of a certificate.
+    Rollback(RollbackArgs),
     /// Remove what nobody needs any more.
     Prune(PruneArgs),
     /// Write all of a storage into one file.
@@ -119,6 +127,9 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Inste
         Some(Verb::Status(args)) => Command::Status(args),
         Some(Verb::List(args)) => Command::List(args),
         Some(Verb::Renew(args)) => Command::Renew(args),
+        Some(Verb::History(args)) => Command::History(args),
+        Some(Verb::Show(args)) => Command::Show(args),
+        Some(Verb::Rollback(args)) => Command::Rollback(args),
         Some(Verb::Prune(args)) => Command::Prune(args),
         Some(Verb::Backup(flags)) => Command::Backup(flags),
         Some(Verb::Restore(flags)) => Command::Restore(flags),
@@ -200,6 +211,12 @@ enum Verb {
     List(ListArgs),
     /// Renew a certificate now, if it is due; wait for the outcome
     Renew(RenewArgs),
+    /// List all items of a name, which one is served, and why
+    History(HistoryArgs),
+    /// Show all there is to know of an item, but its key
+    Show(ShowArgs),
+    /// Go back to an earlier item of a certificate, until the next one is issued
+    Rollback(RollbackArgs),
     /// Remove certificates and keys that have ended and that newer ones have followed
     Prune(PruneArgs),
     /// Write certificates, keys and accounts into one archive, while others use them

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::desired::Wish;
 use crate::ident::{ItemId, LineageId, Name, Names, Provider};
-use crate::store::{Advised, Attempts};
+use crate::store::{Advised, Attempts, Pin};
 
 /// What planning needs to know of an item.
 #[derive(Debug, Clone)]
@@ -50,6 +50,8 @@ pub struct Inventory {
     refused: HashMap<LineageId, HashMap<Option<String>, String>>,
     /// Names that have an item which nobody has read yet.
     unread: HashSet<Name>,
+    /// What names are served with because somebody said so.
+    pins: HashMap<Name, Pin>,
     /// Names for which something has changed since somebody asked.
     changed: Vec<Name>,
 }
@@ -114,6 +116,31 @@ impl Inventory {
     #[must_use]
     pub fn item(&self, id: &ItemId) -> Option<&Held> {
         self.items.get(id)
+    }
+
+    /// Takes over what names are pinned to; returns those for which that has changed.
+    pub(super) fn set_pins(&mut self, pins: HashMap<Name, Pin>) -> Vec<Name> {
+        let before = std::mem::replace(&mut self.pins, pins);
+        let names = before.keys().chain(self.pins.keys());
+        let differs = |name: &&Name| before.get(*name) != self.pins.get(*name);
+        let mut changed: Vec<Name> = names.filter(differs).cloned().collect();
+        changed.sort();
+        changed.dedup();
+        self.changed.extend(changed.iter().cloned());
+        changed
+    }
+
+    /// Whether there is a pin for the name, be it void or not.
+    #[must_use]
+    pub(super) fn is_pinned(&self, name: &Name) -> bool {
+        self.pins.contains_key(name)
+    }
+
+    /// What the name is pinned to, unless something newer was committed since.
+    #[must_use]
+    pub(super) fn pin(&self, name: &Name) -> Option<&Pin> {
+        let pin = self.pins.get(name)?;
+        self.carrying(name).all(|held| held.id <= pin.over).then_some(pin)
     }
 
     /// The items that carry this very name.

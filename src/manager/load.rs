@@ -123,11 +123,13 @@ impl Index {
     }
 }
 
-/// The items that may serve a wish: those its names' pointers lead to, and those of wildcards above them.
-pub(super) fn candidates(wish: &Wish, index: &Index) -> Vec<ItemId> {
+/// The items that may serve a wish: those its names' pointers lead to, and those of wildcards above them, and those that
+/// its names are pinned to.
+pub(super) fn candidates(wish: &Wish, index: &Index, inventory: &Inventory) -> Vec<ItemId> {
     let above: Vec<Name> = wish.names().iter().filter_map(preference::wildcard_of).collect();
-    let mut ids: Vec<ItemId> =
-        wish.names().iter().chain(&above).flat_map(|name| index.of(name)).cloned().collect();
+    let pointed = wish.names().iter().chain(&above).flat_map(|name| index.of(name));
+    let pinned = wish.names().iter().filter_map(|name| Some(&inventory.pin(name)?.item));
+    let mut ids: Vec<ItemId> = pointed.chain(pinned).cloned().collect();
     ids.sort();
     ids.dedup();
     ids
@@ -145,7 +147,7 @@ pub(super) async fn take_stock(
     recall_wish(wish, inventory, &store.states()).await?;
     let database = store.database();
     let mut doubtful = HashSet::new();
-    for id in candidates(wish, index) {
+    for id in candidates(wish, index, inventory) {
         if inventory.item(&id).is_some() {
             continue;
         }
@@ -194,7 +196,7 @@ pub(super) fn held(item: &Item) -> Held {
     }
 }
 
-/// Looks which lineages something is remembered of; it is read with their items.
+/// Looks which names are pinned, and which lineages something is remembered of; that is read with their items.
 ///
 /// A failure belongs to a name at a CA: a lineage that is new, because its set of names has changed, goes on where the
 /// one before it has failed.
@@ -203,6 +205,7 @@ pub(super) async fn recall(
     inventory: &mut Inventory,
     store: &Store,
 ) -> Result<(), StoreError> {
+    inventory.set_pins(store.pins().all().await?.into_iter().collect());
     let known: HashSet<LineageId> = store.states().list().await?.into_iter().collect();
     let ids = |wish: &Wish| [wish.lineage.id().clone(), wish.stand_in().lineage.id().clone()];
     let wanted: HashSet<LineageId> = desired.wishes.iter().flat_map(ids).collect();

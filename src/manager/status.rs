@@ -110,6 +110,11 @@ impl Status {
         Ok(Self(watch::channel(picture).1))
     }
 
+    /// What should exist.
+    pub(super) fn desired(&self) -> Arc<Desired> {
+        Arc::clone(&self.0.borrow().desired)
+    }
+
     /// Returns when the picture was drawn anew; at once if it was since the last call.
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {

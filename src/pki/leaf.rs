@@ -141,6 +141,12 @@ impl Leaf {
         &self.der
     }
 
+    /// SHA-256 over the certificate, in hexadecimal: what tools call its fingerprint.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        crypto::hex(&crypto::sha256(self.der()))
+    }
+
     /// The certificate as PEM.
     #[must_use]
     pub fn pem(&self) -> String {

@@ -64,7 +64,7 @@ pub trait Engine: Send + Sync {
     /// [`EngineError::Taken`] at once if it is held, in this process or in another.
     async fn claim(&self, what: &Prefix) -> Result<Claim, EngineError>;
 
-    /// Tells about pointers that move from now on, whoever moves them.
+    /// Tells about pointers that move from now on, and pins that change, whoever does it.
     fn changes(&self) -> Changes;
 
     /// What was kept last with [`keep`](Self::keep), also if everything else is gone.
@@ -140,7 +140,7 @@ impl std::fmt::Debug for Claim {
 /// News about pointers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changed {
-    /// This pointer was moved, made or removed.
+    /// This pointer, or pin, was moved, made or removed.
     Pointer(Key),
     /// Some pointer may have moved; only a look at all of them tells which.
     Something,

@@ -56,10 +56,9 @@ impl MemoryEngine {
     }
 
     fn tell(&self, place: &Prefix) {
-        let pointers = layout::Family::ALL.map(layout::family);
-        if pointers.contains(&place.folder())
-            && let Some(key) = place.folder().child(place.name())
-        {
+        let folder = place.folder();
+        let told = folder == layout::pins() || layout::Family::ALL.map(layout::family).contains(&folder);
+        if told && let Some(key) = place.folder().child(place.name()) {
             // Nobody listening is fine.
             let _ = self.news.send(Changed::Pointer(key));
         }

@@ -16,6 +16,7 @@ pub mod memory;
 pub mod prune;
 pub mod sweep;
 
+mod account_id;
 mod accounts;
 mod database;
 mod demanded;
@@ -28,6 +29,7 @@ mod kept;
 mod ledger;
 mod moment;
 mod outgoing;
+mod pins;
 mod place;
 mod spool;
 mod standing;
@@ -51,6 +53,7 @@ pub use kept::{Kept, Link};
 pub use layout::{AccountId, Family};
 pub use ledger::{Issued, Ledger, Opened, Page};
 pub use outgoing::Outgoing;
+pub use pins::{Pin, Pins, Revoked};
 pub use place::{Key, Prefix};
 pub use spool::Spool;
 pub use standing::Standing;
@@ -102,6 +105,12 @@ impl Store {
         Demands::new(Arc::clone(&self.engine))
     }
 
+    /// Which items are served because somebody said so, and which were revoked.
+    #[must_use]
+    pub fn pins(&self) -> Pins {
+        Pins::new(Arc::clone(&self.engine))
+    }
+
     /// What has been spent of the limits of CAs.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
@@ -143,11 +152,13 @@ impl Store {
     }
 }
 
-/// News about pointers.
+/// News about pointers and pins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changed {
     /// The pointer of this name was moved, made or removed.
     Pointer(Family, Name),
+    /// The pin of this name was made, changed or removed.
+    Pin(Name),
     /// Any pointer may have moved: compare all of them.
     Something,
 }
@@ -161,6 +172,11 @@ impl Changes {
         loop {
             match self.0.next().await {
                 engine::Changed::Something => return Changed::Something,
+                engine::Changed::Pointer(key) if key.folder() == layout::pins() => {
+                    if let Some(name) = database::name_of(key.name()) {
+                        return Changed::Pin(name);
+                    }
+                }
                 engine::Changed::Pointer(key) => {
                     let family =
                         Family::ALL.into_iter().find(|family| layout::family(*family) == key.folder());

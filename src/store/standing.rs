@@ -54,6 +54,12 @@ impl Standing {
             let id = name.strip_suffix(".json").and_then(|id| LineageId::parse(id).ok());
             return is(id.is_some(), Self::File);
         }
+        if above == layout::pins() {
+            return is(database::name_of(name).is_some(), Self::File);
+        }
+        if above == layout::all_revoked() {
+            return is(ItemId::parse(name).is_ok(), Self::File);
+        }
         if above == layout::control() {
             let number = name.strip_suffix(".sock").map(str::as_bytes);
             return is(number.is_some_and(|number| number.iter().all(u8::is_ascii_digit)), Self::Socket);
@@ -100,6 +106,10 @@ mod tests {
             (&format!("spool/{lineage}"), Standing::Folder),
             (&format!("state/lineages/{lineage}.json"), Standing::File),
             (&format!("state/lineages/{lineage}"), Standing::Nothing),
+            ("state/pins/*.example.com", Standing::File),
+            ("state/pins/Example.com", Standing::Nothing),
+            ("state/revoked/20370101T000000.000000000Z-aaaaaaaaaaaaaaaa", Standing::File),
+            ("state/revoked/mine", Standing::Nothing),
             ("state/aside/0123456789abcdef", Standing::Opaque),
             ("state/aside/0123", Standing::Nothing),
             ("state/control/1.sock", Standing::Socket),

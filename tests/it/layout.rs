@@ -124,6 +124,8 @@ state/control/
 state/issuer/
 state/lineages/
 state/lineages/example.org-letsencrypt-DRAFT.json attempts names provider
+state/pins/
+state/revoked/
 ";
 
 #[tokio::test]

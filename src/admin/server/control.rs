@@ -39,6 +39,11 @@ async fn reply(request: Request<Incoming>, desk: &Desk) -> Result<Reply, Refusal
         (&Method::GET, ["v1", "process"]) => Ok(said(&desk.process())),
         (&Method::GET, ["v1", "status"]) => Ok(said(&desk.status(None).await?)),
         (&Method::GET, ["v1", "status", name]) => Ok(said(&desk.status(Some(&named(name)?)).await?)),
+        (&Method::GET, ["v1", "history", name]) => Ok(said(&desk.history(&named(name)?).await?)),
+        (&Method::GET, ["v1", "items", id]) => Ok(said(&desk.item(id).await?)),
+        (&Method::POST, ["v1", "rollback", name]) => {
+            Ok(said(&desk.roll_back(&named(name)?, &understood(body).await?).await?))
+        }
         (&Method::POST, ["v1", "renew", name]) => {
             Ok(said(&desk.renew(named(name)?, understood(body).await?).await?))
         }

@@ -7,10 +7,9 @@ pub(super) use table::short;
 use std::io::IsTerminal;
 
 use clap::Args;
-use serde::Serialize;
 use tokio::runtime::Runtime;
 
-use super::act::{say, show};
+use super::act::{json, say, show};
 use super::flags::Place;
 use crate::app::{Health, Operator, OperatorError, Report};
 use crate::config::{Env, Settings};
@@ -80,9 +79,4 @@ fn code(report: &Report) -> u8 {
         Some(Health::Warning) => 1,
         Some(Health::Critical) => 2,
     }
-}
-
-fn json(what: &impl Serialize) -> String {
-    // Strings, numbers and lists always have a form in JSON.
-    serde_json::to_string_pretty(what).unwrap_or_default() + "\n"
 }

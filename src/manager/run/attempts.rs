@@ -170,6 +170,7 @@ impl Manager {
         };
         let (issuer, expires) = (held.issuer.clone(), clock::rfc3339(held.not_after));
         self.inventory.hold(held);
+        self.unpin(step.wish.names()).await;
         self.serve(step.wish.names().iter().cloned().collect(), Wanted::Changed).await;
         info!(names = %step.wish.names(), %item, issuer, expires, "serving");
     }

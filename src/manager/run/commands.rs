@@ -10,6 +10,8 @@ use crate::manager::asked::{Asking, NotRenewed, Renewed};
 pub(super) enum Command {
     /// The configuration was read again.
     Configure(Box<Options>),
+    /// Somebody has pinned a name, and waits until that is served.
+    Pins(oneshot::Sender<()>),
     /// An operator asks for a renewal, and waits for what comes of it.
     Renew(Name, Asking, Reply),
 }
@@ -43,5 +45,12 @@ impl Commands {
         let (reply, outcome) = oneshot::channel();
         let _ = self.0.send(Command::Renew(name, asking, reply)).await;
         outcome.await.unwrap_or(Err(NotRenewed::GivenUp))
+    }
+
+    /// Returns when what names are pinned to is served.
+    pub async fn follow_pins(&self) {
+        let (done, is_done) = oneshot::channel();
+        let _ = self.0.send(Command::Pins(done)).await;
+        let _ = is_done.await;
     }
 }

@@ -221,6 +221,10 @@ impl Manager {
                 changed = changes.next() => self.follow(changed).await,
                 Some(command) = self.commands.recv() => match command {
                     Command::Configure(options) => self.configure(*options).await,
+                    Command::Pins(done) => {
+                        self.follow_pins().await;
+                        let _ = done.send(());
+                    }
                     Command::Renew(name, asking, reply) => self.renew_for(&name, asking, reply).await,
                 },
                 () = yield_now(), if self.may_read() => self.read_a_turn().await,

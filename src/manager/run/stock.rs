@@ -1,12 +1,13 @@
 //! The loop's dealings with what is in the store: taking it in, reading it when somebody asks, following others.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
 use super::Manager;
 use crate::catalog::Certificate;
-use crate::ident::{Name, Provider};
+use crate::ident::{Name, Names, Provider};
 use crate::manager::load::{self, Index, Wanted};
 use crate::manager::preference;
 use crate::manager::stand_in::Fresh;
@@ -97,6 +98,7 @@ impl Manager {
                 let listed = Index::read(&database).await.map(|index| self.index = index);
                 (listed, (0..desired.wishes.len()).collect())
             }
+            Changed::Pin(_) => return self.follow_pins().await,
             Changed::Pointer(family, name) => {
                 let listed = self.index.look_again(*family, name, &database).await;
                 (listed, self.owners.concerned(name).collect::<Vec<usize>>())
@@ -106,12 +108,40 @@ impl Manager {
             warn!(%error, "the pointers cannot be listed; what is on show stays");
             return;
         }
+        if changed == Changed::Something {
+            self.follow_pins().await;
+        }
         for index in concerned {
             let wish = &desired.wishes[index];
-            let mut candidates = load::candidates(wish, &self.index).into_iter();
+            let mut candidates = load::candidates(wish, &self.index, &self.inventory).into_iter();
             let unknown = candidates.any(|id| self.inventory.item(&id).is_none());
             if unknown && !wish.names().iter().any(|name| self.inventory.is_unread(name)) {
                 self.read(index).await;
+            }
+        }
+    }
+
+    /// Looks what names are pinned to, and shows it.
+    pub(super) async fn follow_pins(&mut self) {
+        let pins = match self.tools.store.pins().all().await {
+            Ok(pins) => pins,
+            Err(error) => return warn!(%error, "the pins cannot be listed; what is on show stays"),
+        };
+        let changed = self.inventory.set_pins(pins.into_iter().collect());
+        let wishes: BTreeSet<usize> = changed.iter().filter_map(|name| self.owners.of(name)).collect();
+        for wish in wishes {
+            info!(names = %self.desired.wishes[wish].names(), "pinned, or not pinned any more");
+            self.read(wish).await;
+        }
+    }
+
+    /// There is something newer than what the names are pinned to.
+    pub(super) async fn unpin(&mut self, names: &Names) {
+        let pins = self.tools.store.pins();
+        for name in names.iter().filter(|name| self.inventory.is_pinned(name)) {
+            info!(%name, "not pinned any more, since there is a newer certificate");
+            if let Err(error) = pins.remove(name).await {
+                warn!(%name, %error, "a pin that is void cannot be removed");
             }
         }
     }

@@ -135,7 +135,7 @@ impl Engine for FsEngine {
     }
 
     fn changes(&self) -> Changes {
-        let folders = layout::Family::ALL.map(layout::family);
+        let folders = layout::Family::ALL.map(layout::family).into_iter().chain([layout::pins()]);
         Changes::new(FolderWatch::new(folders.map(|folder| (self.0.path(folder.as_str()), folder))))
     }
 

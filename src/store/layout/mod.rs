@@ -11,8 +11,9 @@
 //! state/lineages/<lineage id>.json         failures, when to try again, when the CA wants a renewal
 //! state/ledger.json                        what has been spent of the limits of CAs
 //! state/on-demand.json                     names nobody has listed that may have a certificate
-//! state/issuer/                            held by the process that issues
 //! state/pins/<name>                        what a name is served with because somebody said so
+//! state/revoked/<item id>                  items that are not to be gone back to
+//! state/issuer/                            held by the process that issues
 //! state/control/                           the sockets of running processes
 //! state/incoming/                          items that a restore puts together
 //! state/aside/                             where the filesystem engine writes before it renames
@@ -27,13 +28,15 @@ mod tests;
 
 use std::fmt;
 
+pub use super::account_id::AccountId;
+
 use crate::ident::{ItemId, LineageId, Name, Provider};
 
 use super::engine::Secrecy;
 use super::{Key, Prefix};
 
 const ACCOUNTS: &str = "letsencrypt-account";
-const CURRENT: &str = "current";
+pub(super) const CURRENT: &str = "current";
 const SPOOL: &str = "spool";
 const DATABASE: &str = "database";
 const ITEMS: &str = "items";
@@ -45,6 +48,7 @@ const ISSUER: &str = "issuer";
 const PINS: &str = "pins";
 const CONTROL: &str = "control";
 const INCOMING: &str = "incoming";
+const REVOKED: &str = "revoked";
 const ASIDE: &str = "aside";
 const QUARANTINE: &str = "quarantine";
 
@@ -211,41 +215,6 @@ impl fmt::Display for Family {
     }
 }
 
-/// The layout's `uniq_identifier` of an account: one plain name, and not `current`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccountId(Box<str>);
-
-impl AccountId {
-    /// Reads an id from a directory's name; `None` if it cannot be one.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        let fits = (1..=200).contains(&name.len())
-            && name != CURRENT
-            && !name.starts_with('.')
-            && name.bytes().all(plain);
-        fits.then(|| Self(name.into()))
-    }
-
-    /// The id as it stands on disk.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// The folder of all accounts.
 #[must_use]
 pub fn accounts() -> Prefix {
@@ -360,6 +329,24 @@ pub fn pins() -> Prefix {
     folder(&[STATE, PINS])
 }
 
+/// A name's pin. The name stands alone, as it does in the folders of pointers: the longest leaves no room for more.
+#[must_use]
+pub fn pin(name: &Name) -> Key {
+    place(&[STATE, PINS, &name.to_string()])
+}
+
+/// The folder of the notes on revoked items.
+#[must_use]
+pub fn all_revoked() -> Prefix {
+    folder(&[STATE, REVOKED])
+}
+
+/// Notes that an item was revoked.
+#[must_use]
+pub fn revoked(id: &ItemId) -> Key {
+    place(&[STATE, REVOKED, id.as_str()])
+}
+
 /// Where tools find the processes that use the storage.
 #[must_use]
 pub fn control() -> Prefix {
@@ -417,7 +404,7 @@ pub(super) fn quarantined(place: &Prefix, suffix: &str) -> Prefix {
 pub fn folders() -> Vec<Prefix> {
     let mut all = vec![accounts(), spool(), items()];
     all.extend(Family::ALL.map(family));
-    all.extend([lineages(), issuer_role(), control(), aside(), quarantine()]);
+    all.extend([lineages(), pins(), all_revoked(), issuer_role(), control(), aside(), quarantine()]);
     all
 }
 

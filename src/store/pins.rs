@@ -1,0 +1,127 @@
+//! Which item a name is served with because somebody said so, and which items were revoked.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use super::database::name_of;
+use super::engine::{Engine, EngineError, Expect, Secrecy};
+use super::{Key, StoreError, layout};
+use crate::ident::{ItemId, Name};
+
+/// `state/pins/<name>`: what the name is served with until its next certificate is issued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The item.
+    #[serde(with = "super::moment::item")]
+    pub item: ItemId,
+    /// The newest item there was for the name then: a newer one ends the pin, also if nobody came to remove it.
+    #[serde(with = "super::moment::item")]
+    pub over: ItemId,
+    /// When somebody said so.
+    #[serde(with = "super::moment::at")]
+    pub since: SystemTime,
+}
+
+/// `state/revoked/<item id>`: the item's certificate was revoked, and is not to be gone back to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// When.
+    #[serde(with = "super::moment::at")]
+    pub at: SystemTime,
+    /// Why, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// Reads and writes [`Pin`] and [`Revoked`]. No item is touched.
+#[derive(Clone)]
+pub struct Pins {
+    engine: Arc<dyn Engine>,
+}
+
+impl Pins {
+    pub(super) fn new(engine: Arc<dyn Engine>) -> Self {
+        Self { engine }
+    }
+
+    /// All pins.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn all(&self) -> Result<Vec<(Name, Pin)>, StoreError> {
+        let mut pins = Vec::new();
+        for key in self.engine.list(&layout::pins()).await? {
+            if let Some(name) = name_of(key.name())
+                && let Some(pin) = self.read(&key).await?
+            {
+                pins.push((name, pin));
+            }
+        }
+        Ok(pins)
+    }
+
+    /// Pins a name. It survives a power cut when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn put(&self, name: &Name, pin: &Pin) -> Result<(), StoreError> {
+        self.write(&layout::pin(name), pin).await
+    }
+
+    /// Takes a name's pin away, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn remove(&self, name: &Name) -> Result<(), StoreError> {
+        Ok(self.engine.remove(&layout::pin(name).as_prefix(), Expect::Any).await?)
+    }
+
+    /// Whether an item was revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn revoked(&self, item: &ItemId) -> Result<Option<Revoked>, StoreError> {
+        self.read(&layout::revoked(item)).await
+    }
+
+    /// Notes that an item was revoked. It survives a power cut when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn note_revoked(&self, item: &ItemId, revoked: &Revoked) -> Result<(), StoreError> {
+        self.write(&layout::revoked(item), revoked).await
+    }
+
+    /// A record, if there is one. A damaged one is set aside.
+    async fn read<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+        let why = match self.engine.read(key).await {
+            Err(EngineError::Absent { .. }) => return Ok(None),
+            Err(EngineError::Foreign { what, .. }) => what.to_owned(),
+            Err(error) => return Err(error.into()),
+            Ok((text, _)) => match serde_json::from_slice(&text) {
+                Ok(record) => return Ok(Some(record)),
+                Err(error) => error.to_string(),
+            },
+        };
+        let to = self.engine.set_aside(&key.as_prefix()).await?;
+        warn!(place = %key, why, %to, "set aside");
+        Ok(None)
+    }
+
+    async fn write(&self, key: &Key, record: &impl Serialize) -> Result<(), StoreError> {
+        let mut text = serde_json::to_vec_pretty(record).expect("ids, words and moments are JSON");
+        text.push(b'\n');
+        self.engine.put(key, Bytes::from(text), Expect::Any, Secrecy::Open).await?;
+        Ok(())
+    }
+}
