@@ -12,9 +12,8 @@ mod revocation;
 mod selfsigned;
 pub mod solver;
 
-pub use acme::{
-    AcmeIssuer, Limit, Limits, Options, OptionsError, Standing, Timeouts, Turns, registered_domain,
-};
+pub use acme::{AcmeIssuer, Budget, Counted, Expense, Limit, Limits};
+pub use acme::{Options, OptionsError, Standing, Timeouts, Turns, registered_domain};
 pub use advice::{Advice, Window};
 pub use error::{BoxError, IssueError, Verdict};
 pub use preflight::{Intent, Obstacle, Preflight};

@@ -116,6 +116,7 @@ impl Desk<'_> {
                     info!(%name, kind = kind.map(tracing::field::display), "validated");
                     self.solvers.proved(name);
                 }
+                self.budget.verified(self.account.id(), names).await?;
                 None
             }
             Err(error) => return Err(error),

@@ -1,13 +1,13 @@
 //! What went wrong at a CA, and whose fault it is.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use instant_acme::{Error, Problem};
 use thiserror::Error;
 
 use super::http::Http;
-use super::retry_after;
+use super::{budget, retry_after};
 use crate::issuer::IssueError;
 
 /// Problems of RFC 8555 section 6.7 that are about what we ask for, not about when: the same request fails tomorrow.
@@ -23,6 +23,9 @@ const FOR_GOOD: [&str; 7] = [
 
 /// Words of a CA that end up in a log: so many characters, and none that steer a terminal.
 const LONGEST_TEXT: usize = 600;
+
+/// A pause ends when a person lifts it. So often the CA is asked whether that has happened.
+const PAUSED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The CA does not know the account that signed a request.
 #[derive(Debug, Error)]
@@ -75,7 +78,9 @@ pub(super) fn of_problem(
     let directory = directory.to_owned();
     let detail = text_of(problem);
     let status = status.map(|status| status.as_u16()).or(problem.status).unwrap_or_default();
-    let until = wait.or_else(|| retry_after::in_text(&detail, now));
+    let until = wait
+        .or_else(|| retry_after::in_text(&detail, now))
+        .or_else(|| budget::is_pause(&detail).then(|| now + PAUSED));
     match (kind_of(problem), status) {
         ("badNonce", _) => IssueError::Nonce { directory },
         ("accountDoesNotExist", _) => IssueError::Account(Box::new(UnknownAccount)),
@@ -148,6 +153,18 @@ mod tests {
         assert!(matches!(error, IssueError::Limited { .. }));
         let Verdict::After(Some(until)) = verdict else { panic!("{verdict:?}") };
         assert_eq!(rfc3339(until), "2026-11-22T10:00:00Z");
+    }
+
+    #[test]
+    fn a_pause_is_asked_about_once_a_day() {
+        let (error, verdict) = verdict_of(concat!(
+            r#"{"type":"urn:ietf:params:acme:error:rateLimited","status":429,"detail":""#,
+            "Your account is temporarily prevented from requesting certificates for a.example.com and possibly ",
+            r#"others. Please visit: https://portal.example/unpause"}"#
+        ));
+        assert!(error.to_string().contains("https://portal.example/unpause"), "{error}");
+        let Verdict::After(Some(until)) = verdict else { panic!("{verdict:?}") };
+        assert_eq!(rfc3339(until), "2026-11-23T09:00:00Z");
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod standing;
 mod trial;
 mod turns;
 
-pub use budget::{Limit, Limits, registered_domain};
+pub use budget::{Budget, Counted, Expense, Limit, Limits, registered_domain};
 pub use issuer::AcmeIssuer;
 pub use standing::Standing;
 pub use turns::Turns;

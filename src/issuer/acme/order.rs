@@ -75,13 +75,13 @@ impl Desk<'_> {
         job: IssueJob<'_>,
         progress: &dyn Progress,
     ) -> Result<Chain, IssueError> {
-        let (mut order, paid) = self.place(job, progress).await?;
+        let (mut order, expense) = self.place(job, progress).await?;
         match self.see_through(&mut order, job.request, Origin::Placed).await? {
             End::Issued(chain) => Ok(*chain),
             End::Dead(error) => {
                 // With another key or other names it is a certificate all the same.
-                if !matches!(error, IssueError::Unusable(_)) && paid {
-                    self.budget.no_certificate(self.expense(job)).await?;
+                if !matches!(error, IssueError::Unusable(_)) {
+                    self.budget.no_certificate(expense).await?;
                 }
                 Err(error)
             }

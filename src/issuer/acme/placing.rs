@@ -3,29 +3,24 @@
 //! A CA that recognises a renewal exempts it from its rate limits. One that does not recognise what an order claims to
 //! replace refuses the order, so the claim is made only where the CA can know it, and never twice.
 
-use std::time::Duration;
-
 use instant_acme::{CertificateIdentifier, Identifier, NewOrder, Order};
 use tracing::info;
 
-use super::budget::Expense;
+use super::budget::{Counted, Expense};
 use super::nonce::insist;
 use super::order::Desk;
 use super::renewal_info::identifier;
 use crate::ident::Name;
 use crate::issuer::{IssueError, IssueJob, OrderNote, Predecessor, Progress, Replacing};
 
-/// A certificate for the same names within this time makes an order a renewal, in the eyes of Let's Encrypt.
-const RENEWED_WITHIN: Duration = Duration::from_secs(120 * 24 * 60 * 60);
-
 impl Desk<'_> {
-    /// Places an order and notes it before anything else happens to it. Says also whether it counts against the CA's
-    /// limits; if it does, that is written down by then.
-    pub(super) async fn place(
-        &self,
-        job: IssueJob<'_>,
+    /// Places an order and notes it before anything else happens to it. Says also what it has cost, which is written down
+    /// by then.
+    pub(super) async fn place<'j>(
+        &'j self,
+        job: IssueJob<'j>,
         progress: &dyn Progress,
-    ) -> Result<(Order, bool), IssueError> {
+    ) -> Result<(Order, Expense<'j>), IssueError> {
         let names = job.request.names();
         let identifiers: Vec<Identifier> = names.iter().map(named).collect();
         let profile = self.profile(job).await?;
@@ -33,21 +28,22 @@ impl Desk<'_> {
             Some(profile) => NewOrder::new(&identifiers).profile(profile),
             None => NewOrder::new(&identifiers),
         };
-        let (order, replacing, paid) = match self.claim(job).await? {
-            Claim::Nothing => (self.pay_for(plain(), job).await?, Replacing::Nothing, true),
+        let mut expense = self.expense(job);
+        let (order, replacing) = match self.claim(job).await? {
+            Claim::Nothing => (self.pay_for(plain(), expense).await?, Replacing::Nothing),
             Claim::Withheld(why) => {
-                (self.pay_for(plain(), job).await?, Replacing::Unnamed(why.to_owned()), true)
+                (self.pay_for(plain(), expense).await?, Replacing::Unnamed(why.to_owned()))
             }
             Claim::Made(id) => {
                 let text = id.to_string();
                 let window = job.predecessor.and_then(|predecessor| predecessor.window);
-                // What comes in its window is exempt (RFC 9773 section 5 lets a CA do that, and Let's Encrypt does).
-                let exempt = window.is_some_and(|window| window.contains(self.clock.now()));
-                let claiming = plain().replaces(id);
-                let claimed =
-                    if exempt { self.ask(claiming).await } else { self.pay_for(claiming, job).await };
-                match claimed {
-                    Ok(order) => (order, Replacing::Named(text), !exempt),
+                let counted = expense.counted.replacing(window, self.clock.now());
+                let claiming = Expense { counted, ..expense };
+                match self.pay_for(plain().replaces(id), claiming).await {
+                    Ok(order) => {
+                        expense = claiming;
+                        (order, Replacing::Named(text))
+                    }
                     // Not our claim, and not made better by asking again.
                     Err(
                         error @ (IssueError::Limited { .. }
@@ -58,7 +54,7 @@ impl Desk<'_> {
                     Err(error) => {
                         let why = error.to_string();
                         info!(%names, replaces = text, why, "refused as a replacement; orders without saying so");
-                        (self.pay_for(plain(), job).await?, Replacing::Unnamed(why), true)
+                        (self.pay_for(plain(), expense).await?, Replacing::Unnamed(why))
                     }
                 }
             }
@@ -76,26 +72,20 @@ impl Desk<'_> {
             _ => None,
         };
         info!(%names, order = order.url(), why = job.why, replaces, profile, "placed an order");
-        Ok((order, paid))
+        Ok((order, expense))
     }
 
-    /// What the order of a job counts as.
-    pub(super) fn expense<'j>(&'j self, job: IssueJob<'j>) -> Expense<'j> {
-        let renews = |predecessor: &Predecessor| {
-            let age = self.clock.now().duration_since(predecessor.leaf.not_before()).unwrap_or_default();
-            predecessor.directory.as_deref() == Some(self.directory) && age < RENEWED_WITHIN
-        };
-        Expense {
-            names: job.request.names(),
-            account: self.account.id(),
-            renewal: job.predecessor.is_some_and(renews),
-            urgent: job.urgent,
-        }
+    /// What the order of a job counts as, if it does not say what it replaces.
+    fn expense<'j>(&'j self, job: IssueJob<'j>) -> Expense<'j> {
+        let ours = |predecessor: &&Predecessor| predecessor.directory.as_deref() == Some(self.directory);
+        let counted = job.predecessor.filter(ours).map_or(Counted::Fully, |predecessor| {
+            Counted::after(predecessor.leaf.not_before(), self.clock.now())
+        });
+        Expense { names: job.request.names(), account: self.account.id(), counted, urgent: job.urgent }
     }
 
-    /// Places an order that counts against the CA's limits.
-    async fn pay_for(&self, new: NewOrder<'_>, job: IssueJob<'_>) -> Result<Order, IssueError> {
-        let expense = self.expense(job);
+    /// Places an order, once what it costs is written down.
+    async fn pay_for(&self, new: NewOrder<'_>, expense: Expense<'_>) -> Result<Order, IssueError> {
         self.budget.order(expense).await?;
         let placed = self.ask(new).await;
         if let Err(error) = &placed {

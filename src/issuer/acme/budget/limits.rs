@@ -15,6 +15,8 @@ pub struct Limits {
     pub domain: Limit,
     /// Failed validations of one name by one account.
     pub failures: Limit,
+    /// The same without a success in between; where nothing is left, the CA pauses the name for the account.
+    pub in_a_row: Limit,
     /// New accounts from one address.
     pub accounts: Limit,
 }
@@ -35,6 +37,7 @@ const PRODUCTION: Limits = Limits {
     set: Limit::new(5, every(34 * HOUR)),
     domain: Limit::new(50, every(202 * MINUTE)),
     failures: Limit::new(5, every(12 * MINUTE)),
+    in_a_row: Limit::new(1152, every(24 * HOUR)),
     accounts: Limit::new(10, every(18 * MINUTE)),
 };
 
@@ -44,6 +47,7 @@ const STAGING: Limits = Limits {
     set: Limit::new(30_000, every(21)),
     domain: Limit::new(30_000, every(21)),
     failures: Limit::new(200, every(18)),
+    in_a_row: Limit::new(1152, every(24 * HOUR)),
     accounts: Limit::new(50, every(216)),
 };
 

@@ -7,13 +7,16 @@
 
 mod bucket;
 mod domain;
+mod expense;
 mod limits;
 mod page;
 
 pub use bucket::Limit;
 pub use domain::registered_domain;
+pub use expense::{Counted, Expense};
 pub use limits::Limits;
 pub(super) use limits::rehearsal_of;
+pub(super) use page::is_pause;
 
 use std::time::SystemTime;
 
@@ -27,27 +30,17 @@ use crate::issuer::{IssueError, Left};
 use crate::store::{Ledger, Opened, Page, StoreError};
 
 /// One CA's limits, and the ledger of what has been spent of them.
-pub(super) struct Budget {
+pub struct Budget {
     ledger: Ledger,
     directory: String,
     limits: Option<Limits>,
     clock: Clock,
 }
 
-/// An order that is about to be placed.
-#[derive(Clone, Copy)]
-pub(super) struct Expense<'a> {
-    pub(super) names: &'a Names,
-    /// The URL of the account.
-    pub(super) account: &'a str,
-    /// Whether the CA has issued a certificate for the same names before: then some limits do not count.
-    pub(super) renewal: bool,
-    /// Whether the last token may be spent on it.
-    pub(super) urgent: bool,
-}
-
 impl Budget {
-    pub(super) fn new(ledger: Ledger, directory: &str, limits: Option<Limits>, clock: Clock) -> Self {
+    /// The budget at the CA with this directory; without limits, if those are not known.
+    #[must_use]
+    pub fn new(ledger: Ledger, directory: &str, limits: Option<Limits>, clock: Clock) -> Self {
         Self { ledger, directory: directory.to_owned(), limits, clock }
     }
 
@@ -67,13 +60,18 @@ impl Budget {
     /// # Errors
     ///
     /// [`IssueError::Spent`] if there is not enough, with the moment when there will be; nothing is spent then.
-    pub(super) async fn order(&self, expense: Expense<'_>) -> Result<(), IssueError> {
+    /// [`IssueError::Ledger`] if it cannot be written down.
+    pub async fn order(&self, expense: Expense<'_>) -> Result<(), IssueError> {
         self.spend(|page, limits, guarded, now| page::spend(page, &Cost::of(expense, limits, guarded), now))
             .await
     }
 
     /// An order has come to nothing: no certificate was made.
-    pub(super) async fn no_certificate(&self, expense: Expense<'_>) -> Result<(), IssueError> {
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Ledger`], as for all that follows.
+    pub async fn no_certificate(&self, expense: Expense<'_>) -> Result<(), IssueError> {
         self.note(|page, limits, guarded, now| {
             page::give_back(page, &Cost::of(expense, limits, guarded), now);
         })
@@ -85,17 +83,34 @@ impl Budget {
     /// # Errors
     ///
     /// As for [`order`](Self::order).
-    pub(super) async fn account(&self) -> Result<(), IssueError> {
+    pub async fn account(&self) -> Result<(), IssueError> {
         self.spend(|page, limits, _, now| page::spend(page, &Accounts::cost(limits), now)).await
     }
 
     /// The CA could not verify a name.
-    pub(super) async fn failed(&self, account: &str, name: &Name) -> Result<(), IssueError> {
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Ledger`].
+    pub async fn failed(&self, account: &str, name: &Name) -> Result<(), IssueError> {
         self.note(|page, limits, _, now| page::failed(page, limits, account, name, now)).await
     }
 
+    /// The CA has verified these names.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Ledger`].
+    pub async fn verified(&self, account: &str, names: &Names) -> Result<(), IssueError> {
+        self.note(|page, _, _, _| page::verified(page, account, names)).await
+    }
+
     /// The CA has refused an order by a limit that we thought to be kept; its word counts.
-    pub(super) async fn limited(
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Ledger`].
+    pub async fn limited(
         &self,
         expense: Expense<'_>,
         detail: &str,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::bucket::Limit;
 use super::domain::registered_domain;
-use super::{Expense, Limits};
+use super::{Counted, Expense, Limits};
 use crate::clock;
 use crate::ident::{Name, Names};
 use crate::issuer::Left;
@@ -40,20 +40,35 @@ enum Kind {
     Issued,
     /// Only failures take one.
     Looked,
+    /// The same; once nothing is left, somebody has to lift what the CA has done then.
+    Pausing,
 }
 
 /// Longer lists of names are written by their digest: they are for people, and the ledger is written often.
 const LONGEST_NAME: usize = 200;
+
+/// What a person has to do where a CA pauses a name.
+const LIFT: &str = ". The CA pauses a name that fails so often: mend what it looks at to verify the name, then lift the \
+                    pause at the address that its answer names";
 
 /// Of one set of names, while the storage is guarded.
 const AFTER_LOSS: Limit = Limit::new(2, Duration::from_secs(7 * 24 * 60 * 60));
 
 impl Cost {
     /// What an order takes.
-    ///
-    /// A renewal is counted neither by account nor by domain (<https://letsencrypt.org/docs/rate-limits/>).
     pub(super) fn of(expense: Expense<'_>, limits: &Limits, guarded: bool) -> Self {
-        let Expense { names, account, renewal, urgent } = expense;
+        let Expense { names, account, counted, urgent } = expense;
+        // No exemption covers a name that is paused.
+        let in_a_row = names.iter().map(|name| Taking {
+            bucket: in_a_row(account, name),
+            limit: limits.in_a_row,
+            wanted: 1,
+            kind: Kind::Pausing,
+        });
+        let mut cost: Vec<Taking> = in_a_row.collect();
+        if counted == Counted::Exempt {
+            return Self(cost);
+        }
         // The last certificate for a set of names is for the day when there is none.
         let kept = u32::from(!urgent && limits.set.burst() > 1);
         let set = Taking { bucket: set(names), limit: limits.set, wanted: 1 + kept, kind: Kind::Issued };
@@ -63,12 +78,12 @@ impl Cost {
             wanted: 1,
             kind: Kind::Looked,
         });
-        let mut cost: Vec<Taking> = failures.chain([set]).collect();
+        cost.extend(failures.chain([set]));
         if guarded && !urgent {
             let bucket = format!("storage lost, {}", self::set(names));
             cost.push(Taking { bucket, limit: AFTER_LOSS, wanted: 1, kind: Kind::Issued });
         }
-        if !renewal {
+        if counted == Counted::Fully {
             cost.push(Taking {
                 bucket: format!("orders {account}"),
                 limit: limits.orders,
@@ -101,7 +116,7 @@ impl Accounts {
 /// Takes what it costs; if one bucket has not enough, nothing is taken.
 pub(super) fn spend(page: &mut Page, cost: &Cost, now: SystemTime) -> Result<(), Short> {
     let mut short: Option<Short> = None;
-    for Taking { bucket, limit, wanted, .. } in &cost.0 {
+    for Taking { bucket, limit, wanted, kind } in &cost.0 {
         let full = page.full_at.get(bucket).copied();
         let left = limit.left(full, now);
         if left < *wanted {
@@ -109,7 +124,8 @@ pub(super) fn spend(page: &mut Page, cost: &Cost, now: SystemTime) -> Result<(),
             // The longest wait of all, as the CA would say.
             if short.as_ref().is_none_or(|short| short.until < until) {
                 let kept = if left > 0 { ", of which one is kept for emergencies" } else { "" };
-                let what = format!("{left} left for {bucket}{kept}; again {}", clock::rfc3339(until));
+                let cure = if *kind == Kind::Pausing { LIFT } else { "" };
+                let what = format!("{left} left for {bucket}{kept}; again {}{cure}", clock::rfc3339(until));
                 short = Some(Short { what, until });
             }
         }
@@ -118,7 +134,7 @@ pub(super) fn spend(page: &mut Page, cost: &Cost, now: SystemTime) -> Result<(),
         return Err(short);
     }
     for Taking { bucket, limit, kind, .. } in &cost.0 {
-        if *kind != Kind::Looked {
+        if matches!(kind, Kind::Spent | Kind::Issued) {
             take(page, bucket, *limit, now);
         }
     }
@@ -150,6 +166,14 @@ pub(super) fn give_back(page: &mut Page, cost: &Cost, now: SystemTime) {
 /// A name could not be verified.
 pub(super) fn failed(page: &mut Page, limits: &Limits, account: &str, name: &Name, now: SystemTime) {
     take(page, &failures(account, name), limits.failures, now);
+    take(page, &in_a_row(account, name), limits.in_a_row, now);
+}
+
+/// Names could be verified: none of them fails in a row any more.
+pub(super) fn verified(page: &mut Page, account: &str, names: &Names) {
+    for name in names {
+        page.full_at.remove(&in_a_row(account, name));
+    }
 }
 
 /// Takes what a certificate has cost that was issued before the ledger began.
@@ -179,6 +203,10 @@ pub(super) fn limited(
         (limits.set, vec![set(names)])
     } else if detail.contains("new orders") {
         (limits.orders, vec![format!("orders {account}")])
+    } else if is_pause(detail) {
+        // The names stand there bare, between commas.
+        let named = |name: &&Name| detail.split([' ', ',']).any(|word| word == name.to_string());
+        (limits.in_a_row, names.iter().filter(named).map(|name| in_a_row(account, name)).collect())
     } else if detail.contains("failed authorizations") {
         let all = names.iter().map(|name| failures(account, name));
         (limits.failures, all.filter(|bucket| quoted(bucket)).collect())
@@ -191,6 +219,11 @@ pub(super) fn limited(
         let full = page.full_at.entry(bucket).or_insert(now);
         *full = limit.empty_until(until).max(*full);
     }
+}
+
+/// Whether a CA says by this that it does not listen to us about a name any more until a person has asked it to.
+pub(in crate::issuer::acme) fn is_pause(detail: &str) -> bool {
+    detail.contains("temporarily prevented from requesting")
 }
 
 fn take(page: &mut Page, bucket: &str, limit: Limit, at: SystemTime) {
@@ -214,6 +247,10 @@ fn domains(names: &Names) -> BTreeSet<String> {
 
 fn failures(account: &str, name: &Name) -> String {
     format!("failures {account} {name}")
+}
+
+fn in_a_row(account: &str, name: &Name) -> String {
+    format!("failures in a row {account} {name}")
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ fn names(list: &str) -> Names {
 }
 
 fn new(names: &Names) -> Expense<'_> {
-    Expense { names, account: ACCOUNT, renewal: false, urgent: false }
+    Expense { names, account: ACCOUNT, counted: Counted::Fully, urgent: false }
 }
 
 fn order(page: &mut Page, expense: Expense<'_>, now: SystemTime) -> Result<(), Short> {
@@ -62,7 +62,7 @@ fn a_registered_domain_gets_fifty_and_renewals_do_not_count() {
         order(&mut page, new(&one), now()).expect_err("full").until,
         now() + Duration::from_secs(202 * 60)
     );
-    assert_eq!(count(&mut page, Expense { renewal: true, ..new(&one) }, now()), 4);
+    assert_eq!(count(&mut page, Expense { counted: Counted::AsRenewal, ..new(&one) }, now()), 4);
     assert_eq!(
         count(&mut page, new(&names("www.example.net")), now()),
         4,
@@ -101,6 +101,43 @@ fn a_name_may_fail_five_times_in_an_hour() {
         "the others may go on without it"
     );
     assert_eq!(order(&mut page, new(&both), short.until), Ok(()), "what came to nothing was given back");
+}
+
+#[test]
+fn a_name_that_never_works_is_not_driven_into_a_pause() {
+    let (mut page, limits) = (Page::default(), Limits::letsencrypt());
+    let both = names("bad.example.com good.example.com");
+    let mut at = now();
+    // Only the hourly limit in mind, twelve minutes each: ten days of it.
+    while order(&mut page, new(&both), at).is_ok() {
+        give_back(&mut page, &Cost::of(new(&both), &limits, false), at);
+        failed(&mut page, &limits, ACCOUNT, both.primary(), at);
+        at += Duration::from_secs(12 * 60);
+    }
+    let day = Duration::from_secs(86_400);
+    assert!(at > now() + day * 9 && at < now() + day * 10, "{}", clock::rfc3339(at));
+    let short = order(&mut page, new(&both), at).expect_err("it would be paused");
+    assert!(short.until > at && short.until <= at + day, "{}", clock::rfc3339(short.until));
+    assert!(
+        short.what.contains("bad.example.com") && short.what.contains("lift the pause"),
+        "{}",
+        short.what
+    );
+    let exempt = Expense { counted: Counted::Exempt, ..new(&both) };
+    assert!(order(&mut page, exempt, at).is_err(), "no exemption covers that");
+    assert_eq!(order(&mut page, new(&names("good.example.com")), at), Ok(()));
+
+    assert_eq!(order(&mut page, new(&both), short.until), Ok(()), "one a day");
+    verified(&mut page, ACCOUNT, &both);
+    assert_eq!(order(&mut page, exempt, at), Ok(()), "a success begins a new row");
+}
+
+#[test]
+fn an_order_in_the_cas_window_costs_nothing() {
+    let mut page = Page::default();
+    let one = names("example.com");
+    assert_eq!(count(&mut page, Expense { counted: Counted::Exempt, ..new(&one) }, now()), 2000);
+    assert_eq!(page, Page::default());
 }
 
 #[test]
@@ -155,6 +192,12 @@ fn the_words_of_the_ca_count_more_than_our_sums() {
             true,
         ),
         (r#"too many new orders (300) from this account in the last 3h0m0s"#, "a.example.org", false),
+        (
+            "Your account is temporarily prevented from requesting certificates for www.example.com, \
+             www.example.net and possibly others. Please visit: https://portal.example/unpause",
+            "www.example.net",
+            false,
+        ),
         ("something else", "www.example.com", true),
     ] {
         let mut page = Page::default();
