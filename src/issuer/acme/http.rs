@@ -25,6 +25,7 @@ use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
 use tracing::warn;
 
+use super::pace::Pace;
 use super::{Timeouts, retry_after};
 use crate::clock::{Clock, Epoch};
 use crate::issuer::IssueError;
@@ -46,6 +47,7 @@ pub(super) struct Connector {
     client: Client<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>,
     directory: Arc<str>,
     total: Duration,
+    pace: Arc<Pace>,
     clock: Clock,
 }
 
@@ -55,6 +57,7 @@ impl Connector {
         directory: &str,
         roots: impl IntoIterator<Item = CertificateDer<'static>>,
         timeouts: Timeouts,
+        pace: Pace,
         clock: Clock,
     ) -> Self {
         let mut store = RootCertStore::empty();
@@ -79,7 +82,7 @@ impl Connector {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(4)
             .build(https);
-        Self { client, directory: directory.into(), total: timeouts.request, clock }
+        Self { client, directory: directory.into(), total: timeouts.request, pace: pace.into(), clock }
     }
 
     /// A client for one task.
@@ -214,7 +217,11 @@ impl Http {
     /// Sends one request and reads the whole answer.
     async fn exchange(self, mut request: Request<BodyWrapper<Bytes>>) -> Result<Response<Bytes>, Error> {
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(WHO));
-        let Connector { client, total, clock, .. } = self.connector;
+        let Connector { client, total, pace, clock, .. } = self.connector;
+        // What is only read is allowed far more often than we can ask.
+        if request.method() != Method::GET {
+            pace.turn().await;
+        }
         let answered = tokio::time::timeout(total, async {
             let (parts, body) = client.request(request).await.map_err(other)?.into_parts();
             let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(Error::Other)?;

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tracing::info;
@@ -12,6 +13,7 @@ use super::failure::{self, Nonsense};
 use super::http::Connector;
 use super::nonce::insist;
 use super::order::Desk;
+use super::pace::Pace;
 use super::renewal_info::RenewalInfo;
 use super::solvers::Solvers;
 use super::turns::Turns;
@@ -94,10 +96,11 @@ impl AcmeIssuer {
                 }
             })
         });
+        let pace = Pace::new(options.limits.as_ref().map_or(Duration::ZERO, |limits| limits.apart));
         let budget = Budget::new(ledger, directory, options.limits.clone(), clock.clone());
         let budget = Arc::new(budget);
         Ok(Self {
-            connector: Connector::new(directory, trusted, options.timeouts, clock.clone()),
+            connector: Connector::new(directory, trusted, options.timeouts, pace, clock.clone()),
             membership: Membership::new(accounts, options, Arc::clone(&budget), clock.clone()),
             budget,
             rehearsal,

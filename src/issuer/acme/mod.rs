@@ -15,6 +15,7 @@ mod issuer;
 mod jws;
 mod nonce;
 mod order;
+mod pace;
 mod placing;
 mod renewal_info;
 mod retry_after;

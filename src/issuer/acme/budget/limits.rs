@@ -19,6 +19,8 @@ pub struct Limits {
     pub in_a_row: Limit,
     /// New accounts from one address.
     pub accounts: Limit,
+    /// How far apart requests are sent that want more than to read.
+    pub apart: Duration,
 }
 
 const LETSENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -31,6 +33,10 @@ const fn every(seconds: u64) -> Duration {
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
+/// An address may ask for twenty nonces in a second, and for more of anything else but new accounts, of which there are
+/// few.
+const APART: Duration = Duration::from_millis(50);
+
 /// <https://letsencrypt.org/docs/rate-limits/>, as of August 2026.
 const PRODUCTION: Limits = Limits {
     orders: Limit::new(300, every(36)),
@@ -39,6 +45,7 @@ const PRODUCTION: Limits = Limits {
     failures: Limit::new(5, every(12 * MINUTE)),
     in_a_row: Limit::new(1152, every(24 * HOUR)),
     accounts: Limit::new(10, every(18 * MINUTE)),
+    apart: APART,
 };
 
 /// <https://letsencrypt.org/docs/staging-environment/>, as of August 2026; the limit by domain is no lower than that by set.
@@ -49,6 +56,7 @@ const STAGING: Limits = Limits {
     failures: Limit::new(200, every(18)),
     in_a_row: Limit::new(1152, every(24 * HOUR)),
     accounts: Limit::new(50, every(216)),
+    apart: APART,
 };
 
 impl Limits {
