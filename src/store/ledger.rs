@@ -4,14 +4,14 @@
 //! volume, and whatever starts on it would order everything again at every start: so it is told, loudly, and guarded.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
 
-use super::engine::{Engine, EngineError, Expect, Secrecy, Version};
+use super::engine::{Engine, EngineError, Expect, Secrecy};
 use super::{Database, StoreError, layout};
 use crate::ident::Names;
 
@@ -20,6 +20,8 @@ use crate::ident::Names;
 pub struct Ledger {
     engine: Arc<dyn Engine>,
     database: Database,
+    /// What was read or written last: the text, and what it means. It is long after many orders.
+    last: Arc<Mutex<Option<(Bytes, Book)>>>,
 }
 
 /// What the ledger says of one CA.
@@ -44,7 +46,7 @@ pub struct Issued {
 }
 
 /// All of it.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Book {
     /// Until when a storage that was lost is guarded.
     #[serde(default, with = "super::moment::maybe_at")]
@@ -69,7 +71,7 @@ const GUARD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Ledger {
     pub(super) fn new(engine: Arc<dyn Engine>, database: Database) -> Self {
-        Self { engine, database }
+        Self { engine, database, last: Arc::default() }
     }
 
     /// Looks at the start whether the storage has been lost: it is empty although certificates were issued on this machine
@@ -206,6 +208,7 @@ impl Ledger {
         text.push(b'\n');
         let text = Bytes::from(text);
         self.engine.put(&layout::ledger(), text.clone(), expect, Secrecy::Open).await?;
+        self.last_mut().replace((text.clone(), book.clone()));
         if let Err(error) = self.engine.keep(text).await {
             debug!(%error, "nothing can be kept beside the storage; that it was lost could not be told then");
         }
@@ -228,14 +231,26 @@ impl Ledger {
             Err(EngineError::Absent { .. }) => return Ok((Book::default(), Expect::Absent)),
             Err(EngineError::Foreign { what, .. }) => what.to_owned(),
             Err(error) => return Err(error.into()),
-            Ok((text, version)) => match parsed(&text, version) {
-                Ok(read) => return Ok(read),
-                Err(error) => error.to_string(),
-            },
+            Ok((text, version)) => {
+                if let Some((_, book)) = self.last_mut().as_ref().filter(|(last, _)| *last == text) {
+                    return Ok((book.clone(), Expect::Is(version)));
+                }
+                match serde_json::from_slice::<Book>(&text) {
+                    Ok(book) => {
+                        self.last_mut().replace((text, book.clone()));
+                        return Ok((book, Expect::Is(version)));
+                    }
+                    Err(error) => error.to_string(),
+                }
+            }
         };
         let to = self.engine.set_aside(&key.as_prefix()).await?;
         warn!(place = %key, why, %to, "set aside; the items tell what was issued");
         Ok((Book::default(), Expect::Absent))
+    }
+
+    fn last_mut(&self) -> MutexGuard<'_, Option<(Bytes, Book)>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn issued(&self, directory: &str, since: SystemTime) -> Result<Vec<Issued>, StoreError> {
@@ -250,8 +265,4 @@ fn told(what: &str) -> String {
         "the storage {what}: is a volume missing? No more than two certificates for the same names are ordered within \
          a week; --force lifts that"
     )
-}
-
-fn parsed(text: &[u8], version: Version) -> Result<(Book, Expect), serde_json::Error> {
-    Ok((serde_json::from_slice(text)?, Expect::Is(version)))
 }
