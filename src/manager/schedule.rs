@@ -69,6 +69,9 @@ impl Default for Ladder {
 /// Certificates that live shorter than this are renewed at half of their life.
 const SHORT_LIVED: Duration = Duration::from_secs(10 * 86_400);
 
+/// CAs date their certificates back, by no more than this.
+const DATED_BACK: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// So long a new certificate is kept though the CA wants it replaced already: at most four renewals a day come of that.
 const REST: Duration = Duration::from_secs(6 * 60 * 60);
 
@@ -116,7 +119,8 @@ pub fn situation(wish: &Wish, inventory: &Inventory, now: SystemTime) -> Situati
 #[must_use]
 fn due(held: &Held, advised: Option<&Advised>) -> SystemTime {
     let Some(drawn) = advised.and_then(|advised| advised.drawn.as_ref()) else { return renewal_of(held) };
-    let made = held.id.time();
+    // A clock that was ahead once leaves ids ahead of the time; when a certificate was made it says itself.
+    let made = held.id.time().min(held.not_before + DATED_BACK);
     let earliest = if drawn.end <= made { made + REST } else { SystemTime::UNIX_EPOCH };
     drawn.renew_at.max(earliest).min(overdue(held.not_before, held.not_after))
 }

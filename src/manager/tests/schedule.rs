@@ -104,6 +104,14 @@ fn a_ca_gets_its_way_within_bounds() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_once_does_not_keep_the_cas_word_from_counting() {
+    let one = held(DAY * 90);
+    let ahead = Held { id: ItemId::next(start() + DAY * 300, None), ..one };
+    let window = said(&ahead, start() + DAY * 59, start() + DAY * 61, 0.5);
+    assert_eq!(due(&ahead, Some(&window)), start() + DAY * 60);
+}
+
+#[test]
 fn what_was_said_about_another_item_does_not_count() {
     let (wish, one) = (wish(), held(DAY * 90));
     let mut inventory = Inventory::default();
