@@ -13,7 +13,8 @@ const UNNAMED: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// What is known of `item` after the CA was asked; `draw`, from 0 up to but without 1, is used where it has named
 /// another window than before. Where it could not be asked (`Err`), what it said before still holds.
-pub(super) fn advised<E>(
+#[must_use]
+pub fn advised<E>(
     before: Option<&Advised>,
     item: &ItemId,
     said: Result<Option<Advice>, E>,

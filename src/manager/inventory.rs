@@ -57,8 +57,13 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Takes an item in.
-    pub(super) fn hold(&mut self, held: Held) {
+    /// Takes an item in. What it has taken the place of is forgotten, if it had ended by then: nobody would choose it.
+    pub fn hold(&mut self, held: Held) {
+        let same = |other: &&Held| other.lineage == held.lineage && other.directory == held.directory;
+        let ended = |other: &&Held| other.not_after < held.not_before && other.id < held.id;
+        let gone = self.carrying(held.names.primary()).filter(same).filter(ended);
+        let gone: Vec<ItemId> = gone.map(|other| other.id.clone()).collect();
+        gone.iter().for_each(|id| self.lose(id));
         for name in &held.names {
             let ids = self.by_name.entry(name.clone()).or_default();
             if !ids.contains(&held.id) {
@@ -150,7 +155,7 @@ impl Inventory {
 
     /// The newest item of a wish's lineage, of those it accepts.
     #[must_use]
-    pub(super) fn newest(&self, wish: &Wish) -> Option<&Held> {
+    pub fn newest(&self, wish: &Wish) -> Option<&Held> {
         self.carrying(wish.names().primary())
             .filter(|held| held.lineage == *wish.lineage.id())
             .filter(|held| wish.accepts(held.provider, held.directory.as_deref()))
@@ -169,7 +174,7 @@ impl Inventory {
 
     /// What is remembered of a lineage's attempts at this directory. Failures at another CA do not count here.
     #[must_use]
-    pub(super) fn attempts(&self, lineage: &LineageId, directory: Option<&str>) -> Attempts {
+    pub fn attempts(&self, lineage: &LineageId, directory: Option<&str>) -> Attempts {
         let there = |attempts: &&Attempts| attempts.directory.as_deref() == directory;
         self.all_attempts(lineage).iter().find(there).cloned().unwrap_or_else(|| Attempts::at(directory))
     }
@@ -181,7 +186,7 @@ impl Inventory {
     }
 
     /// Remembers the attempts at one CA.
-    pub(super) fn remember(&mut self, lineage: &LineageId, attempts: Attempts) {
+    pub fn remember(&mut self, lineage: &LineageId, attempts: Attempts) {
         let all = self.attempts.entry(lineage.clone()).or_default();
         all.retain(|other| other.directory != attempts.directory);
         if !attempts.is_blank() {
@@ -191,7 +196,7 @@ impl Inventory {
 
     /// What a CA has said about renewing an item of the lineage.
     #[must_use]
-    pub(super) fn advised(&self, lineage: &LineageId) -> Option<&Advised> {
+    pub fn advised(&self, lineage: &LineageId) -> Option<&Advised> {
         self.advised.get(lineage)
     }
 
@@ -210,7 +215,7 @@ impl Inventory {
     }
 
     /// Keeps what the CA has said about a lineage's newest item; `None` forgets it.
-    pub(super) fn advise(&mut self, lineage: &LineageId, advised: Option<Advised>) {
+    pub fn advise(&mut self, lineage: &LineageId, advised: Option<Advised>) {
         match advised {
             Some(advised) => self.advised.insert(lineage.clone(), advised),
             None => self.advised.remove(lineage),
@@ -225,7 +230,7 @@ impl Inventory {
     }
 
     /// Stops trying the lineage at this directory until [`forgive`](Self::forgive).
-    pub(super) fn refuse(&mut self, lineage: &LineageId, directory: Option<&str>, reason: String) {
+    pub fn refuse(&mut self, lineage: &LineageId, directory: Option<&str>, reason: String) {
         let refused = self.refused.entry(lineage.clone()).or_default();
         refused.insert(directory.map(str::to_owned), reason);
     }

@@ -1,6 +1,6 @@
 //! The control plane: which certificates should exist, which do, and what closes the gap.
 //!
-//! Decisions are functions of (desired, inventory, now): [`plan`], [`schedule`], [`preference`]. The loop in `run` obeys
+//! Decisions are functions of (desired, inventory, now): [`plan`], [`schedule`], [`preference`], [`advised`]. The loop in `run` obeys
 //! them and decides nothing. Nothing here knows sockets; the data plane learns of certificates through the catalog
 //! only, and a CA that is down, slow or hostile is noticed nowhere else.
 //!
@@ -9,13 +9,14 @@
 //!   Manager::run       sweep, then: plan ► renew ► load, until the end                           (behind)
 //! ```
 
-mod advised;
+pub mod advised;
 mod agenda;
 mod answering;
 mod asked;
 pub mod demand;
 mod desired;
 mod elsewhere;
+mod failure;
 mod inventory;
 mod load;
 mod past;
@@ -33,6 +34,7 @@ mod turn;
 pub use answering::{answering, shown};
 pub use asked::{Asking, NotRenewed, Renewed};
 pub use desired::{Ca, Desired, Template, Wish};
+pub use failure::Failure;
 pub use inventory::{Held, Inventory};
 pub use past::{History, Past, PastError, Told};
 pub use run::{Commands, Manager};

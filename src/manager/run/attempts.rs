@@ -1,6 +1,6 @@
 //! Attempts: begun, finished, and what is remembered of them.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use tokio::task::{AbortHandle, JoinError};
 use tracing::{error, info, warn};
@@ -13,15 +13,13 @@ use crate::manager::advised::advised;
 use crate::manager::agenda::Agenda;
 use crate::manager::asked::{NotRenewed, Renewed};
 use crate::manager::desired::Wish;
+use crate::manager::failure::Failure;
 use crate::manager::load::{self, Wanted};
 use crate::manager::plan::Step;
 use crate::manager::renew::{self, RenewError};
 use crate::manager::stand_in::Fresh;
 use crate::store::sweep::sweep;
 use crate::store::{Attempts, Changed, Drawn, LineageState, StoreError};
-
-/// The rung of the ladder at which what is blocked is looked at again, every time.
-const BLOCKED: u32 = 2;
 
 impl Manager {
     pub(super) fn attempt(&mut self, step: Step) {
@@ -177,33 +175,24 @@ impl Manager {
 
     async fn failed(&mut self, step: &Step, error: &RenewError) {
         let (wish, now) = (&step.wish, self.tools.clock.now());
-        let story = error.story();
-        if error.verdict() == Verdict::Replan {
+        let (verdict, story) = (error.verdict(), error.story());
+        if verdict == Verdict::Replan {
             return info!(names = %wish.names(), why = story, "planned anew");
         }
-        let mut attempts = self.inventory.attempts(wish.lineage.id(), step.directory());
-        attempts.last_error = Some(story.clone());
-        attempts.last_failure = Some(now);
-        attempts.failed = error.name().cloned();
-        attempts.elsewhere = error.elsewhere();
-        attempts.unhurried = matches!(error.verdict(), Verdict::Wait(_)) && !step.urgent;
-        match error.verdict() {
-            Verdict::Now | Verdict::Replan => attempts.next = Some(now + Duration::from_secs(1)),
-            Verdict::Wait(until) => attempts.next = Some(until),
-            // Somebody has to do something about it, and may have done so already.
-            Verdict::Blocked => attempts.next = Some(now + self.ladder.wait(BLOCKED, clock::jitter())),
-            Verdict::After(until) => {
-                attempts.failures += 1;
-                let next = now + self.ladder.wait(attempts.failures, clock::jitter());
-                attempts.next = Some(until.map_or(next, |until| until.max(next)));
-            }
-            Verdict::Never => {
-                attempts.failures += 1;
-                // A restart may be a changed configuration, and may be a crash loop: it waits a day.
-                attempts.next = Some(now + Duration::from_secs(86_400));
-                self.inventory.refuse(wish.lineage.id(), step.directory(), story.clone());
-            }
+        if verdict == Verdict::Never {
+            self.inventory.refuse(wish.lineage.id(), step.directory(), story.clone());
         }
+        let replaced = step.replaces.as_ref().and_then(|item| self.inventory.item(item));
+        let failure = Failure {
+            verdict,
+            story: story.clone(),
+            name: error.name().cloned(),
+            elsewhere: error.elsewhere(),
+            urgent: step.urgent,
+            ends: replaced.map(|held| held.not_after),
+        };
+        let before = self.inventory.attempts(wish.lineage.id(), step.directory());
+        let attempts = failure.after(before, &self.ladder, clock::jitter(), now);
         let again = attempts.next.map(clock::rfc3339);
         warn!(names = %wish.names(), directory = step.directory(), error = story, failures = attempts.failures, again, "not issued");
         self.remember(wish, attempts).await;
