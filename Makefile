@@ -15,10 +15,13 @@ DIFFERENTIAL_INPUTS ?= 2000000
 DIFFERENTIAL_SECONDS ?= 1800
 DIFFERENTIAL_SEED ?= $(shell date +%s)
 
+# How many courses of the world `make simulation` goes through.
+SIMULATION_SEEDS ?= 5000
+
 # How often `make compare` goes round the proxies; of each, the cheapest round counts.
 COMPARE_ROUNDS ?= 5
 
-.PHONY: help run test bench instructions instructions-record compare first-use fuzz differential static static-debug lint ci compiler
+.PHONY: help run test bench instructions instructions-record compare first-use fuzz differential simulation static static-debug lint ci compiler
 
 help:
 	@echo 'make run      build and start the demo on https://localhost:8443'
@@ -30,6 +33,7 @@ help:
 	@echo 'make first-use   which functions the linker puts in front, so that the others stay on the disk'
 	@echo 'make fuzz     bytes at random for every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) for each'
 	@echo 'make differential   requests without number, read by us and by others'
+	@echo 'make simulation   years of renewals at a CA that counts, with SIMULATION_SEEDS=$(SIMULATION_SEEDS) different fates'
 	@echo 'make static   one file that runs on any Linux: $(TARGET)/static/sidegate'
 	@echo 'make ci       what has to pass before a change lands: .ci/run'
 
@@ -81,6 +85,10 @@ differential: compiler
 	sh tests/setup.sh
 	DIFFERENTIAL_INPUTS=$(DIFFERENTIAL_INPUTS) DIFFERENTIAL_SECONDS=$(DIFFERENTIAL_SECONDS) \
 	DIFFERENTIAL_SEED=$(DIFFERENTIAL_SEED) $(CARGO) test --test it -- --nocapture wire::differential
+
+# A failure names its seed, and how to see it again.
+simulation: compiler
+	SIMULATION_SEEDS=$(SIMULATION_SEEDS) $(CARGO) test --profile bench --test it -- --nocapture simulation::
 
 static: compiler
 	$(STATIC) --release

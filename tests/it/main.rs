@@ -40,6 +40,7 @@ mod renewal;
 mod renewing;
 mod resolve;
 mod seeing;
+mod simulation;
 mod spool;
 mod static_binary;
 mod status;
