@@ -63,8 +63,7 @@ mod tests {
 
     #[test]
     fn a_place_where_nobody_can_write_says_why() {
-        let refused = room(Path::new("/proc/sidegate")).refused.expect("not even root can");
-        assert!(refused.starts_with("/proc: "), "{refused}");
-        assert!(room(Path::new("/dev/null/x")).refused.is_some());
+        let refused = room(Path::new("/dev/null/x")).refused.expect("not even root can");
+        assert!(refused.starts_with("/dev/null: "), "{refused}");
     }
 }
