@@ -146,6 +146,7 @@ pub(super) fn options(settings: &Settings, ca: &config::Ca) -> issuer::Options {
         binding: ca.binding.clone(),
         api_root: ca.api_root.clone(),
         issuance_root: ca.issuance_root.clone(),
+        preferred_chain: ca.preferred_chain.clone(),
         roots: trusted(),
         challenges: acme.challenges.clone(),
         dns: acme.dns.clone(),

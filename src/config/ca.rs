@@ -80,6 +80,7 @@ impl Checker<'_> {
             email: self.email(written.email.as_ref()),
             api_root: self.pem(written.api_root.as_ref()),
             issuance_root: self.pem(written.issuance_root.as_ref()),
+            preferred_chain: self.preferred_chain(written.preferred_chain.as_ref()),
             binding: self.binding(written),
             profile: self.profile(written),
             limits: self.limits(written.limits.as_ref()),
@@ -121,6 +122,15 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    fn preferred_chain(&mut self, words: Option<&Words>) -> Option<String> {
+        let words = words?;
+        if words.value.trim().is_empty() || words.value.contains(char::is_control) {
+            let fault = words.fault(format!("{:?} is not the name of a CA", words.value));
+            self.faults.push(fault.accepted("the common name of a root, such as \"ISRG Root X1\""));
+        }
+        Some(words.value.clone())
     }
 
     fn binding(&mut self, written: &CaWritten) -> Option<Binding> {

@@ -109,6 +109,8 @@ pub struct Ca {
     pub api_root: Option<Vec<u8>>,
     /// PEM: the root that its certificates should chain to.
     pub issuance_root: Option<Vec<u8>>,
+    /// The issuer's name at the top of the chain that is wanted, where it has several.
+    pub preferred_chain: Option<String>,
     /// The agreement that the account is to belong to, if it wants one.
     pub binding: Option<Binding>,
     /// The profile its certificates follow, if it should be a certain one.

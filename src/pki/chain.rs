@@ -72,6 +72,14 @@ impl Chain {
         &self.leaf
     }
 
+    /// The name of whoever signed the top-most certificate that is served: its common name, or its organisation.
+    #[must_use]
+    pub fn top_issuer(&self) -> String {
+        let top = self.intermediates.last().unwrap_or(self.leaf.der());
+        // It has been read before, to see who signed it.
+        Leaf::from_der(top.clone()).map(|top| top.issuer().to_owned()).unwrap_or_default()
+    }
+
     /// What a server sends: the leaf and the intermediates.
     pub fn served(&self) -> impl Iterator<Item = &CertificateDer<'static>> {
         std::iter::once(self.leaf.der()).chain(&self.intermediates)

@@ -526,6 +526,8 @@ fn keys_limits_and_profiles_are_among_those_there_are() {
     );
     let fault = fault_before_site("[acme]\nprofile_required = true");
     assert!(fault.starts_with("2:20: acme.profile_required: no profile is named"), "{fault}");
+    let fault = fault_before_site("[acme]\npreferred_chain = \" \"");
+    assert!(fault.starts_with("2:19: acme.preferred_chain: \" \" is not the name of a CA."), "{fault}");
     assert!(faults_of(&format!("[acme]\nprofile = \"classic\"\nkey_type = \"rsa2048\"\n{SITE}")).is_empty());
 }
 

@@ -1,7 +1,7 @@
 //! HTTPS to a CA: our own client below `instant_acme`, which keeps what that crate drops.
 //!
 //! Kept are the HTTP status and the `Retry-After` of the last error answer, a body that is no problem document
-//! (a content delivery network's page), and the directory's terms of service. Bounded are the time a connection
+//! (a content delivery network's page), the alternates to an answer, and the directory's terms of service. Bounded are the time a connection
 //! and an answer may take, and the size of an answer. Every task has a [`Http`] of its own, so that two orders
 //! never see each other's errors; the connections below are shared.
 
@@ -26,7 +26,7 @@ use serde::Deserialize;
 use tracing::warn;
 
 use super::pace::Pace;
-use super::{Timeouts, retry_after};
+use super::{Timeouts, alternates, retry_after};
 use crate::clock::{Clock, Epoch};
 use crate::issuer::IssueError;
 use crate::pki::crypto;
@@ -106,6 +106,8 @@ struct Seen {
     retry_after: Option<SystemTime>,
     /// When the last answer was given, by the CA's clock.
     date: Option<SystemTime>,
+    /// Where the last answer says that there is an alternate to it.
+    alternates: Vec<String>,
     /// Served instead of asking again: `instant_acme` wants the directory for every account it opens.
     directory: Option<Bytes>,
 }
@@ -167,6 +169,11 @@ impl Http {
     /// When the last answer was given, by the CA's clock.
     pub(super) fn date(&self) -> Option<SystemTime> {
         self.seen().date
+    }
+
+    /// Where the last answer says that there is an alternate to it.
+    pub(super) fn alternates(&self) -> Vec<String> {
+        self.seen().alternates.clone()
     }
 
     /// Compares our clock with the CA's, as far as it has answered.
@@ -240,6 +247,7 @@ impl Http {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.retry_after = wait;
         seen.date = date_of(&parts.headers);
+        seen.alternates = alternates::named_in(&parts.headers);
         if refused {
             seen.refusal = Some(Refusal { status: parts.status, retry_after: wait });
             if let Some(problem) = problem_instead(parts.status, &parts.headers, &body) {

@@ -43,6 +43,7 @@ pub struct AcmeIssuer {
     preflight: Option<Arc<dyn Preflight>>,
     turns: Arc<Turns>,
     roots: Roots,
+    preferred_chain: Option<String>,
     timeouts: Timeouts,
     pub(super) clock: Clock,
 }
@@ -67,6 +68,8 @@ impl AcmeIssuer {
                 limits: trial.limits,
                 rehearsal: None,
                 directory: trial.directory,
+                // Its chains have other names, and nobody is shown one.
+                preferred_chain: None,
                 ..options.clone()
             };
             Self::new(&options, accounts.clone(), ledger.clone(), challenges, clock.clone())
@@ -109,6 +112,7 @@ impl AcmeIssuer {
             preflight: None,
             turns: Arc::clone(&options.turns),
             roots,
+            preferred_chain: options.preferred_chain.clone(),
             timeouts: options.timeouts,
             directory: directory.clone(),
             clock,
@@ -129,6 +133,7 @@ impl AcmeIssuer {
         let account = self.membership.open(&http).await?;
         let mut desk = Desk {
             directory: &self.directory,
+            membership: &self.membership,
             account,
             http,
             budget: &self.budget,
@@ -136,6 +141,7 @@ impl AcmeIssuer {
             challenges: job.challenges,
             turns: &self.turns,
             roots: &self.roots,
+            preferred_chain: self.preferred_chain.as_deref(),
             timeouts: self.timeouts,
             clock: &self.clock,
         };

@@ -1,11 +1,13 @@
 //! ACME (RFC 8555): the only files that name `instant_acme`.
 //!
 //! One issuance: find the account (`account`), go on with the order that was noted (`order`) or place one (`placing`),
-//! prove the names (`authorize`), finalize, fetch. `budget` is asked before anything that the CA limits. When the next one is due the CA is asked in `renewal_info`;
+//! prove the names (`authorize`), finalize, fetch
+//! (another chain, if one is preferred, from `alternates`). `budget` is asked before anything that the CA limits. When the next one is due the CA is asked in `renewal_info`;
 //! a certificate that nobody is to trust any longer is named to it in `revoke`. What `instant_acme` does not do is done around it: `http` keeps what it
 //! drops, `nonce` calls again where it gives up, `jws` signs what it does not send, `failure` says whose fault an error is.
 
 mod account;
+mod alternates;
 mod authorize;
 mod binding;
 mod budget;
@@ -53,6 +55,8 @@ pub struct Options {
     pub api_root: Option<Vec<u8>>,
     /// The root its certificates should lead to, as PEM; looked at before the well-known ones.
     pub issuance_root: Option<Vec<u8>>,
+    /// The issuer's name at the top of the chain that is wanted, where it has several.
+    pub preferred_chain: Option<String>,
     /// Who may speak for the directory: the system's roots.
     pub roots: Vec<CertificateDer<'static>>,
     /// The kinds of challenge that may be used, the preferred one first.
@@ -85,6 +89,7 @@ impl Options {
             binding: None,
             api_root: None,
             issuance_root: None,
+            preferred_chain: None,
             roots: Vec::new(),
             challenges: vec![ChallengeKind::Http01, ChallengeKind::TlsAlpn01],
             dns: None,

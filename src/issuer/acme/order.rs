@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Timeouts;
+use super::account::Membership;
 use super::budget::Budget;
 use super::failure::{self, Nonsense};
 use super::http::Http;
@@ -22,6 +23,7 @@ use crate::pki::{Chain, PkiError, Roots, SigningRequest};
 /// All that dealing with one CA for one certificate takes.
 pub(super) struct Desk<'a> {
     pub(super) directory: &'a str,
+    pub(super) membership: &'a Membership,
     pub(super) account: Account,
     pub(super) http: Http,
     pub(super) budget: &'a Budget,
@@ -30,6 +32,8 @@ pub(super) struct Desk<'a> {
     pub(super) challenges: &'a [ChallengeKind],
     pub(super) turns: &'a Turns,
     pub(super) roots: &'a Roots,
+    /// The issuer's name at the top of the chain that is wanted, if one is.
+    pub(super) preferred_chain: Option<&'a str>,
     pub(super) timeouts: Timeouts,
     pub(super) clock: &'a Clock,
 }
@@ -161,6 +165,7 @@ impl Desk<'_> {
     async fn fetch(&self, order: &mut Order, request: &SigningRequest) -> Result<End, IssueError> {
         let pem = insist!(self.http, order.certificate());
         let pem = pem.map_err(|e| self.explain(e))?;
+        let alternates = self.http.alternates();
         let pem = pem.ok_or_else(|| self.nonsense("a valid order without a certificate".to_owned()))?;
         let chain = Chain::from_pem(pem.as_bytes(), self.roots)?;
         let leaf = chain.leaf();
@@ -173,7 +178,7 @@ impl Desk<'_> {
             return other("the certificate is for other names");
         }
         info!(names = %request.names(), serial = leaf.serial(), issuer = leaf.issuer(), "received the certificate");
-        Ok(End::Issued(Box::new(chain)))
+        Ok(End::Issued(Box::new(self.choose_chain(chain, &alternates).await)))
     }
 
     /// Waits until the order is no longer in this state, in the CA's own rhythm if it names one. A look that the

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use sidegate::pki::{Leaf, pem};
+
 use super::daemon::{Process, START, mortal, program};
 use super::port;
 use super::test_ca::{self, TestCa};
@@ -33,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) customer: Option<(&'static str, &'static str)>,
     /// The domains that mean it in CAA records; only the newer Pebble tells them.
     pub(crate) identities: Vec<String>,
+    /// How many more chains it has for each certificate.
+    pub(crate) alternate_roots: u8,
     /// Whether it is the newer Pebble, which has ARI, instead of Debian's.
     pub(crate) newer: bool,
     /// The port of a DNS server of the test's own, which is asked instead.
@@ -67,6 +71,7 @@ impl Settings {
             validity: Duration::from_secs(157_766_400),
             customer: None,
             identities: Vec::new(),
+            alternate_roots: 0,
             newer: false,
             dns: None,
         }
@@ -129,6 +134,13 @@ impl Pebble {
     /// The root that issued certificates lead to, as PEM. A restart makes another one.
     pub(crate) fn issuance_root(&self) -> Vec<u8> {
         self.issuance_root.clone()
+    }
+
+    /// The name of the root of a chain: of the first one that it sends, or of another.
+    pub(crate) async fn root_name(&self, chain: u8) -> String {
+        let root = self.management_get(&format!("/roots/{chain}")).await;
+        let root = pem::certificates(&root).expect("PEM").remove(0);
+        Leaf::from_der(root).expect("a certificate").issuer().to_owned()
     }
 
     /// All lines of the log since it was last started.
@@ -225,6 +237,7 @@ async fn start_ca(
             .arg(format!("127.0.0.1:{dns_port}"))
             .env("PEBBLE_VA_NOSLEEP", "1")
             .env("PEBBLE_WFE_NONCEREJECT", settings.nonce_reject.to_string())
+            .env("PEBBLE_ALTERNATE_ROOTS", settings.alternate_roots.to_string())
             .env("PEBBLE_AUTHZREUSE", settings.authz_reuse.to_string());
         let mut process = Process::start(command);
         if process.listens(listen).await && process.listens(management).await {

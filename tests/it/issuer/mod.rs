@@ -3,6 +3,7 @@
 
 mod account;
 mod advice;
+mod alternates;
 mod binding;
 mod budget;
 mod dns01;
