@@ -49,7 +49,7 @@ impl Pins {
         Self { engine }
     }
 
-    /// All pins.
+    /// All pins. A damaged one is passed over, and stays where it is: it may be all that keeps an item from being removed.
     ///
     /// # Errors
     ///
@@ -57,10 +57,11 @@ impl Pins {
     pub async fn all(&self) -> Result<Vec<(Name, Pin)>, StoreError> {
         let mut pins = Vec::new();
         for key in self.engine.list(&layout::pins()).await? {
-            if let Some(name) = name_of(key.name())
-                && let Some(pin) = self.read(&key).await?
-            {
-                pins.push((name, pin));
+            let Some(name) = name_of(key.name()) else { continue };
+            match self.read(&key).await {
+                Ok(pin) => pins.extend(pin.map(|pin| (name, pin))),
+                Err(error @ StoreError::Damaged { .. }) => warn!(%error, "a pin is passed over"),
+                Err(error) => return Err(error),
             }
         }
         Ok(pins)
@@ -88,7 +89,7 @@ impl Pins {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Engine`].
+    /// [`StoreError::Engine`]; [`StoreError::Damaged`] if there is a note that cannot be read, since not to know is not a no.
     pub async fn revoked(&self, item: &ItemId) -> Result<Option<Revoked>, StoreError> {
         self.read(&layout::revoked(item)).await
     }
@@ -102,7 +103,7 @@ impl Pins {
         self.write(&layout::revoked(item), revoked).await
     }
 
-    /// A record, if there is one. A damaged one is set aside.
+    /// A record, if there is one.
     async fn read<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
         let why = match self.engine.read(key).await {
             Err(EngineError::Absent { .. }) => return Ok(None),
@@ -113,9 +114,7 @@ impl Pins {
                 Err(error) => error.to_string(),
             },
         };
-        let to = self.engine.set_aside(&key.as_prefix()).await?;
-        warn!(place = %key, why, %to, "set aside");
-        Ok(None)
+        Err(StoreError::Damaged { place: key.as_prefix(), why })
     }
 
     async fn write(&self, key: &Key, record: &impl Serialize) -> Result<(), StoreError> {

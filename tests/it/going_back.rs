@@ -125,6 +125,8 @@ async fn what_should_not_be_served_is_not_gone_back_to() {
     fs::write(revoked.join(&first_item), r#"{"at": "2026-01-01T00:00:00Z"}"#).expect("written");
     refused(&["rollback", NAME, "--to", &first_item], "was revoked at 2026-01-01T00:00:00Z");
     refused(&["rollback", NAME], "nothing to go back to");
+    fs::write(revoked.join(&first_item), "x").expect("written");
+    refused(&["rollback", NAME, "--to", &first_item], "is damaged");
     assert_eq!(shown(&place).await, second);
     assert_eq!(fs::read_dir(place.storage().join("state/pins")).expect("pins").count(), 0);
     sidegate.stop().await;
