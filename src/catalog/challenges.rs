@@ -1,4 +1,4 @@
-//! Challenge answers while a CA looks for them.
+//! Challenge answers while a CA looks for them, and the account that answers for what others have posted.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ pub(super) struct Answers {
     pub(super) http01: HashMap<String, Arc<str>>,
     /// Certificate by server name (RFC 8737 section 3).
     pub(super) tls_alpn01: HashMap<String, Arc<CertifiedKey>>,
+    /// The thumbprint of the account whose challenges other processes may be posting.
+    pub(super) account: Option<Arc<str>>,
 }
 
 /// Puts answers up. Cloning shares the place where they hang.
@@ -78,7 +80,7 @@ impl Drop for Posted {
     }
 }
 
-fn change_in(shared: &Shared, change: impl Fn(&mut Answers)) {
+pub(super) fn change_in(shared: &Shared, change: impl Fn(&mut Answers)) {
     shared.answers.rcu(|now| {
         let mut next = Answers::clone(now);
         change(&mut next);

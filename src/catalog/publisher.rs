@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::challenges::change_in;
 use super::snapshot::{Cell, Slot, Snapshot};
 use super::{Certificate, Shared, Strangers};
 use crate::ident::Name;
@@ -72,6 +73,12 @@ impl Publisher {
     /// Chooses what hellos get that ask for a name which has no certificate.
     pub fn set_strangers(&mut self, strangers: Strangers) {
         self.swap(|next, _| next.strangers = strangers);
+    }
+
+    /// Chooses the account, by its key's thumbprint (RFC 7638), that answers http-01 for tokens nobody has posted here.
+    pub fn set_account(&mut self, thumbprint: Option<&str>) {
+        let account: Option<Arc<str>> = thumbprint.map(Arc::from);
+        change_in(&self.0, |answers| answers.account.clone_from(&account));
     }
 
     fn swap(&mut self, change: impl FnOnce(&mut Snapshot, &mut Vec<Arc<Cell>>)) {

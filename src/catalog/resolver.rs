@@ -108,6 +108,15 @@ impl Resolver {
         self.0.answers.load().http01.get(token).cloned()
     }
 
+    /// The key authorization of an http-01 token that was not posted here: another process that shares our account may
+    /// have asked for the validation. Whatever the token, it is right or of no use to anybody.
+    #[must_use]
+    pub fn http01_of_account(&self, token: &str) -> Option<String> {
+        let answers = self.0.answers.load();
+        // RFC 8555 section 8.1.
+        answers.account.as_deref().map(|thumbprint| format!("{token}.{thumbprint}"))
+    }
+
     /// Whether a tls-alpn-01 challenge is posted for this server name.
     #[must_use]
     pub fn tls_alpn01(&self, server_name: &str) -> bool {

@@ -125,6 +125,18 @@ async fn a_crowd_of_strangers_is_noted_as_far_as_there_is_room_and_is_in_nobodys
 }
 
 #[test]
+fn the_account_answers_for_what_nobody_has_posted() {
+    let (mut publisher, challenges, resolver, _) = open();
+    assert_eq!(resolver.http01_of_account("token"), None);
+    publisher.set_account(Some("thumbprint"));
+    assert_eq!(resolver.http01_of_account("token").as_deref(), Some("token.thumbprint"));
+    drop(challenges.post_http01("other", "other.thumbprint"));
+    assert!(resolver.http01("token").is_none(), "what was posted here is told apart");
+    publisher.set_account(None);
+    assert_eq!(resolver.http01_of_account("token"), None);
+}
+
+#[test]
 fn a_challenge_hangs_as_long_as_its_guard() {
     let (_, challenges, resolver, _) = open();
     let posted = challenges.post_http01("token", "token.thumbprint");

@@ -149,6 +149,11 @@ impl Shelf {
         self.publisher.set_strangers(strangers);
     }
 
+    /// Chooses the account that answers http-01 for tokens nobody has posted here.
+    pub(super) fn set_account(&mut self, thumbprint: Option<&str>) {
+        self.publisher.set_account(thumbprint);
+    }
+
     /// Chooses whom clients get that send no name.
     pub(super) fn set_unnamed(&mut self, name: Option<Name>) {
         self.publisher.set_unnamed(name);

@@ -108,7 +108,7 @@ impl Accounts {
         self.choose(&id).await
     }
 
-    /// The account chosen last, for people and other programs; nothing here relies on it.
+    /// The account chosen last: the one whose challenges were posted last. Accounts are looked up by directory all the same.
     ///
     /// # Errors
     ///
@@ -119,6 +119,19 @@ impl Accounts {
             (target.folder() == layout::accounts()).then(|| AccountId::parse(target.name())).flatten()
         };
         Ok(target.as_ref().and_then(account))
+    }
+
+    /// The thumbprint (RFC 7638) of the key of the account chosen last, as it stands in answers to challenges. `None` without
+    /// an account, or where its key is of a kind that no account has.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`]; [`StoreError::Damaged`] if the key cannot be read.
+    pub async fn current_thumbprint(&self) -> Result<Option<String>, StoreError> {
+        let Some(id) = self.current().await? else { return Ok(None) };
+        let Some(pem) = self.read(&id, AccountFile::Key).await? else { return Ok(None) };
+        let key = PrivateKey::from_pem(&pem).map_err(|e| damaged(&id, AccountFile::Key, &e))?;
+        Ok(jwk_thumbprint(&key))
     }
 
     /// Keeps an account that comes from a copy of a storage, unless it is there. `current` stays where it leads.
@@ -297,7 +310,8 @@ fn damaged(id: &AccountId, file: AccountFile, why: &dyn Display) -> StoreError {
 
 /// `<directory host>-<16 hex of SHA-256 of the directory's URL and the key's thumbprint>`.
 fn id_of(directory: &str, key: &PrivateKey) -> AccountId {
-    let thumbprint = thumbprint(key);
+    // A key of a kind that no account has is known by its SPKI.
+    let thumbprint = jwk_thumbprint(key).unwrap_or_else(|| base64url(&crypto::sha256(&key.spki())));
     let sum = crypto::hex(&crypto::sha256(&[directory.as_bytes(), b"\n", thumbprint.as_bytes()].concat()));
     let host = host_of(directory);
     AccountId::parse(&format!("{host}-{}", &sum[..16])).expect("a cleaned host and hex are a plain name")
@@ -321,16 +335,13 @@ fn host_of(url: &str) -> String {
     if host.is_empty() || host.starts_with('.') { format!("ca{host}") } else { host }
 }
 
-/// The key's JWK thumbprint (RFC 7638), base64url. A key of a kind that no account has is known by its SPKI.
-fn thumbprint(key: &PrivateKey) -> String {
-    let sum = match key.public_raw() {
-        [4, point @ ..] if point.len() == 64 => {
-            let (x, y) = (base64url(&point[..32]), base64url(&point[32..]));
-            crypto::sha256(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes())
-        }
-        _ => crypto::sha256(&key.spki()),
-    };
-    base64url(&sum)
+/// The key's JWK thumbprint (RFC 7638), base64url; `None` for a key of a kind that no account has.
+fn jwk_thumbprint(key: &PrivateKey) -> Option<String> {
+    let [4, point @ ..] = key.public_raw() else { return None };
+    let (x, y) = point.split_at_checked(32).filter(|(_, y)| y.len() == 32)?;
+    let (x, y) = (base64url(x), base64url(y));
+    let jwk = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+    Some(base64url(&crypto::sha256(jwk.as_bytes())))
 }
 
 fn base64url(bytes: &[u8]) -> String {

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::broadcast::{self, error::RecvError};
 
+use super::changes::watched;
 use super::engine::{Changed, Changes, Claim, Engine, EngineError, Expect, Secrecy, Version, Watch};
 use super::{Key, Prefix, layout};
 use crate::pki::crypto;
@@ -56,9 +57,9 @@ impl MemoryEngine {
     }
 
     fn tell(&self, place: &Prefix) {
-        let folder = place.folder();
-        let told = folder == layout::pins() || layout::Family::ALL.map(layout::family).contains(&folder);
-        if told && let Some(key) = place.folder().child(place.name()) {
+        if watched().any(|folder| folder == place.folder())
+            && let Some(key) = place.folder().child(place.name())
+        {
             // Nobody listening is fine.
             let _ = self.news.send(Changed::Pointer(key));
         }

@@ -18,6 +18,7 @@ pub mod sweep;
 
 mod account_id;
 mod accounts;
+mod changes;
 mod database;
 mod demanded;
 mod draft;
@@ -38,9 +39,9 @@ mod state;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::ident::Name;
 
 pub use accounts::{Account, Accounts};
+pub use changes::{Changed, Changes};
 pub use database::Database;
 pub use demanded::{Demanded, DemandedName, Demands, Granted};
 pub use draft::Draft;
@@ -129,7 +130,7 @@ impl Store {
     /// Tells which pointers move from now on, whoever moves them.
     #[must_use]
     pub fn changes(&self) -> Changes {
-        Changes(self.engine.changes())
+        Changes::new(self.engine.changes())
     }
 
     /// What a copy of the storage takes along.
@@ -149,43 +150,5 @@ impl Store {
 
     fn engine(&self) -> &dyn Engine {
         &*self.engine
-    }
-}
-
-/// News about pointers and pins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Changed {
-    /// The pointer of this name was moved, made or removed.
-    Pointer(Family, Name),
-    /// The pin of this name was made, changed or removed.
-    Pin(Name),
-    /// Any pointer may have moved: compare all of them.
-    Something,
-}
-
-/// The news, one at a time, one's own included.
-pub struct Changes(engine::Changes);
-
-impl Changes {
-    /// Waits for the next news. Nothing is lost when the future is dropped.
-    pub async fn next(&mut self) -> Changed {
-        loop {
-            match self.0.next().await {
-                engine::Changed::Something => return Changed::Something,
-                engine::Changed::Pointer(key) if key.folder() == layout::pins() => {
-                    if let Some(name) = database::name_of(key.name()) {
-                        return Changed::Pin(name);
-                    }
-                }
-                engine::Changed::Pointer(key) => {
-                    let family =
-                        Family::ALL.into_iter().find(|family| layout::family(*family) == key.folder());
-                    // What is no name is no pointer of ours.
-                    if let (Some(family), Some(name)) = (family, database::name_of(key.name())) {
-                        return Changed::Pointer(family, name);
-                    }
-                }
-            }
-        }
     }
 }

@@ -356,6 +356,9 @@ async fn a_moved_pointer_is_told(engine: &dyn Engine) {
     }
     engine.remove(&first.as_prefix(), Expect::Any).await.expect("removed");
     hear(&mut changes, &first).await;
+    let current = layout::current_account();
+    engine.point(&current, &layout::account(&account()), Expect::Any).await.expect("pointed");
+    hear(&mut changes, &current).await;
 }
 
 fn name(text: &str) -> Name {

@@ -40,6 +40,7 @@ mod renewal;
 mod renewing;
 mod resolve;
 mod seeing;
+mod shared_account;
 mod simulation;
 mod spool;
 mod static_binary;

@@ -73,6 +73,41 @@ async fn a_posted_token_is_answered_for_every_host_and_only_while_it_is_posted()
 }
 
 #[tokio::test]
+async fn a_token_of_another_process_is_answered_by_the_account_for_our_names_only() {
+    const TOKEN: &str = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0";
+    let app = App::saying("the app's own token").await;
+    let (ours, mut theirs) = (site(&["ours.example"], app), site(&["theirs.example"], app));
+    theirs.http01 = false;
+    let mut front = Front::start(Options::default(), &[ours, theirs]);
+    let path = |token: &str| format!("{CHALLENGES}/{token}");
+    assert_eq!(ask(&front, get(&path(TOKEN), "ours.example")).await.0, 404, "there is no account yet");
+    front.line();
+
+    front.publisher.set_account(Some("thumbprint"));
+    let (status, _, text) = ask(&front, get(&path(TOKEN), "ours.example")).await;
+    assert_eq!((status, text), (200, format!("{TOKEN}.thumbprint")));
+    assert_eq!(front.line()["reason"], "challenge");
+    let mut request = get(&path(TOKEN), "ours.example");
+    *request.method_mut() = http::Method::HEAD;
+    assert_eq!(ask(&front, request).await.0, 200);
+    let (longest, too_long) = ("a".repeat(128), "a".repeat(129));
+    assert_eq!(ask(&front, get(&path(&longest), "ours.example")).await.0, 200);
+    let with = |character: char| format!("{}{character}", &TOKEN[1..]);
+    for token in [&TOKEN[..21], &too_long, &with('.'), &with('/'), &with('%'), &format!("{TOKEN}%0d%0a")] {
+        let (status, _, text) = ask(&front, get(&path(token), "ours.example")).await;
+        assert_eq!((status, text.contains("thumbprint")), (404, false), "{token}");
+    }
+    let mut request = get(&path(TOKEN), "ours.example");
+    *request.method_mut() = http::Method::POST;
+    assert_eq!(ask(&front, request).await.0, 404);
+    assert_eq!(ask(&front, get(&path(TOKEN), "nowhere.example")).await.0, 404);
+    assert_eq!(ask(&front, get(&path(TOKEN), "theirs.example")).await.2, "the app's own token");
+    // What was posted here is known exactly, whichever account was chosen last.
+    let _posted = front.challenges.post_http01(TOKEN, "of another CA");
+    assert_eq!(ask(&front, get(&path(TOKEN), "ours.example")).await.2, "of another CA");
+}
+
+#[tokio::test]
 async fn a_token_we_do_not_know_is_the_apps_where_we_do_not_validate_by_http01() {
     let app = App::saying("the app's own token").await;
     let (ours, mut theirs) = (site(&["ours.example"], app), site(&["theirs.example"], app));

@@ -65,6 +65,16 @@ impl Membership {
         Ok((Signer::new(&key).map_err(|e| self.explain(e, http))?, session.id().to_owned()))
     }
 
+    /// Makes `current` lead to the account, so that other processes answer its http-01 challenges from now on. That they
+    /// cannot be told is no reason not to be validated here.
+    pub(super) async fn choose(&self) {
+        if let Some(account) = &*self.kept.lock().await
+            && let Err(error) = self.accounts.choose(&account.id).await
+        {
+            warn!(account = %account.id, %error, "other processes are not told whose challenges these are");
+        }
+    }
+
     async fn session(&self, http: &Http, doubt_url: bool) -> Result<(Session, PrivateKey), IssueError> {
         let meta = insist!(http, http.directory()).map_err(|e| self.explain(e, http))?.meta;
         let mut kept = self.kept.lock().await;

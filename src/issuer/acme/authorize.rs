@@ -101,6 +101,9 @@ impl Desk<'_> {
         let sights = hanging.iter().map(|hanging| hanging.solver.until_seen(&hanging.name, &hanging.posted));
         try_join_all(sights).await.map_err(|e| self.unsolved(e))?;
 
+        if hanging.iter().any(|hanging| hanging.solver.kind() == ChallengeKind::Http01) {
+            self.membership.choose().await;
+        }
         let mut asked = Vec::with_capacity(hanging.len());
         for Hanging { index, name, solver, status, .. } in &hanging {
             if *status == ChallengeStatus::Pending {

@@ -135,6 +135,7 @@ impl AcmeIssuer {
             directory: &self.directory,
             membership: &self.membership,
             account,
+            membership: &self.membership,
             http,
             budget: &self.budget,
             solvers: &self.solvers,

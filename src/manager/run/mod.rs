@@ -188,6 +188,7 @@ impl Manager {
     /// [`StoreError`] if the store cannot even be listed.
     pub async fn prepare(&mut self) -> Result<(), StoreError> {
         self.index = Index::read(&self.tools.store.database()).await?;
+        self.show_account().await;
         self.recall_demanded().await;
         load::recall(&self.desired, &mut self.inventory, &self.tools.store).await?;
         self.take_in_all().await?;

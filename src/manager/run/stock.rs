@@ -93,7 +93,11 @@ impl Manager {
     /// Pointers lead elsewhere than they did: a sweep, or another process, or ourselves.
     pub(super) async fn follow(&mut self, changed: Changed) {
         let (database, desired) = (self.tools.store.database(), Arc::clone(&self.desired));
+        if let Changed::Account | Changed::Something = changed {
+            self.show_account().await;
+        }
         let (listed, concerned) = match &changed {
+            Changed::Account => return,
             Changed::Something => {
                 let listed = Index::read(&database).await.map(|index| self.index = index);
                 (listed, (0..desired.wishes.len()).collect())
@@ -143,6 +147,15 @@ impl Manager {
             if let Err(error) = pins.remove(name).await {
                 warn!(%name, %error, "a pin that is void cannot be removed");
             }
+        }
+    }
+
+    /// The account chosen last answers for challenges that another process has posted. One that cannot be read changes
+    /// nothing.
+    pub(super) async fn show_account(&mut self) {
+        match self.tools.store.accounts().current_thumbprint().await {
+            Ok(thumbprint) => self.shelf.set_account(thumbprint.as_deref()),
+            Err(error) => warn!(%error, "the account cannot answer the challenges of other processes"),
         }
     }
 

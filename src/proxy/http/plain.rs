@@ -1,7 +1,10 @@
 //! Port 80: answers challenges, and sends everybody else on to https.
 //!
 //! Nothing below `/.well-known/acme-challenge/` is ever sent on. A token we posted is answered whatever the host: CAs
-//! follow redirects of other servers to us, and the token is answer enough (RFC 8555 section 8.3).
+//! follow redirects of other servers to us, and the token is answer enough (RFC 8555 section 8.3). One that we did not post
+//! may be that of another process with our account; for our names it is answered too.
+
+use std::ops::RangeInclusive;
 
 use http::{Method, StatusCode};
 
@@ -20,6 +23,9 @@ use crate::proxy::wire::{Fields, Head};
 
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
 
+/// How long a token is: 128 bits in base64url at least (RFC 8555 section 8.3), and not so long that it could be anything.
+const TOKEN_LENGTH: RangeInclusive<usize> = 22..=128;
+
 /// Answers a request for one of our sites.
 pub(super) fn answer(
     worker: &Worker,
@@ -34,10 +40,13 @@ pub(super) fn answer(
     }
     let path = request.head.uri.path();
     if let Some(token) = path.strip_prefix(CHALLENGES) {
-        // Where we do not validate by http-01, the app may. It is reached in clear for that alone.
-        if site.http01() || !is_token(token) || !is_read(&request.head.method) {
+        if !is_token(token) || !is_read(&request.head.method) {
             return refuse(trace, StatusCode::NOT_FOUND, "unknown_token").into();
         }
+        if site.http01() {
+            return of_account(worker, token, trace).into();
+        }
+        // Where we do not validate by http-01, the app may. It is reached in clear for that alone.
         return match site.upstream(path) {
             Ok(upstream) => Exchange::Forwarded(Errand::new(&worker.pools, upstream, request, facts)),
             Err(NoRoute::Unknown) => refuse(trace, StatusCode::NOT_FOUND, "no_route").into(),
@@ -70,9 +79,25 @@ fn challenge(worker: &Worker, head: &Head, trace: &mut Trace) -> Option<Response
         response.fields.add("allow", b"GET, HEAD");
         return Some(response);
     }
-    // RFC 8555 section 8.3.
+    Some(authorized(answer.to_string()))
+}
+
+/// Answers for a token that another process with our account may have posted.
+fn of_account(worker: &Worker, token: &str, trace: &mut Trace) -> Response {
+    let known = TOKEN_LENGTH.contains(&token.len()).then(|| worker.proxy.resolver.http01_of_account(token));
+    match known.flatten() {
+        Some(answer) => {
+            trace.reason = Some("challenge");
+            authorized(answer)
+        }
+        None => refuse(trace, StatusCode::NOT_FOUND, "unknown_token"),
+    }
+}
+
+/// RFC 8555 section 8.3.
+fn authorized(key_authorization: String) -> Response {
     let fields = Fields::from_iter([("content-type", "application/octet-stream")]);
-    Some(Response { status: StatusCode::OK, fields, body: Body::from(answer.to_string()) })
+    Response { status: StatusCode::OK, fields, body: Body::from(key_authorization) }
 }
 
 /// RFC 8555 section 8.3: only characters of base64url.

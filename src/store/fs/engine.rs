@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::verbs::Disk;
 use super::watch::FolderWatch;
+use crate::store::changes::watched;
 use crate::store::engine::{Changes, Claim, Engine, EngineError, Expect, Secrecy, Version};
 use crate::store::{Key, Prefix, StoreError, layout};
 
@@ -135,8 +136,8 @@ impl Engine for FsEngine {
     }
 
     fn changes(&self) -> Changes {
-        let folders = layout::Family::ALL.map(layout::family).into_iter().chain([layout::pins()]);
-        Changes::new(FolderWatch::new(folders.map(|folder| (self.0.path(folder.as_str()), folder))))
+        let folders = watched().map(|folder| (self.0.path(folder.as_str()), folder));
+        Changes::new(FolderWatch::new(folders))
     }
 
     async fn kept(&self) -> Result<Option<Bytes>, EngineError> {

@@ -76,3 +76,22 @@ async fn an_address_the_ca_does_not_take_is_no_reason_to_go_without() {
     Wish::new("a.example.com").ask(&rig.issuer(&options)).await.expect("it is issued");
     assert!(rig.account().await.contacts.is_empty());
 }
+
+#[tokio::test]
+async fn the_account_whose_challenges_are_posted_is_the_one_chosen_last() {
+    let rig = Rig::new().await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    let (straight, through) = (rig.options(), rig.options_through(&front));
+    let (one, other) = (rig.issuer(&straight), rig.issuer(&through));
+    for (issuer, options, name) in [
+        (&one, &straight, "a.example.com"),
+        (&other, &through, "b.example.com"),
+        (&one, &straight, "c.example.com"),
+    ] {
+        Wish::new(name).ask(issuer).await.expect("it is issued");
+        let account = rig.account_at(&options.directory).await;
+        assert_eq!(rig.accounts.current().await.expect("a link"), Some(account.id), "{name}");
+    }
+    let thumbprint = rig.accounts.current_thumbprint().await.expect("a key").expect("an account");
+    assert_eq!(thumbprint.len(), 43, "{thumbprint}");
+}
