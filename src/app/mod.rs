@@ -13,6 +13,7 @@ mod demo;
 mod examination;
 mod operator;
 mod preflight;
+mod prover;
 mod running;
 mod tools;
 
@@ -40,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use build::Kit;
+use prover::Loopback;
 
 use crate::admin::{self, Desk, View};
 use crate::catalog;
@@ -105,8 +107,9 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let (publisher, challenges, resolver, misses) = catalog::open();
     let kit = Kit { store, storage: storage.clone(), challenges, clock, roots: Roots::default() };
     let options = build::manager(settings, &kit)?;
-    let (manager, commands, status) =
+    let (mut manager, commands, status) =
         Manager::new(options, kit.store.clone(), kit.clock.clone(), publisher, misses);
+    manager.prove_by(Arc::new(Loopback::new(addrs.https)));
     let past = Past::new(status.clone(), kit.store.clone());
     let desk = Desk::of_process((status.clone(), past), commands.clone(), kit.clock.clone(), storage.clone());
     let view = View::new(status);

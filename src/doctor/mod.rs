@@ -6,6 +6,8 @@
 //!
 //! Gathering is bounded in time and in size, and changes nothing. What only others can know (the storage, the ports, what the
 //! CA says about itself) is handed in.
+//!
+//! Afterwards, a handshake shows whether what was issued is what clients get ([`Probe`]).
 
 mod addresses;
 mod ca;
@@ -13,9 +15,11 @@ mod caa;
 mod finding;
 mod machine;
 mod names;
+mod proof;
 mod reach;
 
 pub use ca::{Ca, Word};
 pub use finding::{Check, Finding, Outcome, Report};
 pub use machine::{Port, PortState, Storage};
 pub use names::Examiner;
+pub use proof::{Probe, ProofError};

@@ -28,6 +28,8 @@ pub struct Row {
     pub bare: Option<Name>,
     /// Whether something self-signed stands in for a certificate from a CA.
     pub fallback: bool,
+    /// What clients are shown instead of it, if a handshake has shown that they are.
+    pub disproved: Option<String>,
     /// Whether nothing about it is trouble: nobody has listed its name, and it has no certificate yet, or one that is
     /// deliberately not renewed.
     pub let_go: bool,
@@ -200,7 +202,7 @@ pub(super) fn row(
     };
     let let_go = wish.on_demand && served.is_none();
     let (names, served) = (wish.names().as_slice().into(), served.map(Served::of));
-    Row { names, served, bare, fallback, let_go, next, next_at, last_error }
+    Row { names, served, bare, fallback, disproved: None, let_go, next, next_at, last_error }
 }
 
 /// What the last failure said, at whichever CA, unless one of them has issued since.

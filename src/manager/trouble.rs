@@ -27,6 +27,9 @@ impl Row {
         if let Some(name) = &self.bare {
             return critical(format!("{name} has no valid certificate"));
         }
+        if let Some(what) = &self.disproved {
+            return critical(what.clone());
+        }
         if let Some(served) = &self.served {
             let (from, to) = (served.not_before, served.not_after);
             if now > to {
@@ -73,6 +76,7 @@ mod tests {
             served: Some(served),
             bare: None,
             fallback: false,
+            disproved: None,
             let_go: false,
             next: "renew".to_owned(),
             next_at: None,
@@ -94,6 +98,9 @@ mod tests {
         assert_eq!(told(&failed, 10), warning("the last attempt failed"));
         let fallback = Row { fallback: true, ..failed.clone() };
         assert_eq!(told(&fallback, 10), warning("a self-signed certificate stands in"));
+        let shown = "clients are shown serial 02 instead of 01".to_owned();
+        let disproved = Row { disproved: Some(shown.clone()), ..row() };
+        assert_eq!(told(&disproved, 10), Some((true, shown)));
         let bare = Row { bare: Some(Name::parse("www.example.com").expect("a name")), ..fallback };
         assert_eq!(told(&bare, 10), Some((true, "www.example.com has no valid certificate".to_owned())));
         assert_eq!(told(&Row { let_go: true, ..row() }, 91), None);

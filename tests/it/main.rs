@@ -33,6 +33,7 @@ mod operations_page;
 mod pebble;
 mod plain;
 mod preflight;
+mod proof;
 mod prune;
 mod refuse;
 mod reloading;

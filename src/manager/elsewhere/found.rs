@@ -107,6 +107,7 @@ impl Found {
             served,
             bare,
             fallback: false,
+            disproved: None,
             let_go: false,
             next: next.to_owned(),
             next_at: None,

@@ -68,13 +68,20 @@ impl Manager {
                 self.follow(Changed::Something).await;
             }
             Finished::Pruned(pruned) => self.pruned(pruned),
-            Finished::Attempt(step, done) => self.attempted(&step, done).await,
+            Finished::Attempt(step, done) => {
+                let issued = done.is_ok();
+                self.attempted(&step, done).await;
+                if issued {
+                    self.proofs.swapped(step.wish.names().primary());
+                }
+            }
             Finished::Behind(step, done) => {
                 self.committing.remove(step.wish.lineage.id());
                 self.attempted(&step, done).await;
             }
             Finished::Asked(wish, item, begun, said) => self.asked(&wish, &item, begun, said).await,
             Finished::Tried(reply, outcome) => drop(reply.send(outcome)),
+            Finished::Proved(primary, item, proof) => self.proved(&primary, &item, &proof),
         }
     }
 
@@ -137,6 +144,7 @@ impl Manager {
     /// An attempt ended without a word: we aborted it, or it panicked, which trying again would only repeat.
     pub(super) fn mourn(&mut self, gone: &JoinError) {
         self.asking.retain(|_, task| task.id() != gone.id());
+        self.proofs.mourn(gone.id());
         let whose = |task: &Option<AbortHandle>| task.as_ref().is_some_and(|task| task.id() == gone.id());
         let lineage = self.busy.iter().find(|(_, task)| whose(task)).map(|(id, _)| id.clone());
         if let Some(lineage) = lineage.filter(|_| gone.is_panic()) {

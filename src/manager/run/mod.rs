@@ -4,6 +4,7 @@ mod asked;
 mod attempts;
 mod commands;
 mod demanded;
+mod proving;
 mod pruning;
 mod stock;
 
@@ -23,7 +24,7 @@ use tracing::{info, warn};
 use crate::catalog::{Missed, Misses, Publisher};
 use crate::clock::{self, Clock, Epoch};
 use crate::foreign::List;
-use crate::ident::{ItemId, LineageId, Provider};
+use crate::ident::{ItemId, LineageId, Name, Provider};
 use crate::issuer::Advice;
 use crate::manager::agenda::Agenda;
 use crate::manager::asked::{NotRenewed, Renewed};
@@ -33,6 +34,7 @@ use crate::manager::elsewhere::Elsewhere;
 use crate::manager::inventory::Inventory;
 use crate::manager::load::{self, Index, Wanted};
 use crate::manager::plan::{self, Step};
+use crate::manager::proof::{Proof, Proofs};
 use crate::manager::renew::RenewError;
 use crate::manager::shelf::Shelf;
 use crate::manager::stand_in::Fresh;
@@ -91,6 +93,7 @@ pub struct Manager {
     attempts: JoinSet<Finished>,
     /// Operators who wait for what comes of an attempt.
     waiting: HashMap<LineageId, Vec<Reply>>,
+    proofs: Proofs,
     /// Nothing is ordered before the store was swept, and only by the process that has the role.
     role: Role,
     pruning: Pruning,
@@ -129,6 +132,8 @@ enum Finished {
     Pruned(Result<Vec<ItemId>, StoreError>),
     /// For an operator.
     Tried(Reply, Result<Renewed, NotRenewed>),
+    /// What clients are shown for the item of this primary name.
+    Proved(Name, ItemId, Proof),
 }
 
 impl Manager {
@@ -169,6 +174,7 @@ impl Manager {
             attempts: JoinSet::new(),
             waiting: HashMap::new(),
             pruning: Pruning::new(options.prune),
+            proofs: Proofs::default(),
             role: Role::Follower { told: false, again: SystemTime::UNIX_EPOCH },
             status,
             rows: VectorSync::new_sync(),
@@ -268,7 +274,8 @@ impl Manager {
             {
                 self.ask(wish, item);
             }
-            while self.attempts.len() < ABREAST + self.committing.len() + self.asking.len()
+            let others = self.committing.len() + self.asking.len() + self.proofs.running();
+            while self.attempts.len() < ABREAST + others
                 && let Some(((_, wish), step)) = self.due.pop_first()
             {
                 self.attempt(step);
@@ -276,7 +283,8 @@ impl Manager {
             }
         }
         let pruning = self.prune_if_due(now);
-        [role, demanded, pruning, self.agenda.next()].into_iter().flatten().min()
+        let moments = [role, demanded, pruning, self.prove(now), self.agenda.next()];
+        moments.into_iter().flatten().min()
     }
 
     /// Claims the role of the issuer where it is not ours; returns when to ask again.
@@ -404,7 +412,7 @@ impl Manager {
         let wishes = &self.desired.wishes;
         let drawn = |wish: usize| {
             let row = row(&wishes[wish], &self.inventory, |id| self.busy.contains_key(id), now);
-            self.demands.remark(&wishes[wish], row)
+            self.proofs.remark(self.demands.remark(&wishes[wish], row))
         };
         let (stale, known) = (std::mem::take(&mut self.stale), self.rows.len());
         for wish in stale.into_iter().filter(|wish| *wish < known) {

@@ -121,6 +121,11 @@ impl Manager {
             let unknown = candidates.any(|id| self.inventory.item(&id).is_none());
             if unknown && !wish.names().iter().any(|name| self.inventory.is_unread(name)) {
                 self.read(index).await;
+                // What we commit ourselves is seen to when that has ended.
+                let ours = |id| matches!(self.busy.get(id), Some(Some(_)));
+                if !ours(wish.lineage.id()) && !ours(wish.stand_in().lineage.id()) {
+                    self.proofs.swapped(wish.names().primary());
+                }
             }
         }
     }
@@ -136,6 +141,7 @@ impl Manager {
         for wish in wishes {
             info!(names = %self.desired.wishes[wish].names(), "pinned, or not pinned any more");
             self.read(wish).await;
+            self.proofs.swapped(self.desired.wishes[wish].names().primary());
         }
     }
 

@@ -207,7 +207,7 @@ pub(super) const FOREIGN: &[Foreign] = &[
     },
     Foreign {
         paths: &["tokio_rustls"],
-        may_stand_in: &["proxy/upstream/connect"],
+        may_stand_in: &["proxy/upstream/connect", "doctor"],
         cure: "Towards clients TLS is spoken by the stream in `proxy/tls`, which holds no buffers while it waits.",
     },
     Foreign {
