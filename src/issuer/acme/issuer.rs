@@ -135,7 +135,6 @@ impl AcmeIssuer {
             directory: &self.directory,
             membership: &self.membership,
             account,
-            membership: &self.membership,
             http,
             budget: &self.budget,
             solvers: &self.solvers,

@@ -25,7 +25,6 @@ pub(super) struct Desk<'a> {
     pub(super) directory: &'a str,
     pub(super) membership: &'a Membership,
     pub(super) account: Account,
-    pub(super) membership: &'a Membership,
     pub(super) http: Http,
     pub(super) budget: &'a Budget,
     pub(super) solvers: &'a Solvers,
