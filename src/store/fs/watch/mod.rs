@@ -2,7 +2,9 @@
 //!
 //! The kernel (inotify) tells about changes made on this machine. Those made elsewhere on a shared filesystem show only
 //! when one looks: a pointer is moved by a rename, and that changes the folder's times. So a look costs one `stat`
-//! a folder, however many names there are. One's own moves are seen too, by both ways.
+//! a folder, however many names there are, and is made often where others may change the filesystem. One's own moves are seen too, by both ways.
+
+mod medium;
 
 use std::collections::VecDeque;
 use std::fs;
@@ -24,8 +26,8 @@ use crate::store::engine::{Changed, Watch};
 
 /// How often one looks when the kernel tells most of it.
 const LOOK: Duration = Duration::from_secs(30);
-/// How often one looks when the kernel tells nothing.
-const LOOK_ALONE: Duration = Duration::from_secs(2);
+/// How often one looks when the kernel tells nothing, or nothing of what other machines do.
+const LOOK_ALONE: Duration = Duration::from_secs(1);
 /// More news than this at once is one: look at everything.
 const MOST: usize = 1024;
 
@@ -33,6 +35,8 @@ const MOST: usize = 1024;
 pub(super) struct FolderWatch {
     folders: Vec<Watched>,
     kernel: Kernel,
+    /// How often one looks as long as the kernel tells something.
+    every: Duration,
     news: VecDeque<Changed>,
     next_look: Option<Instant>,
 }
@@ -63,6 +67,8 @@ impl FolderWatch {
             Watched { path, prefix, descriptor: None, face }
         });
         let folders: Vec<Watched> = folders.collect();
+        let local = folders.iter().all(|folder| medium::is_local(&folder.path));
+        let every = if local { LOOK } else { LOOK_ALONE };
         let kernel = match inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC) {
             Ok(fd) => Kernel::Started(fd),
             Err(error) => {
@@ -70,7 +76,7 @@ impl FolderWatch {
                 Kernel::Silent
             }
         };
-        let mut watch = Self { folders, kernel, news: VecDeque::new(), next_look: None };
+        let mut watch = Self { folders, kernel, every, news: VecDeque::new(), next_look: None };
         watch.add_watches();
         watch
     }
@@ -166,7 +172,7 @@ impl Watch for FolderWatch {
             if let Some(news) = self.news.pop_front() {
                 return news;
             }
-            let every = if matches!(self.kernel, Kernel::Silent) { LOOK_ALONE } else { LOOK };
+            let every = if matches!(self.kernel, Kernel::Silent) { LOOK_ALONE } else { self.every };
             let next_look = *self.next_look.get_or_insert_with(|| Instant::now() + every);
             tokio::select! {
                 heard = Self::hear(&mut self.kernel) => self.take(heard),

@@ -44,6 +44,18 @@ async fn without_the_kernels_word_one_looks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_another_machine_does_is_seen_although_the_kernel_is_silent_about_it() {
+    let root = tempfile::tempdir().expect("a directory");
+    let mut watch = watch(root.path());
+    watch.kernel = Kernel::Started(inotify::init(CreateFlags::NONBLOCK).expect("a watch of nothing"));
+    watch.every = LOOK_ALONE;
+    link(root.path(), "a.example");
+    let began = Instant::now();
+    assert_eq!(soon(&mut watch).await, Changed::Something);
+    assert_eq!(began.elapsed(), LOOK_ALONE);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_folder_that_was_replaced_is_watched_again() {
     let root = tempfile::tempdir().expect("a directory");
     let mut watch = watch(root.path());
