@@ -8,7 +8,7 @@ use rustls_pki_types::CertificateDer;
 use tracing::{debug, warn};
 
 use super::AppError;
-use super::preflight::Lookout;
+use super::preflight::{Lookout, authority};
 use crate::ask::Ask;
 use crate::catalog::Challenges;
 use crate::clock::Clock;
@@ -118,7 +118,7 @@ fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
     if !settings.asks_a_ca() {
         return Ok(Issuers { selfsigned, letsencrypt });
     }
-    let (turns, lookout) = (Arc::default(), Arc::new(Lookout::new(settings, kit.storage.clone())));
+    let (turns, lookout) = (Arc::default(), Arc::new(Lookout::new(settings, kit)));
     for ca in settings.acme.cas() {
         let options = issuer::Options { turns: Arc::clone(&turns), ..options(settings, ca) };
         let (accounts, ledger) = (kit.store.accounts(), kit.store.ledger());
@@ -151,6 +151,7 @@ pub(super) fn options(settings: &Settings, ca: &config::Ca) -> issuer::Options {
         challenges: acme.challenges.clone(),
         dns: acme.dns.clone(),
         resolvers: host::resolvers::resolvers(),
+        authority: authority(settings),
         ..known
     }
 }

@@ -47,7 +47,7 @@ pub async fn examine(settings: &Settings, only: Option<&str>) -> Result<Report, 
     let ca = Ca { identities, account: account(&place, &directory, clock.clone()).await };
     general.extend(Word { directory, answered: word }.findings(clock.now()));
 
-    let examiner = Examiner::new(authority(settings));
+    let examiner = Examiner::new(authority(settings), clock.clone());
     let ports = (settings.listen.http.map(|at| at.port()), settings.listen.https.port());
     let names = wanted.into_iter().map(async |(name, kinds)| {
         let methods: Vec<&str> = kinds.iter().copied().map(ChallengeKind::as_str).collect();

@@ -162,9 +162,12 @@ impl Checker<'_> {
             ChallengeKind::Http01 => http,
             ChallengeKind::TlsAlpn01 => true,
             ChallengeKind::Dns01 => dns,
+            ChallengeKind::DnsPersist01 => true,
         };
         let Some(list) = self.layer.challenges.clone() else {
-            return ChallengeKind::ALL.into_iter().filter(possible).collect();
+            // Whoever has set records for good says so.
+            let unasked = |kind: &ChallengeKind| *kind != ChallengeKind::DnsPersist01 && possible(kind);
+            return ChallengeKind::ALL.into_iter().filter(unasked).collect();
         };
         let mut kinds = Vec::new();
         for words in &list.value {

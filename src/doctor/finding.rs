@@ -22,7 +22,7 @@ pub enum Check {
     /// Whether something answers where clients and tls-alpn-01 look.
     Https,
     /// Whether the record of dns-persist-01 is there.
-    Persistent,
+    Standing,
 }
 
 /// How a check came out.
@@ -73,7 +73,7 @@ impl Check {
             Self::Caa => "CAA".to_owned(),
             Self::ChallengePath => "http-01".to_owned(),
             Self::Https => "https".to_owned(),
-            Self::Persistent => "dns-persist-01".to_owned(),
+            Self::Standing => "dns-persist-01".to_owned(),
         }
     }
 }

@@ -17,6 +17,7 @@ mod machine;
 mod names;
 mod proof;
 mod reach;
+mod standing;
 
 pub use ca::{Ca, Word};
 pub use finding::{Check, Finding, Outcome, Report};

@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use super::addresses::{Answers, is_ours};
 use super::caa::{climb, judge};
-use super::{Ca, Check, Finding, reach};
+use super::{Ca, Check, Finding, reach, standing};
+use crate::clock::Clock;
 use crate::dns::{Authority, DnsError, Said, Survey};
 use crate::ident::{Fqdn, Name};
 
@@ -22,14 +23,15 @@ const TOGETHER: usize = 8;
 /// Looks at names from outside, as a CA would.
 pub struct Examiner {
     authority: Authority,
+    clock: Clock,
     turns: Semaphore,
 }
 
 impl Examiner {
-    /// One that asks these servers.
+    /// One that asks these servers. What ends, ends by `clock`.
     #[must_use]
-    pub fn new(authority: Authority) -> Self {
-        Self { authority, turns: Semaphore::new(TOGETHER) }
+    pub fn new(authority: Authority, clock: Clock) -> Self {
+        Self { authority, clock, turns: Semaphore::new(TOGETHER) }
     }
 
     /// What the DNS says of a name that is to be proved by one of these kinds of challenge.
@@ -74,11 +76,20 @@ impl Examiner {
         match name {
             Name::Ip(ip) => (Vec::new(), vec![*ip]),
             // Nobody connects to a wildcard itself.
-            Name::Dns(fqdn) if fqdn.is_wildcard() => (vec![self.caa(fqdn, ca, methods).await], Vec::new()),
+            Name::Dns(fqdn) if fqdn.is_wildcard() => {
+                let (caa, standing) =
+                    tokio::join!(self.caa(fqdn, ca, methods), self.standing(fqdn, ca, methods));
+                ([caa].into_iter().chain(standing).collect(), Vec::new())
+            }
             Name::Dns(fqdn) => {
-                let (answers, caa) = tokio::join!(self.addresses(fqdn), self.caa(fqdn, ca, methods));
+                let (answers, caa, standing) = tokio::join!(
+                    self.addresses(fqdn),
+                    self.caa(fqdn, ca, methods),
+                    self.standing(fqdn, ca, methods)
+                );
                 let by_dns = methods.iter().any(|method| method.starts_with("dns-"));
-                (vec![answers.judge(is_ours, !by_dns), caa], answers.in_order())
+                let findings = [answers.judge(is_ours, !by_dns), caa].into_iter().chain(standing);
+                (findings.collect(), answers.in_order())
             }
         }
     }
@@ -97,6 +108,20 @@ impl Examiner {
                 "See that the name servers answer: a CA that hears nothing either will not issue.",
             ),
         }
+    }
+
+    /// Nothing where no standing record is to prove it.
+    async fn standing(&self, name: &Fqdn, ca: &Ca, methods: &[&str]) -> Option<Finding> {
+        if !methods.contains(&standing::METHOD) {
+            return None;
+        }
+        let needed = match standing::needed(name, ca) {
+            Ok(needed) => needed,
+            Err(finding) => return Some(finding),
+        };
+        let seen = said(self.authority.text(&needed.place)).await;
+        let now = self.clock.now();
+        Some(standing::judge(&needed, needed.shown(seen, now), *methods == [standing::METHOD], now))
     }
 }
 

@@ -99,7 +99,7 @@ pub enum IssueError {
         directory: String,
     },
     /// Something is certain to make the order fail, so it was not placed.
-    #[error("not ordered: {0}")]
+    #[error("not ordered")]
     Blocked(#[from] Obstacle),
     /// No configured kind of challenge can prove this name.
     #[error("none of the challenges {offered} can prove {name}")]

@@ -19,7 +19,7 @@ pub use error::{BoxError, IssueError, Verdict};
 pub use preflight::{Intent, Obstacle, Preflight};
 pub use revocation::{By, Reason};
 pub use selfsigned::SelfsignedIssuer;
-pub use solver::ChallengeKind;
+pub use solver::{ChallengeKind, Held, Needed, Shown};
 
 use std::collections::BTreeMap;
 use std::fmt;

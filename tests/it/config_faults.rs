@@ -219,8 +219,8 @@ fn nobody_is_promised_a_certificate_that_cannot_be_had() {
     assert_eq!(
         wildcard,
         [
-            "2:12: site.domains: a CA signs *.example.com after a dns-01 challenge only. Accepted: [acme.dns] with \
-          server and key, or with hook, issuer = \"selfsigned\", or cert and key of your own"
+            "2:12: site.domains: a CA signs *.example.com after a challenge in the DNS only. Accepted: [acme.dns] \
+          with server and key, or with hook, dns-persist-01 in acme.challenges, issuer = \"selfsigned\", or cert and key of your own"
         ]
     );
     let proved = "[acme.dns]\nhook = [\"x\"]\n[[site]]\ndomains = [\"*.example.com\"]\nto = 1";
@@ -231,10 +231,16 @@ fn nobody_is_promised_a_certificate_that_cannot_be_had() {
     let narrowed = faults_of(&format!("{proved}\nchallenges = [\"http-01\"]"));
     let way = "Accepted: dns-01 in the site's challenges, issuer";
     assert!(narrowed.len() == 1 && narrowed[0].contains(way), "{narrowed:#?}");
+    let standing = "[acme]\nchallenges = [\"http-01\", \"dns-persist-01\"]\n\
+                    [[site]]\ndomains = [\"*.example.com\"]\nto = 1";
+    assert_eq!(faults_of(standing), Vec::<String>::new());
+    let narrowed = faults_of(&format!("{standing}\nchallenges = [\"http-01\"]"));
+    let way = "Accepted: dns-persist-01 in the site's challenges, issuer";
+    assert!(narrowed.len() == 1 && narrowed[0].contains(way), "{narrowed:#?}");
     let address = "[acme]\nchallenges = [\"dns-01\"]\nprofile = \"shortlived\"\n[acme.dns]\nhook = [\"x\"]\n\
                    [[site]]\ndomains = [\"192.0.2.7\"]\nto = 1\nissuer = \"acme\"";
     let address = faults_of(address);
-    assert!(address[0].contains("an address such as 192.0.2.7 cannot be proved by dns-01"), "{address:#?}");
+    assert!(address[0].contains("an address such as 192.0.2.7 cannot be proved in the DNS"), "{address:#?}");
     assert_eq!(site("*.example.com", "issuer = \"selfsigned\""), Vec::<String>::new());
     let internal = site("db.internal", "issuer = \"acme\"");
     assert!(internal[0].contains("no public CA can sign db.internal"), "{internal:#?}");

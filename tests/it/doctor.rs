@@ -57,7 +57,7 @@ fn sites(names: &[&str]) -> String {
 }
 
 /// What it prints, and its exit code.
-fn doctor(config: &Path, more: &[&str]) -> (String, Option<i32>) {
+pub(crate) fn doctor(config: &Path, more: &[&str]) -> (String, Option<i32>) {
     let output = Command::new(env!("CARGO_BIN_EXE_sidegate"))
         .args(["doctor", "-c"])
         .arg(config)

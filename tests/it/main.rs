@@ -44,6 +44,7 @@ mod seeing;
 mod shared_account;
 mod simulation;
 mod spool;
+mod standing;
 mod static_binary;
 mod status;
 mod stopping;

@@ -344,16 +344,19 @@ impl Check<'_, '_> {
                 accepted = format!("acme.profile = \"{FOR_ADDRESSES}\", or issuer = \"selfsigned\"");
                 format!("a CA signs addresses such as {name} under the profile {FOR_ADDRESSES} only")
             }
-            _ if ip && challenges == [ChallengeKind::Dns01] => {
+            _ if ip && !challenges.is_empty() && challenges.iter().all(|kind| kind.is_in_dns()) => {
                 accepted = format!("http-01 or tls-alpn-01 in challenges, {ourselves}");
-                format!("an address such as {name} cannot be proved by dns-01")
+                format!("an address such as {name} cannot be proved in the DNS")
             }
             _ if ip => return Provider::Letsencrypt,
-            _ if name.is_wildcard() && !challenges.contains(&ChallengeKind::Dns01) => {
-                let can = self.acme.challenges.contains(&ChallengeKind::Dns01);
-                let way = if can { "dns-01 in the site's challenges" } else { dns::WAY };
+            _ if name.is_wildcard() && !challenges.iter().any(|kind| kind.is_in_dns()) => {
+                let can = self.acme.challenges.iter().find(|kind| kind.is_in_dns());
+                let way = match can {
+                    Some(kind) => format!("{kind} in the site's challenges"),
+                    None => format!("{}, dns-persist-01 in acme.challenges", dns::WAY),
+                };
                 accepted = format!("{way}, {ourselves}");
-                format!("a CA signs {name} after a dns-01 challenge only")
+                format!("a CA signs {name} after a challenge in the DNS only")
             }
             _ if !signs => format!("no public CA can sign {name}"),
             _ => return Provider::Letsencrypt,

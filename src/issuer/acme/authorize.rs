@@ -70,6 +70,8 @@ impl Desk<'_> {
         if count > names.len() {
             return Err(self.nonsense(format!("{count} authorizations for {} names", names.len())));
         }
+        let directory = insist!(self.http, self.http.directory()).map_err(|e| self.explain(e))?;
+        let issuers = directory.meta.caa_identities;
         let mut hanging = Vec::with_capacity(count);
         for index in 0..count {
             let view = self.look(order, index, false).await?;
@@ -92,9 +94,13 @@ impl Desk<'_> {
                 token: offer.token.clone(),
                 // RFC 8555 section 8.1.
                 key_authorization: format!("{}.{}", offer.token, self.account.key_thumbprint()),
+                account: self.account.id().to_owned(),
+                issuers: issuers.clone(),
             };
             let posted = solver.post(&challenge).await.map_err(|e| self.unsolved(e))?;
-            info!(%name, kind = %solver.kind(), "posted the answer to the challenge");
+            if !matches!(posted, Posted::Standing) {
+                info!(%name, kind = %solver.kind(), "posted the answer to the challenge");
+            }
             hanging.push(Hanging { index, name, solver, posted, status: offer.status });
         }
         // All of them hang before any is waited for: the waits then go on at the same time.
@@ -149,6 +155,9 @@ impl Desk<'_> {
             let offered = view.offered.join(", ");
             return Err(IssueError::Unprovable { name: name.clone(), offered });
         };
+        if offer.kind == ChallengeKind::DnsPersist01 {
+            return Ok((solver, offer));
+        }
         // RFC 8555 section 8: base64url. It becomes part of a URL path and of a look-up.
         let is_token = !offer.token.is_empty()
             && offer.token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
@@ -238,12 +247,7 @@ impl Desk<'_> {
 impl View {
     fn of(state: &AuthorizationState) -> Self {
         let offer = |challenge: &instant_acme::Challenge| {
-            let kind = match challenge.r#type {
-                ChallengeType::Http01 => ChallengeKind::Http01,
-                ChallengeType::TlsAlpn01 => ChallengeKind::TlsAlpn01,
-                ChallengeType::Dns01 => ChallengeKind::Dns01,
-                _ => return None,
-            };
+            let kind = kind_of(&challenge.r#type)?;
             let error = challenge.error.as_ref().map(text_of);
             Some(Offer { kind, status: challenge.status, token: challenge.token.clone(), error })
         };
@@ -268,12 +272,7 @@ async fn look(order: &mut Order, index: usize, again: bool) -> Result<View, Erro
 async fn set_ready(order: &mut Order, index: usize, kind: ChallengeKind) -> Result<(), Error> {
     let mut all = order.authorizations();
     let mut authorization = nth(&mut all, index).await?;
-    let kind = match kind {
-        ChallengeKind::Http01 => ChallengeType::Http01,
-        ChallengeKind::TlsAlpn01 => ChallengeType::TlsAlpn01,
-        ChallengeKind::Dns01 => ChallengeType::Dns01,
-    };
-    let mut challenge = authorization.challenge(kind).ok_or(Error::Str("the challenge is gone"))?;
+    let mut challenge = authorization.challenge(type_of(kind)).ok_or(Error::Str("the challenge is gone"))?;
     challenge.set_ready().await
 }
 
@@ -285,12 +284,24 @@ async fn nth<'a>(all: &'a mut Authorizations<'_>, index: usize) -> Result<Author
     all.next().await.ok_or(Error::Str("an authorization is gone"))?
 }
 
-fn spelling(kind: &ChallengeType) -> String {
+/// What `instant_acme` calls a kind.
+fn type_of(kind: ChallengeKind) -> ChallengeType {
     match kind {
-        ChallengeType::Http01 => "http-01".to_owned(),
-        ChallengeType::Dns01 => "dns-01".to_owned(),
-        ChallengeType::TlsAlpn01 => "tls-alpn-01".to_owned(),
-        ChallengeType::Unknown(kind) => printable(kind),
-        other => format!("{other:?}"),
+        ChallengeKind::Http01 => ChallengeType::Http01,
+        ChallengeKind::TlsAlpn01 => ChallengeType::TlsAlpn01,
+        ChallengeKind::Dns01 => ChallengeType::Dns01,
+        ChallengeKind::DnsPersist01 => ChallengeType::Unknown(kind.as_str().to_owned()),
+    }
+}
+
+fn kind_of(r#type: &ChallengeType) -> Option<ChallengeKind> {
+    ChallengeKind::ALL.into_iter().find(|kind| type_of(*kind) == *r#type)
+}
+
+fn spelling(r#type: &ChallengeType) -> String {
+    match (kind_of(r#type), r#type) {
+        (Some(kind), _) => kind.to_string(),
+        (None, ChallengeType::Unknown(name)) => printable(name),
+        (None, other) => format!("{other:?}"),
     }
 }

@@ -21,7 +21,7 @@ use super::{Options, OptionsError, Timeouts};
 use crate::catalog::Challenges;
 use crate::clock::Clock;
 use crate::ident::{Names, Provider};
-use crate::issuer::solver::{ChallengeKind, Dns01, Http01, Solver, TlsAlpn01};
+use crate::issuer::solver::{ChallengeKind, Dns01, DnsPersist01, Http01, Solver, TlsAlpn01};
 use crate::issuer::{
     Advice, By, Intent, IssueError, IssueJob, Issuer, Left, Preflight, Progress, Reason, Trial, Unkept,
 };
@@ -97,6 +97,9 @@ impl AcmeIssuer {
                 ChallengeKind::Dns01 => {
                     Box::new(Dns01::new(options.dns.as_ref()?, &options.resolvers, clock.clone()))
                 }
+                ChallengeKind::DnsPersist01 => {
+                    Box::new(DnsPersist01::new(options.authority.clone(), clock.clone()))
+                }
             })
         });
         let pace = Pace::new(options.limits.as_ref().map_or(Duration::ZERO, |limits| limits.apart));
@@ -170,8 +173,10 @@ impl AcmeIssuer {
             return Ok(chain);
         }
         self.preflight(desk, job).await?;
-        if let Some(rehearsal) = self.rehearsal.as_ref().filter(|_| job.rehearse) {
-            rehearsal.rehearse(job).await?;
+        if let (true, Some(rehearsal)) = (job.rehearse, &self.rehearsal)
+            && let Some(kinds) = self.solvers.elsewhere(job.request.names(), job.challenges)
+        {
+            rehearsal.rehearse(IssueJob { challenges: &kinds, ..job }).await?;
         }
         desk.begin(job, progress).await
     }

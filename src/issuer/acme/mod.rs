@@ -41,6 +41,7 @@ use thiserror::Error;
 
 use super::Binding;
 use super::solver::{ChallengeKind, dns01};
+use crate::dns::{Authority, Resolver};
 
 /// Which CA, and how to deal with it.
 #[derive(Clone, Debug)]
@@ -69,6 +70,8 @@ pub struct Options {
     pub dns: Option<dns01::Options>,
     /// Who knows which name servers a name has.
     pub resolvers: Vec<IpAddr>,
+    /// Who is asked for the records of dns-persist-01.
+    pub authority: Authority,
     /// How long things may take.
     pub timeouts: Timeouts,
     /// Shared by those who prove the same names.
@@ -94,6 +97,7 @@ impl Options {
             challenges: vec![ChallengeKind::Http01, ChallengeKind::TlsAlpn01],
             dns: None,
             resolvers: Vec::new(),
+            authority: Authority::Zones(Resolver::new(Vec::new())),
             timeouts: Timeouts::default(),
             turns: Arc::default(),
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::ident::Name;
+use crate::ident::{Name, Names};
 use crate::issuer::solver::{ChallengeKind, Solver};
 
 /// The configured solvers, and what has not worked with them lately.
@@ -37,6 +37,14 @@ impl Solvers {
         self.all.iter().map(|solver| solver.kind()).filter(|kind| allowed.contains(kind)).collect()
     }
 
+    /// The kinds that may be used to prove these names where we have another account, for which no record stands; none if
+    /// one of the names cannot be proved so.
+    pub(super) fn elsewhere(&self, names: &Names, allowed: &[ChallengeKind]) -> Option<Vec<ChallengeKind>> {
+        let mut kinds = self.kinds(allowed);
+        kinds.retain(|kind| *kind != ChallengeKind::DnsPersist01);
+        names.iter().all(|name| self.choose(name, &kinds).is_some()).then_some(kinds)
+    }
+
     /// Takes down what answers that nobody needs any more have left with others.
     pub(super) async fn tidy(&self) {
         for solver in &self.all {
@@ -60,7 +68,9 @@ impl Solvers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::issuer::solver::{Http01, TlsAlpn01};
+    use crate::clock::Clock;
+    use crate::dns::Authority;
+    use crate::issuer::solver::{DnsPersist01, Http01, TlsAlpn01};
 
     #[test]
     fn after_a_failure_the_other_kind_is_tried() {
@@ -86,5 +96,24 @@ mod tests {
 
         let wildcard = Name::parse("*.example.com").expect("a name");
         assert!(solvers.choose(&wildcard, &both).is_none());
+    }
+
+    #[test]
+    fn a_record_for_one_account_is_of_no_use_to_another() {
+        let (_publisher, challenges, _resolver, _misses) = crate::catalog::open();
+        let solvers = Solvers::new(vec![
+            Box::new(DnsPersist01::new(Authority::Servers(Vec::new()), Clock::system())),
+            Box::new(Http01::new(challenges)),
+        ]);
+        let names = |names: &[&str]| {
+            Names::new(names.iter().map(|name| Name::parse(name).expect("a name"))).expect("names")
+        };
+        let (host, both) = (names(&["example.com"]), names(&["example.com", "*.example.com"]));
+        assert_eq!(solvers.elsewhere(&host, &ChallengeKind::ALL), Some(vec![ChallengeKind::Http01]));
+        assert_eq!(solvers.elsewhere(&both, &ChallengeKind::ALL), None);
+        assert_eq!(solvers.elsewhere(&host, &[ChallengeKind::DnsPersist01]), None);
+        let wildcard = both.iter().find(|name| name.is_wildcard()).expect("it is there");
+        let here = solvers.choose(wildcard, &ChallengeKind::ALL).map(Solver::kind);
+        assert_eq!(here, Some(ChallengeKind::DnsPersist01));
     }
 }

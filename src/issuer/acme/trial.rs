@@ -12,10 +12,12 @@ impl AcmeIssuer {
     /// order: that the CA answers, that its limits allow it, and that each name can be proved in some way.
     pub(super) async fn try_out_here(&self, job: IssueJob<'_>) -> Result<Trial, IssueError> {
         self.look(job).await?;
-        let Some(rehearsal) = &self.rehearsal else {
+        let (Some(rehearsal), Some(kinds)) =
+            (&self.rehearsal, self.solvers.elsewhere(job.request.names(), job.challenges))
+        else {
             return Ok(Trial::Looked { directory: self.directory.clone() });
         };
-        let job = IssueJob { predecessor: None, rehearse: false, profile: None, ..job };
+        let job = IssueJob { predecessor: None, rehearse: false, profile: None, challenges: &kinds, ..job };
         // Boxed, since it is what it stands in.
         let tried: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(rehearsal.issue(job, &Unkept));
         tried.await.map(|_| Trial::Issued { directory: rehearsal.directory.clone() })

@@ -4,9 +4,11 @@
 //! that lies with somebody else is taken down when the solver is next asked to tidy up.
 
 pub mod dns01;
+mod dns_persist01;
 mod http01;
 mod tls_alpn01;
 
+pub use dns_persist01::{DnsPersist01, Held, Needed, Shown};
 pub use dns01::Dns01;
 pub use http01::Http01;
 pub use tls_alpn01::TlsAlpn01;
@@ -19,7 +21,7 @@ use thiserror::Error;
 
 use crate::ident::Name;
 
-/// A kind of challenge (RFC 8555 section 8, RFC 8737).
+/// A kind of challenge (RFC 8555 section 8, RFC 8737, draft-ietf-acme-dns-persist).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChallengeKind {
     /// A token on port 80.
@@ -28,11 +30,13 @@ pub enum ChallengeKind {
     TlsAlpn01,
     /// A record in the DNS.
     Dns01,
+    /// A record in the DNS that stands there for good, for one account.
+    DnsPersist01,
 }
 
 impl ChallengeKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Http01, Self::TlsAlpn01, Self::Dns01];
+    pub const ALL: [Self; 4] = [Self::Http01, Self::TlsAlpn01, Self::Dns01, Self::DnsPersist01];
 
     /// The kind as RFCs and configuration spell it.
     #[must_use]
@@ -41,7 +45,14 @@ impl ChallengeKind {
             Self::Http01 => "http-01",
             Self::TlsAlpn01 => "tls-alpn-01",
             Self::Dns01 => "dns-01",
+            Self::DnsPersist01 => "dns-persist-01",
         }
+    }
+
+    /// Whether it looks at the DNS only: such a kind can prove wildcards, and no addresses.
+    #[must_use]
+    pub const fn is_in_dns(self) -> bool {
+        matches!(self, Self::Dns01 | Self::DnsPersist01)
     }
 }
 
@@ -64,10 +75,14 @@ impl FromStr for ChallengeKind {
 pub struct Challenge {
     /// The name to be proved.
     pub name: Name,
-    /// The challenge's token.
+    /// The challenge's token; empty where the kind has none.
     pub token: String,
     /// Token and account thumbprint (RFC 8555 section 8.1).
     pub key_authorization: String,
+    /// The URL of the account that is to prove it.
+    pub account: String,
+    /// The domains that mean the CA in records (RFC 8555 section 7.1.1); none if it does not say.
+    pub issuers: Vec<String>,
 }
 
 /// An answer could not be posted.
@@ -89,6 +104,8 @@ pub enum Posted {
     Catalog(crate::catalog::Posted),
     /// In the DNS.
     Dns(dns01::Hung),
+    /// Nothing: the answer stands there for good.
+    Standing,
 }
 
 /// Makes challenges of one kind answerable.

@@ -111,6 +111,8 @@ mod tests {
             name: Name::parse("example.com").expect("a name"),
             token: "token".to_owned(),
             key_authorization: "token.thumbprint".to_owned(),
+            account: "https://ca.test/1".to_owned(),
+            issuers: Vec::new(),
         };
         let posted = solver.post(&challenge).await.expect("it is posted");
         assert!(resolver.tls_alpn01("example.com"));
@@ -125,6 +127,8 @@ mod tests {
             name: Name::parse("example.com").expect("a name"),
             token: "token".to_owned(),
             key_authorization: "token.thumbprint".to_owned(),
+            account: "https://ca.test/1".to_owned(),
+            issuers: Vec::new(),
         };
         let (der, _) = certificate(&challenge).expect("a certificate");
         // SEQUENCE { OID 1.3.6.1.5.5.7.1.31, TRUE, OCTET STRING { OCTET STRING of 32 bytes } }

@@ -108,8 +108,17 @@ pub(super) const ROOMS: &[Room] = &[
     ),
     room(
         "doctor",
-        &["ident", "pki", "clock", "dns", "catalog::Resolver"],
-        "An examination looks from outside, as a client would.",
+        &[
+            "ident",
+            "pki",
+            "clock",
+            "dns",
+            "catalog::Resolver",
+            "issuer::Needed",
+            "issuer::Shown",
+            "issuer::Held",
+        ],
+        "An examination looks from outside, as a client would; a standing record it judges as the solver does.",
     ),
     room(
         "ops",

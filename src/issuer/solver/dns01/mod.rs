@@ -1,4 +1,4 @@
-//! dns-01: a TXT record beside the name (RFC 8555 section 8.4), the only kind that can prove a wildcard.
+//! dns-01: a TXT record beside the name (RFC 8555 section 8.4), set for each order.
 //!
 //! Who keeps the DNS is the operator's choice: a [`Way`] sets and removes records, and [`Sight`] says when the CA may be
 //! told to look. A name can have several records at a time, since `example.com` and `*.example.com` want theirs at the
