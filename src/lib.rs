@@ -32,6 +32,7 @@
 //! - [`ops`] is what an operator does to a storage by hand, beside the process that uses it.
 //! - [`dns`] is asked and changed by whoever has to know or prove something about a name from outside.
 //! - [`ask`] asks a program of the operator's whether a name that nobody has listed may have a certificate.
+//! - [`story`] is told what happens and why, by everybody in the slow plane, once: for the log and for the journal.
 //! - [`catalog`] is the door: one immutable snapshot, swapped whole, handed out in halves that cannot reach each other.
 //!
 //! Which room may name which other, and where a foreign crate may appear, stands in the two tables of
@@ -71,3 +72,4 @@ pub mod ops;
 pub mod pki;
 pub mod proxy;
 pub mod store;
+pub mod story;

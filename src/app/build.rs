@@ -21,6 +21,7 @@ use crate::manager::{self, Desired, Ladder, Template, Wish};
 use crate::proxy::{self, Roots, RouteTable, Site, Target};
 use crate::store::fs::FsEngine;
 use crate::store::{Engine, Store};
+use crate::story::Recorder;
 
 /// What certificates are made with; the same before and after a reload.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub(super) struct Kit {
     pub(super) storage: PathBuf,
     pub(super) challenges: Challenges,
     pub(super) clock: Clock,
+    pub(super) recorder: Recorder,
     /// Whom to believe when an app speaks TLS.
     pub(super) roots: Roots,
 }
@@ -120,7 +122,8 @@ fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
     }
     let (turns, lookout) = (Arc::default(), Arc::new(Lookout::new(settings, kit)));
     for ca in settings.acme.cas() {
-        let options = issuer::Options { turns: Arc::clone(&turns), ..options(settings, ca) };
+        let recorder = kit.recorder.clone();
+        let options = issuer::Options { turns: Arc::clone(&turns), recorder, ..options(settings, ca) };
         let (accounts, ledger) = (kit.store.accounts(), kit.store.ledger());
         let issuer = AcmeIssuer::new(&options, accounts, ledger, &kit.challenges, kit.clock.clone())
             .map_err(AppError::setup("the CA cannot be set up"))?;

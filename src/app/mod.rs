@@ -11,6 +11,7 @@
 mod build;
 mod demo;
 mod examination;
+mod explain;
 mod operator;
 mod preflight;
 mod prover;
@@ -22,8 +23,12 @@ pub use crate::admin::{
     RollbackRequest, Tokens, Tried,
 };
 pub use crate::clock::rfc3339;
+pub use crate::ident::Name;
+pub use crate::manager::Outlook;
+pub use crate::store::journal::Entry;
 pub use demo::Demo;
 pub use examination::examine;
+pub use explain::{Story, concerns};
 pub use operator::{Operator, OperatorError};
 pub use running::{Addrs, Running};
 pub use tools::{PruneRequest, Removed, backup, export, import, prune, restore};
@@ -52,7 +57,8 @@ use crate::issuer::BoxError;
 use crate::manager::{Manager, Past};
 use crate::ops::OpsError;
 use crate::proxy::{AccessLog, Listeners, Proxy, Roots, Watcher, drain};
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
+use crate::story::{Event, Recorder, Text};
 
 /// Why nothing was started. Nothing has been changed by then but, at most, empty directories made.
 #[derive(Debug, Error)]
@@ -97,7 +103,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let addrs = sockets.addrs();
     let clock = Clock::system();
     let (engine, storage) = build::engine(&settings.storage)?;
-    info!(storage = %storage.display(), "opened");
+    let recorder = journal(&storage, &clock)?;
     let store = Store::new(engine, clock.clone());
     let Storage { expected, force, .. } = settings.storage;
     if let Err(error) = store.ledger().begin(expected, force, clock.now()).await {
@@ -105,13 +111,14 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     }
 
     let (publisher, challenges, resolver, misses) = catalog::open();
-    let kit = Kit { store, storage: storage.clone(), challenges, clock, roots: Roots::default() };
+    let kit = Kit { store, storage: storage.clone(), challenges, clock, recorder, roots: Roots::default() };
     let options = build::manager(settings, &kit)?;
     let (mut manager, commands, status) =
         Manager::new(options, kit.store.clone(), kit.clock.clone(), publisher, misses);
     manager.prove_by(Arc::new(Loopback::new(addrs.https)));
     let past = Past::new(status.clone(), kit.store.clone());
     let desk = Desk::of_process((status.clone(), past), commands.clone(), kit.clock.clone(), storage.clone());
+    manager.record_with(kit.recorder.clone());
     let view = View::new(status);
     let control_socket = control_socket(&storage);
 
@@ -178,6 +185,19 @@ impl Sockets {
     fn addrs(&self) -> Addrs {
         self.addrs.clone()
     }
+}
+
+/// Somebody to tell what happens, and a thread that keeps it in the storage for as long as anybody can tell anything.
+fn journal(storage: &Path, clock: &Clock) -> Result<Recorder, AppError> {
+    let (recorder, told) = Recorder::channel(clock.clone());
+    let at = storage.to_owned();
+    thread::Builder::new()
+        .name("journal".to_owned())
+        .spawn(move || store::fs::journal::keep(told, &at))
+        .map_err(AppError::setup("the thread journal cannot be started"))?;
+    let (version, storage) = (Text::from(env!("CARGO_PKG_VERSION")), Text::of(storage.display()));
+    recorder.tell([], Event::Started { version, storage });
+    Ok(recorder)
 }
 
 /// The access log, and the thread at its far end if there is one.

@@ -22,6 +22,7 @@ use crate::ident::{IdError, ItemId, Name, NameError};
 use crate::manager::{Past, Status};
 use crate::proxy::Roots;
 use crate::store::{Store, layout};
+use crate::story::Recorder;
 
 /// A process that works says at once who it is.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -225,7 +226,14 @@ async fn desk(settings: &Settings) -> Result<Desk, AppError> {
     let store = Store::new(engine, clock.clone());
     // Nobody solves anything here, but whoever knows a CA's limits would.
     let (_, challenges, ..) = catalog::open();
-    let kit = Kit { store, storage: storage.clone(), challenges, clock, roots: Roots::default() };
+    let kit = Kit {
+        store,
+        storage: storage.clone(),
+        challenges,
+        clock,
+        recorder: Recorder::default(),
+        roots: Roots::default(),
+    };
     let options = build::manager(settings, &kit)?;
     let Kit { store, clock, .. } = kit;
     let status = Status::of_storage(options.desired, options.issuers, &store, clock.now()).await?;

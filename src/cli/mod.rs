@@ -6,6 +6,7 @@
 mod act;
 mod archive;
 mod doctor;
+mod explain;
 mod export;
 mod flags;
 mod fsck;
@@ -28,6 +29,7 @@ use crate::config::{Flags, Purpose};
 pub use self::act::act;
 pub use self::archive::{BackupArgs, RestoreArgs};
 pub use self::doctor::DoctorArgs;
+pub use self::explain::ExplainArgs;
 pub use self::export::ExportArgs;
 pub use self::flags::Place;
 pub use self::fsck::FsckArgs;
@@ -79,6 +81,8 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// Remove what nobody needs any more.
     Prune(PruneArgs),
+    /// Tell what happened to a name, what comes next, and why.
+    Explain(ExplainArgs),
     /// Write all of a storage into one file.
     Backup(BackupArgs),
     /// Bring back what is in such a file.
@@ -131,6 +135,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Inste
         Some(Verb::Show(args)) => Command::Show(args),
         Some(Verb::Rollback(args)) => Command::Rollback(args),
         Some(Verb::Prune(args)) => Command::Prune(args),
+        Some(Verb::Explain(args)) => Command::Explain(args),
         Some(Verb::Backup(flags)) => Command::Backup(flags),
         Some(Verb::Restore(flags)) => Command::Restore(flags),
         Some(Verb::Import(flags)) => Command::Import(flags),
@@ -219,6 +224,8 @@ enum Verb {
     Rollback(RollbackArgs),
     /// Remove certificates and keys that have ended and that newer ones have followed
     Prune(PruneArgs),
+    /// Tell the story of a name: what happened, what comes next, and why
+    Explain(ExplainArgs),
     /// Write certificates, keys and accounts into one archive, while others use them
     Backup(BackupArgs),
     /// Bring back what is in such an archive; nothing that is there is overwritten

@@ -71,6 +71,38 @@ impl Failure {
     }
 }
 
+/// The rule in words by which [`after`](Failure::after) found the next attempt; so many failures are counted by then.
+#[must_use]
+pub(super) fn rule(verdict: Verdict, failures: u32, ladder: &Ladder) -> String {
+    match verdict {
+        Verdict::Now | Verdict::Replan => "at once, since nothing went wrong that counts".to_owned(),
+        Verdict::Wait(_) => "when the limit allows it".to_owned(),
+        Verdict::Blocked => {
+            let wait = length(ladder.wait(BLOCKED, 0.0));
+            format!(
+                "nothing was ordered, since that is certain to fail as things are; looked at again every {wait}"
+            )
+        }
+        Verdict::After(said) => {
+            let wait = length(ladder.wait(failures, 0.0));
+            let ca = if said.is_some() { ", and not before the moment that the CA names" } else { "" };
+            format!(
+                "{wait} after failure {failures} in a row, up to a tenth longer, or an eighth of what is left of the \
+                 certificate if that is less{ca}"
+            )
+        }
+        Verdict::Never => "trying again cannot help until the configuration changes".to_owned(),
+    }
+}
+
+fn length(wait: Duration) -> String {
+    match wait.as_secs() {
+        seconds if seconds > 0 && seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
+        seconds if seconds > 0 && seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        _ => format!("{} s", wait.as_secs_f64()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +128,18 @@ mod tests {
         let limited = after(twice, Verdict::After(Some(now() + Duration::from_secs(900_000))));
         assert_eq!(limited.next, Some(now() + Duration::from_secs(900_000)));
         assert_eq!(after(once.clone(), Verdict::Replan), once);
+    }
+
+    #[test]
+    fn the_rule_names_the_wait_that_was_taken() {
+        let ladder = Ladder::new([0.5, 60.0, 86_400.0].map(Duration::from_secs_f64).to_vec());
+        for (failures, wait) in [(1, "0.5 s after"), (2, "1 min after"), (3, "24 h after"), (9, "24 h after")]
+        {
+            let rule = rule(Verdict::After(None), failures, &ladder);
+            assert!(rule.starts_with(wait) && !rule.contains("the CA names"), "{rule}");
+        }
+        assert!(rule(Verdict::After(Some(now())), 1, &ladder).ends_with("the CA names"));
+        assert!(rule(Verdict::Blocked, 0, &ladder).ends_with("every 1 min"));
     }
 
     #[test]

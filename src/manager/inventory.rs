@@ -135,6 +135,11 @@ impl Inventory {
         changed
     }
 
+    /// Forgets what the name is pinned to.
+    pub(super) fn unpin(&mut self, name: &Name) {
+        self.pins.remove(name);
+    }
+
     /// Whether there is a pin for the name, be it void or not.
     #[must_use]
     pub(super) fn is_pinned(&self, name: &Name) -> bool {

@@ -6,16 +6,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::desired::{Desired, Owners, Wish};
 use super::inventory::{Held, Inventory};
 use super::preference;
 use super::shelf::Shelf;
 use crate::catalog::Certificate;
-use crate::clock::{self, Clock};
-use crate::ident::{ItemId, LineageId, Name, Provider};
+use crate::ident::{ItemId, LineageId, Name};
 use crate::store::{Attempts, Database, Family, Item, States, Store, StoreError};
+use crate::story::{Event, Recorder, Text};
 
 /// How many of a name's older items are looked at when the newest cannot be served.
 const OLDER: usize = 16;
@@ -263,24 +263,22 @@ pub(super) async fn inventory_of(desired: &Desired, store: &Store) -> Result<Inv
 }
 
 /// Tells what was found for each wish that was looked at.
-pub(super) fn tell(desired: &Desired, inventory: &Inventory, clock: &Clock) {
+pub(super) fn tell(desired: &Desired, inventory: &Inventory, now: SystemTime, recorder: &Recorder) {
     for wish in &desired.wishes {
         let primary = wish.names().primary();
         if inventory.is_unread(primary) {
             continue;
         }
-        match preference::choose(primary, wish, inventory, clock.now()) {
-            Some(held) => {
-                info!(names = %wish.names(), item = %held.id, provider = %held.provider, issuer = held.issuer,
-                expires = clock::rfc3339(held.not_after), valid = held.valid_at(clock.now()), "found")
-            }
-            None if wish.lineage.provider() == Provider::Selfsigned => {
-                info!(names = %wish.names(), "no certificate found; signing one");
-            }
-            None => {
-                let directory = wish.directories().flatten().next();
-                info!(names = %wish.names(), directory, "no certificate found; ordering one")
-            }
-        }
+        let event = match preference::choose(primary, wish, inventory, now) {
+            Some(held) => Event::Found {
+                item: held.id.as_str().into(),
+                provider: Text::of(held.provider),
+                issuer: held.issuer.as_str().into(),
+                not_after: held.not_after.into(),
+                valid: held.valid_at(now),
+            },
+            None => Event::Missing { ca: wish.directories().flatten().next().map(Text::from) },
+        };
+        recorder.tell(wish.names(), event);
     }
 }

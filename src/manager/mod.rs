@@ -13,12 +13,14 @@ pub mod advised;
 mod agenda;
 mod answering;
 mod asked;
+mod basis;
 pub mod demand;
 mod desired;
 mod elsewhere;
 mod failure;
 mod inventory;
 mod load;
+mod outlook;
 mod past;
 pub mod plan;
 pub mod preference;
@@ -37,6 +39,7 @@ pub use asked::{Asking, NotRenewed, Renewed};
 pub use desired::{Ca, Desired, Template, Wish};
 pub use failure::Failure;
 pub use inventory::{Held, Inventory};
+pub use outlook::{Outlook, outlook};
 pub use past::{History, Past, PastError, Told};
 pub use proof::{Prover, Shown};
 pub use run::{Commands, Manager};
@@ -52,6 +55,7 @@ use crate::clock::Clock;
 use crate::issuer::Issuers;
 use crate::store::Store;
 use crate::store::prune::Rule;
+use crate::story::Recorder;
 
 /// What the control plane is given.
 #[derive(Clone)]
@@ -81,4 +85,5 @@ struct Tools {
     store: Store,
     issuers: Arc<Issuers>,
     clock: Clock,
+    recorder: Recorder,
 }

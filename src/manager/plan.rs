@@ -3,14 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use super::advised::ask_at;
+use super::basis::basis as basis_of;
 use super::desired::{Ca, Wish};
 use super::inventory::{Held, Inventory};
 use super::preference;
-use super::schedule::{Situation, renewal_of, situation};
+use super::schedule::{self, Situation, renewal_of, situation};
 use super::turn::turn;
 use crate::clock;
 use crate::ident::{ItemId, LineageId, Provider};
 use crate::issuer::{Profile, Window};
+use crate::story::Basis;
 
 /// What to do for one wish, and when to plan for it again if nothing about it changes before.
 #[derive(Debug, Default)]
@@ -40,12 +42,14 @@ pub struct Step {
     pub urgent: bool,
     /// Failures at that CA before this attempt.
     pub failures: u32,
+    /// What the moment was computed from, if that item is renewed before its end.
+    pub basis: Option<Basis>,
 }
 
 impl Step {
     /// The first certificate of a lineage.
     pub(super) fn first(wish: Wish, why: String) -> Self {
-        Self { wish, ca: None, why, replaces: None, window: None, urgent: false, failures: 0 }
+        Self { wish, ca: None, why, replaces: None, window: None, urgent: false, failures: 0, basis: None }
     }
 
     /// The directory of the CA.
@@ -92,6 +96,8 @@ impl Plan {
         let newest = inventory.newest(wish);
         if let Some(held) = newest.filter(|held| held.valid_at(now)) {
             self.ask(held, inventory, now);
+            // There is something to be told then.
+            look(&mut self.next, schedule::overdue(held.not_before, held.not_after), now);
         }
         let why = match situation(wish, inventory, now) {
             Situation::Refused { .. } => return,
@@ -127,7 +133,9 @@ pub(super) fn step(wish: &Wish, inventory: &Inventory, why: String, now: SystemT
     let failures = inventory.attempts(wish.lineage.id(), directory).failures;
     let drawn = newest.and_then(|held| inventory.advised_about(held)?.drawn.as_ref());
     let window = drawn.and_then(|drawn| Window::new(drawn.start, drawn.end));
-    Step { ca, replaces, window, urgent, failures, ..Step::first(wish.clone(), why) }
+    let basis = newest.filter(|held| held.valid_at(now));
+    let basis = basis.map(|held| basis_of(held, inventory.advised_about(held)));
+    Step { ca, replaces, window, urgent, failures, basis, ..Step::first(wish.clone(), why) }
 }
 
 /// Notes a moment to look again. What is past is being done already, or it would have become a step.

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use thiserror::Error;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::Tools;
 use super::asked::{NotRenewed, Renewed};
@@ -16,6 +16,7 @@ use crate::issuer::{
 };
 use crate::pki::{Bundle, PkiError, PrivateKey, SigningRequest};
 use crate::store::{Draft, Issuance, StoreError};
+use crate::story::{Event, Text};
 
 /// Why a lineage did not get its certificate.
 #[derive(Debug, Error)]
@@ -83,7 +84,16 @@ impl RenewError {
 pub(super) async fn renew(tools: &Tools, step: &Step, epoch: Epoch) -> Result<ItemId, RenewError> {
     let wish = &step.wish;
     let issuer = tools.issuers.at(step.directory()).ok_or(RenewError::NoIssuer)?;
-    info!(names = %wish.names(), provider = %wish.lineage.provider(), directory = step.directory(), why = step.why, "issuing");
+    tools.recorder.tell(
+        wish.names(),
+        Event::Due {
+            provider: Text::of(wish.lineage.provider()),
+            ca: step.directory().map(Text::from),
+            why: step.why.as_str().into(),
+            attempt: step.failures + 1,
+            basis: step.basis.clone(),
+        },
+    );
     let mut draft = tools.store.spool().open(&wish.lineage).await?;
     let (key, request) = draft.request_or_generate(wish.key_type).await?;
     let notes = Notes::begin(&draft, tools, step).await?;

@@ -103,7 +103,7 @@ fn left_to(not_before: SystemTime, not_after: SystemTime) -> Duration {
 #[must_use]
 pub fn situation(wish: &Wish, inventory: &Inventory, now: SystemTime) -> Situation {
     let newest = inventory.newest(wish);
-    let due = newest.filter(|held| held.valid_at(now)).map(|held| due(held, inventory.advised_about(held)));
+    let due = newest.filter(|held| held.valid_at(now)).map(|held| due(held, inventory.advised_about(held)).0);
     let urgent = newest.is_some_and(|held| inventory.is_done_with(held, now));
     match (turn(wish, inventory, urgent, (now, due.unwrap_or(now).max(now))), due) {
         (Err(reason), _) => Situation::Refused { reason },
@@ -112,17 +112,58 @@ pub fn situation(wish: &Wish, inventory: &Inventory, now: SystemTime) -> Situati
     }
 }
 
-/// When an item should be renewed: when its CA says so, if it does.
+/// By which rule the moment of a renewal was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Its CA says nothing: [`renewal`].
+    Lifetime,
+    /// Drawn from the window that its CA has named.
+    Window,
+    /// That window was over before the item was made.
+    Rest,
+    /// That window leaves too little.
+    Latest,
+}
+
+impl Rule {
+    /// The rule in words, as it holds for this item.
+    pub(super) fn words(self, held: &Held) -> &'static str {
+        let short = held.not_after.duration_since(held.not_before).unwrap_or_default() < SHORT_LIVED;
+        match self {
+            Self::Lifetime if short => {
+                "half of its life before its end, since that is short, and up to a fiftieth of it earlier, drawn from the item's id"
+            }
+            Self::Lifetime => {
+                "a third of its life before its end, and up to a fiftieth of it earlier, drawn from the item's id"
+            }
+            Self::Window => "drawn from the window that the CA names",
+            Self::Rest => "six hours after it was made, since the window that the CA names was over by then",
+            Self::Latest => {
+                "a sixth of its life before its end (a quarter of a short one), since the CA names a later window"
+            }
+        }
+    }
+}
+
+/// When an item should be renewed, and by which rule: when its CA says so, if it does.
 ///
 /// A CA that is mistaken, or means harm, gets its way within bounds: half of what an unadvised renewal would have left
 /// is kept, and a window that was over before the item was made does not lead from one renewal straight to the next.
 #[must_use]
-fn due(held: &Held, advised: Option<&Advised>) -> SystemTime {
-    let Some(drawn) = advised.and_then(|advised| advised.drawn.as_ref()) else { return renewal_of(held) };
+pub(super) fn due(held: &Held, advised: Option<&Advised>) -> (SystemTime, Rule) {
+    let Some(drawn) = advised.and_then(|advised| advised.drawn.as_ref()) else {
+        return (renewal_of(held), Rule::Lifetime);
+    };
     // A clock that was ahead once leaves ids ahead of the time; when a certificate was made it says itself.
     let made = held.id.time().min(held.not_before + DATED_BACK);
-    let earliest = if drawn.end <= made { made + REST } else { SystemTime::UNIX_EPOCH };
-    drawn.renew_at.max(earliest).min(overdue(held.not_before, held.not_after))
+    let rest = made + REST;
+    let (at, rule) = if drawn.end <= made && drawn.renew_at < rest {
+        (rest, Rule::Rest)
+    } else {
+        (drawn.renew_at, Rule::Window)
+    };
+    let latest = overdue(held.not_before, held.not_after);
+    if at > latest { (latest, Rule::Latest) } else { (at, rule) }
 }
 
 /// When an item should be renewed, its CA not being asked.

@@ -11,6 +11,7 @@
 
 pub mod engine;
 pub mod fs;
+pub mod journal;
 pub mod layout;
 pub mod memory;
 pub mod prune;

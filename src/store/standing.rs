@@ -40,6 +40,9 @@ impl Standing {
         if *place == layout::current_account().as_prefix() {
             return Self::Link;
         }
+        if *place == layout::journal() {
+            return Self::Folder;
+        }
         let is = |fits: bool, standing: Self| if fits { standing } else { Self::Nothing };
         if above == layout::items() {
             return is(ItemId::parse(name).is_ok(), Self::Folder);
@@ -59,6 +62,9 @@ impl Standing {
         }
         if above == layout::all_revoked() {
             return is(ItemId::parse(name).is_ok(), Self::File);
+        }
+        if above == layout::journal() {
+            return is(layout::segment_number(name).is_some(), Self::File);
         }
         if above == layout::control() {
             let number = name.strip_suffix(".sock").map(str::as_bytes);
@@ -92,6 +98,9 @@ mod tests {
             ("state/ledger.json", Standing::File),
             ("state/on-demand.json", Standing::File),
             ("state/incoming", Standing::Opaque),
+            ("state/journal", Standing::Folder),
+            ("state/journal/00000001.jsonl", Standing::File),
+            ("state/journal/1.jsonl", Standing::Nothing),
             ("letsencrypt-account/current", Standing::Link),
             ("letsencrypt-account/ca.example-0123456789abcdef", Standing::Folder),
             ("letsencrypt-account/ca.example-0123456789abcdef/account_key.pem", Standing::File),

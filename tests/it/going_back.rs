@@ -93,7 +93,7 @@ async fn a_pin_set_beside_a_process_is_followed_and_lasts() {
     fs::remove_file(&socket).expect("a socket");
     let told = tell(&config, &["rollback", NAME]);
     assert_eq!(told.code, Some(0), "{}", told.err);
-    sidegate.logged(&["pinned, or not pinned any more"]).await;
+    sidegate.logged(&["pinned names="]).await;
     let followed = async { while shown(&place).await != first {} };
     tokio::time::timeout(Duration::from_secs(20), followed).await.expect("it is followed");
     sidegate.signal(Signal::TERM);

@@ -11,6 +11,7 @@ mod doctor;
 mod drain;
 mod engine_contract;
 mod environment;
+mod explain;
 mod export;
 mod fail_over;
 mod forward;

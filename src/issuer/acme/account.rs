@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::issuer::{Binding, IssueError};
 use crate::pki::{KeyType, PrivateKey};
 use crate::store::{Account, Accounts};
+use crate::story::{Event, Recorder};
 
 /// Keeps one account at one CA, for every order there.
 pub(super) struct Membership {
@@ -26,6 +27,7 @@ pub(super) struct Membership {
     binding: Option<Binding>,
     budget: Arc<Budget>,
     clock: Clock,
+    recorder: Recorder,
     /// What the store says, so that not every order asks it. Held while the account is looked for, so that two
     /// orders at once do not register two.
     kept: Mutex<Option<Account>>,
@@ -35,7 +37,8 @@ impl Membership {
     pub(super) fn new(accounts: Accounts, options: &Options, budget: Arc<Budget>, clock: Clock) -> Self {
         let contacts = options.email.iter().map(|email| format!("mailto:{email}")).collect();
         let (directory, binding) = (options.directory.clone(), options.binding.clone());
-        Self { accounts, directory, contacts, binding, budget, clock, kept: Mutex::default() }
+        let recorder = options.recorder.clone();
+        Self { accounts, directory, contacts, binding, budget, clock, recorder, kept: Mutex::default() }
     }
 
     /// Opens the account, without a request if its URL is known. Else the CA is asked whose the key is; if it says
@@ -124,7 +127,8 @@ impl Membership {
         let key = || key_pair(&account.key);
         match insist!(http, builder().from_key(key()?, directory.clone())) {
             Ok((session, _)) => {
-                info!(directory, account = session.id(), "found the account again by its key");
+                let (ca, account) = (directory.as_str().into(), session.id().into());
+                self.recorder.tell([], Event::AccountFound { ca, account });
                 return Ok(session);
             }
             Err(Error::Api(problem)) if kind_of(&problem) == "accountDoesNotExist" => {}
@@ -152,7 +156,8 @@ impl Membership {
                 opened.map_err(|e| self.explain(e, http))?
             }
         };
-        info!(directory, account = session.id(), "registered the account");
+        let (ca, account) = (directory.as_str().into(), session.id().into());
+        self.recorder.tell([], Event::AccountRegistered { ca, account, terms: terms.into() });
         Ok(session)
     }
 

@@ -7,14 +7,15 @@ use instant_acme::{
     AuthorizationHandle, AuthorizationState, AuthorizationStatus, Authorizations, ChallengeStatus,
     ChallengeType, Error, Order, OrderStatus,
 };
-use tracing::info;
 
 use super::failure::{printable, text_of};
 use super::nonce::insist;
 use super::order::{Desk, Origin, Patience};
+use super::solvers::Choice;
 use crate::ident::{Name, Names};
 use crate::issuer::IssueError;
 use crate::issuer::solver::{Challenge, ChallengeKind, Posted, SolveError, Solver};
+use crate::story::{Event, Text};
 
 /// How long the other names' validations may go on after one has failed, before their answers are taken down.
 const SETTLE: Duration = Duration::from_secs(15);
@@ -79,7 +80,7 @@ impl Desk<'_> {
             match view.status {
                 AuthorizationStatus::Pending => {}
                 AuthorizationStatus::Valid => {
-                    info!(%name, "is proved already");
+                    self.recorder.tell([&name], Event::ProvedBefore);
                     continue;
                 }
                 // The order shares its fate, whatever its own state still says.
@@ -99,7 +100,7 @@ impl Desk<'_> {
             };
             let posted = solver.post(&challenge).await.map_err(|e| self.unsolved(e))?;
             if !matches!(posted, Posted::Standing) {
-                info!(%name, kind = %solver.kind(), "posted the answer to the challenge");
+                self.recorder.tell([&name], Event::ChallengePosted { kind: Text::of(solver.kind()) });
             }
             hanging.push(Hanging { index, name, solver, posted, status: offer.status });
         }
@@ -122,7 +123,9 @@ impl Desk<'_> {
             Ok(OrderStatus::Invalid) => Some(self.why_unproved(order, &asked, origin).await?),
             Ok(_) => {
                 for Asked { name, kind, .. } in &asked {
-                    info!(%name, kind = kind.map(tracing::field::display), "validated");
+                    // Those that were decided before have not come this far.
+                    let kind = kind.map(Text::of).unwrap_or_default();
+                    self.recorder.tell([name], Event::Validated { kind });
                     self.solvers.proved(name);
                 }
                 self.budget.verified(self.account.id(), names).await?;
@@ -164,6 +167,9 @@ impl Desk<'_> {
         if !is_token {
             return Err(self.nonsense("a challenge token with characters that do not belong".to_owned()));
         }
+        let choice = Choice { name, kind: solver.kind(), under_way: &under_way, allowed: self.challenges };
+        let offered: Vec<ChallengeKind> = view.challenges.iter().map(|offer| offer.kind).collect();
+        self.recorder.tell([name], self.solvers.why(choice, &offered));
         Ok((solver, offer))
     }
 
@@ -212,7 +218,8 @@ impl Desk<'_> {
             let detail = failed
                 .and_then(|offer| offer.error.clone())
                 .unwrap_or_else(|| format!("the authorization is {:?}", view.status));
-            info!(%name, kind = kind.map(tracing::field::display), detail, "could not be verified");
+            let told = Event::Unverified { kind: kind.map(Text::of), detail: detail.as_str().into() };
+            self.recorder.tell([name], told);
             self.budget.failed(self.account.id(), name).await?;
             if let Some(kind) = kind
                 && origin == Origin::Placed

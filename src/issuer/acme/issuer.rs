@@ -27,6 +27,7 @@ use crate::issuer::{
 };
 use crate::pki::{Chain, Leaf, Roots, pem};
 use crate::store::{Accounts, Ledger};
+use crate::story::{Event, Recorder, Text};
 
 /// Gets certificates from one ACME CA (RFC 8555).
 ///
@@ -46,6 +47,7 @@ pub struct AcmeIssuer {
     preferred_chain: Option<String>,
     timeouts: Timeouts,
     pub(super) clock: Clock,
+    recorder: Recorder,
 }
 
 impl AcmeIssuer {
@@ -103,7 +105,8 @@ impl AcmeIssuer {
             })
         });
         let pace = Pace::new(options.limits.as_ref().map_or(Duration::ZERO, |limits| limits.apart));
-        let budget = Budget::new(ledger, directory, options.limits.clone(), clock.clone());
+        let recorder = options.recorder.clone();
+        let budget = Budget::new(ledger, directory, options.limits.clone(), clock.clone(), recorder.clone());
         let budget = Arc::new(budget);
         Ok(Self {
             connector: Connector::new(directory, trusted, options.timeouts, pace, clock.clone()),
@@ -119,6 +122,7 @@ impl AcmeIssuer {
             timeouts: options.timeouts,
             directory: directory.clone(),
             clock,
+            recorder,
         })
     }
 
@@ -147,6 +151,7 @@ impl AcmeIssuer {
             preferred_chain: self.preferred_chain.as_deref(),
             timeouts: self.timeouts,
             clock: &self.clock,
+            recorder: &self.recorder,
         };
         match self.at(&desk, job, progress).await {
             Err(error) if failure::is_unknown_account(&error) => {
@@ -203,12 +208,14 @@ impl AcmeIssuer {
     /// Tries it out. That this CA is down is no reason not to ask the other one.
     async fn rehearse(&self, job: IssueJob<'_>) -> Result<(), IssueError> {
         let (names, directory) = (job.request.names(), &self.directory);
-        info!(%names, directory, "tries it out first, since the last attempt failed");
+        let ca = || Text::from(directory.as_str());
+        let rehearsed = |outcome: Text, well: bool| Event::Rehearsed { ca: ca(), outcome, well };
+        self.recorder.tell(names, Event::Rehearsing { ca: ca() });
         let job = IssueJob { predecessor: None, rehearse: false, ..job };
         // Boxed, since it is what it stands in.
         let tried: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(self.issue(job, &Unkept));
         match tried.await {
-            Ok(_) => info!(%names, directory, "went well"),
+            Ok(_) => self.recorder.tell(names, rehearsed("a certificate".into(), true)),
             Err(IssueError::Unverified { name, kind, detail }) => {
                 let detail = format!("{detail}; that was at {directory}, where it was tried out");
                 return Err(IssueError::Unverified { name, kind, detail });
@@ -219,7 +226,7 @@ impl AcmeIssuer {
             Err(IssueError::Refused { directory, detail, .. }) => {
                 return Err(IssueError::Refused { directory, detail, for_good: false });
             }
-            Err(error) => info!(%names, directory, %error, "could not be tried out"),
+            Err(error) => self.recorder.tell(names, rehearsed(Text::of(error), false)),
         }
         Ok(())
     }

@@ -42,6 +42,7 @@ use thiserror::Error;
 use super::Binding;
 use super::solver::{ChallengeKind, dns01};
 use crate::dns::{Authority, Resolver};
+use crate::story::Recorder;
 
 /// Which CA, and how to deal with it.
 #[derive(Clone, Debug)]
@@ -76,6 +77,8 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// Shared by those who prove the same names.
     pub turns: Arc<Turns>,
+    /// Who is told what happens and why.
+    pub recorder: Recorder,
 }
 
 impl Options {
@@ -100,6 +103,7 @@ impl Options {
             authority: Authority::Zones(Resolver::new(Vec::new())),
             timeouts: Timeouts::default(),
             turns: Arc::default(),
+            recorder: Recorder::default(),
         }
     }
 }

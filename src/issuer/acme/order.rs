@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use instant_acme::{Account, Error, Order, OrderStatus};
 use tokio::time::Instant;
-use tracing::info;
 
 use super::Timeouts;
 use super::account::Membership;
@@ -19,6 +18,7 @@ use crate::ident::Names;
 use crate::issuer::solver::ChallengeKind;
 use crate::issuer::{IssueError, IssueJob, Progress};
 use crate::pki::{Chain, PkiError, Roots, SigningRequest};
+use crate::story::{Event, Recorder, Text};
 
 /// All that dealing with one CA for one certificate takes.
 pub(super) struct Desk<'a> {
@@ -36,6 +36,7 @@ pub(super) struct Desk<'a> {
     pub(super) preferred_chain: Option<&'a str>,
     pub(super) timeouts: Timeouts,
     pub(super) clock: &'a Clock,
+    pub(super) recorder: &'a Recorder,
 }
 
 /// Where an order comes from, and so what it means if a name could not be proved.
@@ -67,7 +68,8 @@ impl Desk<'_> {
             End::Issued(chain) => Ok(Some(*chain)),
             // What killed it was most likely our absence, so this is no failure yet.
             End::Dead(error) => {
-                info!(%names, order = order.url(), %error, "the order from an earlier attempt came to nothing");
+                let why = format!("it came to nothing: {error}");
+                self.leave(names, order.url(), &why);
                 Ok(None)
             }
         }
@@ -96,28 +98,33 @@ impl Desk<'_> {
     async fn noted_order(&self, names: &Names, progress: &dyn Progress) -> Result<Option<Order>, IssueError> {
         let Some(note) = progress.order() else { return Ok(None) };
         if note.directory != self.directory || note.account != self.account.id() {
-            info!(%names, order = note.order, "the noted order belongs to another account; leaves it");
+            self.leave(names, &note.order, "it belongs to another account");
             return Ok(None);
         }
         match insist!(self.http, self.account.order(note.order.clone())) {
             Ok(mut order) => {
                 let status = order.state().status;
                 if status == OrderStatus::Invalid {
-                    info!(%names, order = note.order, "the noted order is invalid; leaves it");
+                    self.leave(names, &note.order, "it is invalid");
                     return Ok(None);
                 }
-                info!(%names, order = note.order, ?status, "resumes the order");
+                let status = Text::of(format_args!("{status:?}"));
+                self.recorder.tell(names, Event::OrderResumed { order: note.order.into(), status });
                 Ok(Some(order))
             }
             Err(error) => match self.explain(error) {
                 // Expired, or forgotten: nothing that waiting would bring back.
                 IssueError::Refused { detail, .. } => {
-                    info!(%names, order = note.order, detail, "the noted order is gone");
+                    self.leave(names, &note.order, &format!("it is gone: {detail}"));
                     Ok(None)
                 }
                 error => Err(error),
             },
         }
+    }
+
+    fn leave(&self, names: &Names, order: &str, why: &str) {
+        self.recorder.tell(names, Event::OrderLeft { order: order.into(), why: why.into() });
     }
 
     /// Takes the order from the state it is in to its end.
@@ -149,7 +156,7 @@ impl Desk<'_> {
 
     async fn finalize(&self, order: &mut Order, request: &SigningRequest) -> Result<(), IssueError> {
         let csr = request.csr_der();
-        info!(names = %request.names(), order = order.url(), "finalizes the order");
+        self.recorder.tell(request.names(), Event::Finalized { order: order.url().into() });
         if let Err(error) = insist!(self.http, order.finalize_csr(csr)) {
             let error = self.explain(error);
             // The request may have arrived although its answer did not, also at an earlier attempt.
@@ -177,7 +184,13 @@ impl Desk<'_> {
         if request.names().iter().any(|name| !leaf.names().contains(name)) {
             return other("the certificate is for other names");
         }
-        info!(names = %request.names(), serial = leaf.serial(), issuer = leaf.issuer(), "received the certificate");
+        let received = Event::Received {
+            serial: leaf.serial().into(),
+            issuer: leaf.issuer().into(),
+            not_before: leaf.not_before().into(),
+            not_after: leaf.not_after().into(),
+        };
+        self.recorder.tell(request.names(), received);
         Ok(End::Issued(Box::new(self.choose_chain(chain, &alternates).await)))
     }
 

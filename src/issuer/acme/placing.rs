@@ -12,6 +12,7 @@ use super::order::Desk;
 use super::renewal_info::identifier;
 use crate::ident::Name;
 use crate::issuer::{IssueError, IssueJob, OrderNote, Predecessor, Progress, Replacing};
+use crate::story::{Event, Text};
 
 impl Desk<'_> {
     /// Places an order and notes it before anything else happens to it. Says also what it has cost, which is written down
@@ -68,10 +69,17 @@ impl Desk<'_> {
         };
         progress.note_order(&note).await?;
         let replaces = match &note.replacing {
-            Replacing::Named(id) => Some(id),
+            Replacing::Named(id) => Some(id.as_str().into()),
             _ => None,
         };
-        info!(%names, order = order.url(), why = job.why, replaces, profile, "placed an order");
+        let placed = Event::OrderPlaced {
+            ca: self.directory.into(),
+            order: order.url().into(),
+            why: job.why.into(),
+            replaces,
+            profile: profile.map(Text::from),
+        };
+        self.recorder.tell(names, placed);
         Ok((order, expense))
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::ident::{Name, Names};
 use crate::issuer::solver::{ChallengeKind, Solver};
+use crate::story::{Event, Text};
 
 /// The configured solvers, and what has not worked with them lately.
 pub(super) struct Solvers {
@@ -13,6 +14,17 @@ pub(super) struct Solvers {
     /// How often a kind has failed for a name since it was last proved. In memory only: after a restart the
     /// preferred kind gets its chance again.
     failures: Mutex<HashMap<(Name, ChallengeKind), u32>>,
+}
+
+/// A kind of challenge that was chosen for a name.
+#[derive(Clone, Copy)]
+pub(super) struct Choice<'a> {
+    pub(super) name: &'a Name,
+    pub(super) kind: ChallengeKind,
+    /// The kinds whose validation had begun.
+    pub(super) under_way: &'a [ChallengeKind],
+    /// The kinds that the site may use.
+    pub(super) allowed: &'a [ChallengeKind],
 }
 
 impl Solvers {
@@ -43,6 +55,39 @@ impl Solvers {
         let mut kinds = self.kinds(allowed);
         kinds.retain(|kind| *kind != ChallengeKind::DnsPersist01);
         names.iter().all(|name| self.choose(name, &kinds).is_some()).then_some(kinds)
+    }
+
+    /// Why a kind was chosen, and why none of the others that are configured.
+    pub(super) fn why(&self, choice: Choice<'_>, offered: &[ChallengeKind]) -> Event {
+        let Choice { name, kind, under_way, allowed } = choice;
+        let failures = self.failures();
+        let failed = |kind: ChallengeKind| failures.get(&(name.clone(), kind)).copied().unwrap_or_default();
+        let against = |solver: &dyn Solver| {
+            let other = solver.kind();
+            if !solver.can_prove(name) {
+                format!("{other}, which cannot prove {name}")
+            } else if !allowed.contains(&other) {
+                format!("{other}, which is not among the challenges of the site")
+            } else if !offered.contains(&other) {
+                format!("{other}, which the CA does not offer for this name")
+            } else if under_way.contains(&kind) {
+                format!("{other}, with which nothing has begun")
+            } else if failed(other) > failed(kind) {
+                format!("{other}, which has failed {} times", failed(other))
+            } else {
+                format!("{other}, which comes later in challenges")
+            }
+        };
+        let others = self.all.iter().map(AsRef::as_ref).filter(|solver| solver.kind() != kind);
+        let others: Vec<Text> = others.map(|solver| against(solver).into()).collect();
+        let why = if under_way.contains(&kind) {
+            "its validation is under way already"
+        } else if failed(kind) > 0 {
+            "all have failed for this name, and this one least"
+        } else {
+            "the first of challenges that can prove the name, is offered by the CA and has not failed"
+        };
+        Event::ChallengeChosen { kind: Text::of(kind), why: why.into(), others }
     }
 
     /// Takes down what answers that nobody needs any more have left with others.
@@ -93,6 +138,24 @@ mod tests {
         solvers.proved(&name);
         assert_eq!(chosen(&both), Some(ChallengeKind::Http01));
         assert_eq!(chosen(&[]), None);
+
+        let why = |kind: ChallengeKind, offered: &[ChallengeKind]| {
+            let choice = Choice { name: &name, kind, under_way: &[], allowed: &ChallengeKind::ALL };
+            match solvers.why(choice, offered) {
+                Event::ChallengeChosen { others, .. } => others,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            why(ChallengeKind::Http01, &both),
+            ["tls-alpn-01, which comes later in challenges".into()]
+        );
+        assert_eq!(
+            why(ChallengeKind::Http01, &[ChallengeKind::Http01]),
+            ["tls-alpn-01, which the CA does not offer for this name".into()]
+        );
+        solvers.failed(&name, ChallengeKind::Http01);
+        assert_eq!(why(ChallengeKind::TlsAlpn01, &both), ["http-01, which has failed 1 times".into()]);
 
         let wildcard = Name::parse("*.example.com").expect("a name");
         assert!(solvers.choose(&wildcard, &both).is_none());

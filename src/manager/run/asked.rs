@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use tracing::info;
-
 use super::commands::Reply;
 use super::{Finished, Manager, Role};
 use crate::ident::{LineageId, Name};
 use crate::manager::asked::{Asking, NotRenewed, Renewed, asked_for};
 use crate::manager::renew;
+use crate::story::Event;
 
 impl Manager {
     /// Begins a renewal, unless there is a reason not to, and sees to it that the outcome is told.
@@ -42,7 +41,13 @@ impl Manager {
             return Ok(Begun::Attempt(lineage));
         }
         let step = asked_for(wish, &self.inventory, asking, self.tools.clock.now())?;
-        info!(names = %wish.names(), ?asking, "an operator asks for a renewal");
+        let command = match asking {
+            Asking::Due => "renew",
+            Asking::Forced => "renew --force",
+            Asking::Trial => "renew --dry-run",
+        };
+        let event = Event::Commanded { command: command.into(), by: "an operator".into() };
+        self.tools.recorder.tell(wish.names(), event);
         if asking == Asking::Trial {
             let (tools, epoch) = (self.tools.clone(), self.epoch);
             let trial = async move { renew::try_out(&tools, &step, epoch).await };

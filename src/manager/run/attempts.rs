@@ -12,6 +12,7 @@ use crate::issuer::{Advice, Verdict};
 use crate::manager::advised::advised;
 use crate::manager::agenda::Agenda;
 use crate::manager::asked::{NotRenewed, Renewed};
+use crate::manager::basis::basis;
 use crate::manager::desired::Wish;
 use crate::manager::failure::Failure;
 use crate::manager::load::{self, Wanted};
@@ -19,7 +20,8 @@ use crate::manager::plan::Step;
 use crate::manager::renew::{self, RenewError};
 use crate::manager::stand_in::Fresh;
 use crate::store::sweep::sweep;
-use crate::store::{Attempts, Changed, Drawn, LineageState, StoreError};
+use crate::store::{Attempts, Changed, LineageState, StoreError};
+use crate::story::{Event, Text};
 
 impl Manager {
     pub(super) fn attempt(&mut self, step: Step) {
@@ -58,8 +60,12 @@ impl Manager {
     pub(super) async fn finish(&mut self, finished: Finished) {
         match finished {
             Finished::Swept(swept) => {
-                if let Err(error) = swept {
-                    warn!(%error, "the store could not be swept");
+                match swept {
+                    Ok(report) => {
+                        let event = Event::Swept { outcome: Text::of(&report), clean: report.is_clean() };
+                        self.tools.recorder.tell([], event);
+                    }
+                    Err(error) => warn!(%error, "the store could not be swept"),
                 }
                 self.role = match std::mem::replace(&mut self.role, follower()) {
                     Role::Sweeping(claim) => Role::Issuer(claim),
@@ -103,9 +109,10 @@ impl Manager {
         let after = advised(before.as_ref(), item, said, begun, clock::jitter());
         let known = before.and_then(|before| before.drawn);
         let news = after.drawn.as_ref().filter(|drawn| known.as_ref() != Some(drawn));
-        if let Some(Drawn { start, end, renew_at, explanation }) = news {
-            let [start, end, renew_at] = [*start, *end, *renew_at].map(clock::rfc3339);
-            info!(names = %wish.names(), start, end, renew_at, explanation, "the CA says when to renew");
+        if news.is_some()
+            && let Some(held) = self.inventory.item(item)
+        {
+            self.tools.recorder.tell(wish.names(), Event::Planned(basis(held, Some(&after))));
         }
         let worth_keeping = known.is_some() || after.drawn.is_some();
         self.inventory.advise(id, Some(after));
@@ -138,7 +145,7 @@ impl Manager {
 
     pub(super) fn sweep(&mut self) {
         let store = self.tools.store.clone();
-        self.attempts.spawn(async move { Finished::Swept(sweep(&store).await.map(drop)) });
+        self.attempts.spawn(async move { Finished::Swept(sweep(&store).await) });
     }
 
     /// An attempt ended without a word: we aborted it, or it panicked, which trying again would only repeat.
@@ -174,18 +181,18 @@ impl Manager {
             Ok(item) => load::held(&item),
             Err(error) => return error!(%item, %error, "what was just committed cannot be read"),
         };
-        let (issuer, expires) = (held.issuer.clone(), clock::rfc3339(held.not_after));
-        self.inventory.hold(held);
+        self.tell_committed(step, &held);
+        self.inventory.hold(held.clone());
         self.unpin(step.wish.names()).await;
         self.serve(step.wish.names().iter().cloned().collect(), Wanted::Changed).await;
-        info!(names = %step.wish.names(), %item, issuer, expires, "serving");
+        self.tell_served(&step.wish, &held);
     }
 
     async fn failed(&mut self, step: &Step, error: &RenewError) {
         let (wish, now) = (&step.wish, self.tools.clock.now());
         let (verdict, story) = (error.verdict(), error.story());
         if verdict == Verdict::Replan {
-            return info!(names = %wish.names(), why = story, "planned anew");
+            return self.tools.recorder.tell(wish.names(), Event::Dropped { why: story.into() });
         }
         if verdict == Verdict::Never {
             self.inventory.refuse(wish.lineage.id(), step.directory(), story.clone());
@@ -193,7 +200,7 @@ impl Manager {
         let replaced = step.replaces.as_ref().and_then(|item| self.inventory.item(item));
         let failure = Failure {
             verdict,
-            story: story.clone(),
+            story,
             name: error.name().cloned(),
             elsewhere: error.elsewhere(),
             urgent: step.urgent,
@@ -201,8 +208,7 @@ impl Manager {
         };
         let before = self.inventory.attempts(wish.lineage.id(), step.directory());
         let attempts = failure.after(before, &self.ladder, clock::jitter(), now);
-        let again = attempts.next.map(clock::rfc3339);
-        warn!(names = %wish.names(), directory = step.directory(), error = story, failures = attempts.failures, again, "not issued");
+        self.tell_failed(step, error, &attempts);
         self.remember(wish, attempts).await;
     }
 

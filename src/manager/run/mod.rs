@@ -3,10 +3,12 @@
 mod asked;
 mod attempts;
 mod commands;
+mod configuring;
 mod demanded;
 mod proving;
 mod pruning;
 mod stock;
+mod telling;
 
 pub use commands::Commands;
 
@@ -22,8 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::catalog::{Missed, Misses, Publisher};
-use crate::clock::{self, Clock, Epoch};
-use crate::foreign::List;
+use crate::clock::{Clock, Epoch};
 use crate::ident::{ItemId, LineageId, Name, Provider};
 use crate::issuer::Advice;
 use crate::manager::agenda::Agenda;
@@ -40,7 +41,9 @@ use crate::manager::shelf::Shelf;
 use crate::manager::stand_in::Fresh;
 use crate::manager::status::{Picture, Row, Status, row};
 use crate::manager::{Ladder, Options, Tools};
+use crate::store::sweep::SweepReport;
 use crate::store::{Claim, Store, StoreError};
+use crate::story::{Event, Moment, Recorder};
 
 use commands::{Command, Reply};
 use pruning::Pruning;
@@ -88,6 +91,8 @@ pub struct Manager {
     fresh: VecDeque<Fresh>,
     /// Which of them are being committed.
     committing: HashSet<LineageId>,
+    /// Items of which it was told that they near their end.
+    expiring: HashSet<ItemId>,
     /// Lineages that are being issued.
     busy: HashMap<LineageId, Option<AbortHandle>>,
     attempts: JoinSet<Finished>,
@@ -124,7 +129,7 @@ enum Role {
 
 /// The end of a task of the loop.
 enum Finished {
-    Swept(Result<(), StoreError>),
+    Swept(Result<SweepReport, StoreError>),
     Attempt(Step, Result<ItemId, RenewError>),
     Behind(Step, Result<ItemId, RenewError>),
     /// Begun at this moment.
@@ -154,7 +159,7 @@ impl Manager {
             demands: Demands::default(),
             look_after: SystemTime::UNIX_EPOCH,
             epoch: clock.epoch(),
-            tools: Tools { store, issuers: Arc::new(options.issuers), clock },
+            tools: Tools { store, issuers: Arc::new(options.issuers), clock, recorder: Recorder::default() },
             owners: options.desired.owners(),
             agenda: Agenda::new(options.desired.wishes.len()),
             desired: Arc::new(options.desired),
@@ -170,6 +175,7 @@ impl Manager {
             asking: HashMap::new(),
             fresh: VecDeque::new(),
             committing: HashSet::new(),
+            expiring: HashSet::new(),
             busy: HashMap::new(),
             attempts: JoinSet::new(),
             waiting: HashMap::new(),
@@ -199,7 +205,7 @@ impl Manager {
         load::recall(&self.desired, &mut self.inventory, &self.tools.store).await?;
         self.take_in_all().await?;
         self.receive_strangers().await;
-        load::tell(&self.desired, &self.inventory, &self.tools.clock);
+        load::tell(&self.desired, &self.inventory, self.tools.clock.now(), &self.tools.recorder);
         self.stand_in_at_once().await;
         self.report();
         Ok(())
@@ -243,6 +249,9 @@ impl Manager {
         }
         self.attempts.shutdown().await;
         let _ = timeout(LAST_WORK, self.tools.issuers.tidy()).await;
+        // While the role is ours: whoever has it next goes on with the journal.
+        self.tools.recorder.tell([], Event::Stopped);
+        let _ = timeout(LAST_WORK, self.tools.recorder.end()).await;
     }
 
     /// Plans where something has changed, and starts what is due; returns when to look again.
@@ -250,7 +259,8 @@ impl Manager {
         let now = self.tools.clock.now();
         let epoch = self.tools.clock.epoch();
         if now < self.looked || epoch != self.epoch {
-            info!(now = clock::rfc3339(now), "it is another time than it was; planning anew");
+            let before = Moment(self.looked);
+            self.tools.recorder.tell([], Event::Replanned { before, now: Moment(now) });
             (self.looked, self.epoch) = (now, epoch);
             self.look_again().await;
         }
@@ -296,6 +306,8 @@ impl Manager {
         match self.tools.store.claim_issuer().await {
             Ok(claim) => {
                 self.role = Role::Sweeping(claim);
+                self.tools.recorder.keep().await;
+                self.tools.recorder.tell([], Event::Leads);
                 if told && let Err(error) = self.recall_all().await {
                     warn!(%error, "what is remembered of attempts cannot be read");
                 }
@@ -305,6 +317,7 @@ impl Manager {
             Err(error) => {
                 if !told {
                     info!(%error, "another process issues for this storage; following it");
+                    self.tools.recorder.forget().await;
                 }
                 self.role = Role::Follower { told: true, again: now + ROLE_AGAIN };
                 Some(now + ROLE_AGAIN)
@@ -348,6 +361,7 @@ impl Manager {
             ((rank, wish), step)
         }));
         self.stale.insert(wish);
+        self.tell_expiring(wish, now);
     }
 
     fn planned(&self, wish: usize, now: SystemTime) -> plan::Plan {
@@ -366,44 +380,6 @@ impl Manager {
         for wish in wish.names().iter().filter_map(|name| self.owners.of(name)) {
             self.agenda.put_now(wish);
         }
-    }
-
-    async fn configure(&mut self, options: Options) {
-        let before = std::mem::replace(&mut self.desired, Arc::new(options.desired));
-        self.tools.issuers = Arc::new(options.issuers);
-        self.ladder = options.ladder;
-        self.pruning.set_rule(options.prune);
-        self.inventory.forgive();
-        self.demands.set(options.demand);
-        self.recall_demanded().await;
-        let desired = Arc::clone(&self.desired);
-        let wanted: HashSet<&LineageId> = desired.wishes.iter().map(|wish| wish.lineage.id()).collect();
-        for gone in before.wishes.iter().filter(|wish| !wanted.contains(wish.lineage.id())) {
-            if let Some(Some(task)) = self.busy.remove(gone.lineage.id()) {
-                task.abort();
-            }
-            self.waiting.remove(gone.lineage.id());
-        }
-        let taken = match load::recall(&desired, &mut self.inventory, &self.tools.store).await {
-            Ok(()) => self.take_in_all().await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = taken {
-            warn!(%error, "the store cannot be listed; what is on show stays");
-        }
-        self.take_off_what_is_gone(&before);
-        self.receive_strangers().await;
-        self.stand_in_at_once().await;
-        info!(certificates = desired.wishes.len() + self.elsewhere.len(), "configured anew");
-    }
-
-    fn take_off_what_is_gone(&mut self, before: &Desired) {
-        let stays = |list: &&Arc<List>| self.desired.lists.iter().any(|now| Arc::ptr_eq(now, list));
-        let lists = before.lists.iter().filter(|list| !stays(list)).flat_map(|list| list.names());
-        let files = before.files.iter().flat_map(|source| source.names());
-        let names = before.wishes.iter().flat_map(Wish::names).chain(files).chain(lists);
-        let gone = names.filter(|name| self.owners.of(name).is_none() && !self.elsewhere.has(name));
-        self.shelf.take_off(gone.cloned().collect());
     }
 
     /// Draws the picture, as far as it has changed.

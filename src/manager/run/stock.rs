@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::Manager;
 use crate::catalog::Certificate;
@@ -12,6 +12,7 @@ use crate::manager::load::{self, Index, Wanted};
 use crate::manager::preference;
 use crate::manager::stand_in::Fresh;
 use crate::store::{Changed, StoreError};
+use crate::story::Event;
 
 /// So many wishes' items are read before anybody may connect; the others behind.
 const AT_ONCE: usize = 512;
@@ -137,9 +138,15 @@ impl Manager {
             Err(error) => return warn!(%error, "the pins cannot be listed; what is on show stays"),
         };
         let changed = self.inventory.set_pins(pins.into_iter().collect());
+        for name in &changed {
+            let event = match self.inventory.pin(name) {
+                Some(pin) => Event::Pinned { item: pin.item.as_str().into() },
+                None => Event::Unpinned { why: "its pin was taken away".into() },
+            };
+            self.tools.recorder.tell([name], event);
+        }
         let wishes: BTreeSet<usize> = changed.iter().filter_map(|name| self.owners.of(name)).collect();
         for wish in wishes {
-            info!(names = %self.desired.wishes[wish].names(), "pinned, or not pinned any more");
             self.read(wish).await;
             self.proofs.swapped(self.desired.wishes[wish].names().primary());
         }
@@ -148,8 +155,12 @@ impl Manager {
     /// There is something newer than what the names are pinned to.
     pub(super) async fn unpin(&mut self, names: &Names) {
         let pins = self.tools.store.pins();
-        for name in names.iter().filter(|name| self.inventory.is_pinned(name)) {
-            info!(%name, "not pinned any more, since there is a newer certificate");
+        for name in names.iter() {
+            if !self.inventory.is_pinned(name) {
+                continue;
+            }
+            self.inventory.unpin(name);
+            self.tools.recorder.tell([name], Event::Unpinned { why: "there is a newer certificate".into() });
             if let Err(error) = pins.remove(name).await {
                 warn!(%name, %error, "a pin that is void cannot be removed");
             }
@@ -179,7 +190,8 @@ impl Manager {
         let Some(step) = selfsigned else { return };
         match Fresh::sign(&self.tools, step.clone()).await {
             Ok(fresh) => {
-                info!(names = %step.wish.names(), why = step.why, "serving selfsigned");
+                let why = step.why.as_str().into();
+                self.tools.recorder.tell(step.wish.names(), Event::StoodIn { why });
                 self.shelf.pin(step.wish.names(), &Certificate::new(&fresh.bundle));
                 self.busy.insert(step.wish.lineage.id().clone(), None);
                 self.agenda.put_now(wish);

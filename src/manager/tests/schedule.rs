@@ -79,8 +79,8 @@ fn the_window_of_the_ca_decides_for_every_lifetime() {
         let ideal = start() + if lifetime < DAY * 10 { lifetime / 2 } else { lifetime / 3 * 2 };
         let (from, to) = (ideal - lifetime / 100, ideal + lifetime / 100);
         for draw in [0.0, 0.37, 0.999] {
-            let due = due(&held, Some(&said(&held, from, to, draw)));
-            assert!((from..to).contains(&due), "{what}: {due:?}");
+            let (at, rule) = due(&held, Some(&said(&held, from, to, draw)));
+            assert!((from..to).contains(&at) && rule == Rule::Window, "{what}: {at:?} by {rule:?}");
         }
     }
 }
@@ -90,14 +90,15 @@ fn a_ca_gets_its_way_within_bounds() {
     for (what, lifetime, least, _) in LIFETIMES {
         let held = held(lifetime);
         let beyond = said(&held, held.not_after, held.not_after + DAY, 0.5);
-        let left = held.not_after.duration_since(due(&held, Some(&beyond))).expect("before the end");
-        assert!(left >= least / 2 - HOUR, "{what}: {left:?}");
+        let (at, rule) = due(&held, Some(&beyond));
+        let left = held.not_after.duration_since(at).expect("before the end");
+        assert!(left >= least / 2 - HOUR && rule == Rule::Latest, "{what}: {left:?} by {rule:?}");
         let over = said(&held, start() - HOUR * 2, start() - HOUR, 0.5);
-        assert_eq!(due(&held, Some(&over)), held.id.time() + REST, "{what}");
+        assert_eq!(due(&held, Some(&over)), (held.id.time() + REST, Rule::Rest), "{what}");
         let past = said(&held, start() + HOUR, start() + HOUR * 2, 0.0);
         assert_eq!(
             due(&held, Some(&past)),
-            start() + HOUR,
+            (start() + HOUR, Rule::Window),
             "{what}: past by the time it is heard of means now"
         );
     }
@@ -108,7 +109,7 @@ fn a_clock_that_was_ahead_once_does_not_keep_the_cas_word_from_counting() {
     let one = held(DAY * 90);
     let ahead = Held { id: ItemId::next(start() + DAY * 300, None), ..one };
     let window = said(&ahead, start() + DAY * 59, start() + DAY * 61, 0.5);
-    assert_eq!(due(&ahead, Some(&window)), start() + DAY * 60);
+    assert_eq!(due(&ahead, Some(&window)), (start() + DAY * 60, Rule::Window));
 }
 
 #[test]

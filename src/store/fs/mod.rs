@@ -14,6 +14,7 @@
 mod beside;
 mod durable;
 mod engine;
+pub mod journal;
 mod salvage;
 mod verbs;
 mod watch;

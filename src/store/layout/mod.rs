@@ -11,6 +11,7 @@
 //! state/lineages/<lineage id>.json         failures, when to try again, when the CA wants a renewal
 //! state/ledger.json                        what has been spent of the limits of CAs
 //! state/on-demand.json                     names nobody has listed that may have a certificate
+//! state/journal/<number>.jsonl             what happened and why, one line an event
 //! state/pins/<name>                        what a name is served with because somebody said so
 //! state/revoked/<item id>                  items that are not to be gone back to
 //! state/issuer/                            held by the process that issues
@@ -23,6 +24,7 @@
 //! A place is built from values that are valid by their types, so none of these functions can fail and none of
 //! the places can leave the root.
 
+mod file;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +34,7 @@ pub use super::account_id::AccountId;
 
 use crate::ident::{ItemId, LineageId, Name, Provider};
 
+pub use self::file::{AccountFile, File};
 use super::engine::Secrecy;
 use super::{Key, Prefix};
 
@@ -44,6 +47,7 @@ const STATE: &str = "state";
 const LINEAGES: &str = "lineages";
 const LEDGER: &str = "ledger.json";
 const DEMANDED: &str = "on-demand.json";
+const JOURNAL: &str = "journal";
 const ISSUER: &str = "issuer";
 const PINS: &str = "pins";
 const CONTROL: &str = "control";
@@ -51,128 +55,6 @@ const INCOMING: &str = "incoming";
 const REVOKED: &str = "revoked";
 const ASIDE: &str = "aside";
 const QUARANTINE: &str = "quarantine";
-
-/// The files of a draft and of an item: the layout's eleven, and `issuance.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum File {
-    /// One line with the names.
-    DomainList,
-    /// The private key, PKCS#8.
-    Key,
-    /// The certificate signing request.
-    Csr,
-    /// The leaf.
-    Crt,
-    /// The intermediates.
-    Chain,
-    /// The root, or the top-most intermediate where the root is not known.
-    Ca,
-    /// Leaf and intermediates: what is served.
-    CrtChain,
-    /// Leaf, intermediates and key.
-    CrtChainKey,
-    /// Whether the last attempt failed.
-    IsFailed,
-    /// Whether the provider is `selfsigned`.
-    IsSelfsign,
-    /// Whether the provider is `letsencrypt`.
-    IsLetsencrypt,
-    /// Where the certificate comes from and why it was made.
-    Issuance,
-}
-
-impl File {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::DomainList,
-        Self::Key,
-        Self::Csr,
-        Self::Crt,
-        Self::Chain,
-        Self::Ca,
-        Self::CrtChain,
-        Self::CrtChainKey,
-        Self::IsFailed,
-        Self::IsSelfsign,
-        Self::IsLetsencrypt,
-        Self::Issuance,
-    ];
-
-    /// The file's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::DomainList => "domain.list",
-            Self::Key => "key.pem",
-            Self::Csr => "csr.pem",
-            Self::Crt => "crt.pem",
-            Self::Chain => "chain.pem",
-            Self::Ca => "ca.pem",
-            Self::CrtChain => "crt+chain.pem",
-            Self::CrtChainKey => "crt+chain+key.pem",
-            Self::IsFailed => "isfailed.bool",
-            Self::IsSelfsign => "isselfsign.bool",
-            Self::IsLetsencrypt => "isletsencrypt.bool",
-            Self::Issuance => "issuance.json",
-        }
-    }
-
-    /// The file of this name, if there is one.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|file| file.as_str() == name)
-    }
-
-    /// Whether the file holds a key.
-    #[must_use]
-    pub const fn secrecy(self) -> Secrecy {
-        match self {
-            Self::Key | Self::CrtChainKey => Secrecy::Secret,
-            _ => Secrecy::Open,
-        }
-    }
-}
-
-/// The files of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccountFile {
-    /// The private key, PKCS#8.
-    Key,
-    /// The public key, SPKI.
-    Pub,
-    /// Directory, URL and contacts.
-    Record,
-}
-
-impl AccountFile {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Key, Self::Pub, Self::Record];
-
-    /// The file of this name, if there is one.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|file| file.as_str() == name)
-    }
-
-    /// The file's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "account_key.pem",
-            Self::Pub => "account_pub.pem",
-            Self::Record => "account.json",
-        }
-    }
-
-    /// Whether the file holds a key.
-    #[must_use]
-    pub const fn secrecy(self) -> Secrecy {
-        match self {
-            Self::Key => Secrecy::Secret,
-            Self::Pub | Self::Record => Secrecy::Open,
-        }
-    }
-}
 
 /// The three families of pointers. Each means «most recently issued» and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -315,6 +197,25 @@ pub fn ledger() -> Key {
 #[must_use]
 pub fn demanded() -> Key {
     place(&[STATE, DEMANDED])
+}
+
+/// The folder of what is told: see [`journal`](super::journal).
+#[must_use]
+pub fn journal() -> Prefix {
+    folder(&[STATE, JOURNAL])
+}
+
+/// One segment of it.
+#[must_use]
+pub fn journal_segment(number: u64) -> Key {
+    place(&[STATE, JOURNAL, &format!("{number:08}.jsonl")])
+}
+
+/// The number of the segment with this name, if it is one's name.
+#[must_use]
+pub(super) fn segment_number(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".jsonl")?;
+    (digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok()).flatten()
 }
 
 /// Held by the process that issues.

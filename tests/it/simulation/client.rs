@@ -13,6 +13,7 @@ use sidegate::manager::advised::advised;
 use sidegate::manager::{Failure, Held, Inventory, Ladder, Wish};
 use sidegate::store::memory::MemoryEngine;
 use sidegate::store::{Attempts, Store};
+use sidegate::story::Recorder;
 
 use super::draw::Draw;
 
@@ -197,7 +198,7 @@ impl Client {
 fn budgets(store: &Store, clock: &Clock, careful: bool) -> [Budget; 2] {
     [CA, STAGING].map(|directory| {
         let limits = Limits::of(directory).filter(|_| careful);
-        Budget::new(store.ledger(), directory, limits, clock.clone())
+        Budget::new(store.ledger(), directory, limits, clock.clone(), Recorder::default())
     })
 }
 

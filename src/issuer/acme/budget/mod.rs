@@ -20,14 +20,13 @@ pub(super) use page::is_pause;
 
 use std::time::SystemTime;
 
-use tracing::info;
-
 use page::{Accounts, Cost, Short};
 
 use crate::clock::Clock;
 use crate::ident::{Name, Names};
 use crate::issuer::{IssueError, Left};
 use crate::store::{Ledger, Opened, Page, StoreError};
+use crate::story::{Event, Recorder};
 
 /// One CA's limits, and the ledger of what has been spent of them.
 pub struct Budget {
@@ -35,13 +34,20 @@ pub struct Budget {
     directory: String,
     limits: Option<Limits>,
     clock: Clock,
+    recorder: Recorder,
 }
 
 impl Budget {
-    /// The budget at the CA with this directory; without limits, if those are not known.
+    /// The budget at the CA with this directory; without limits, if those are not known. What is held back is told.
     #[must_use]
-    pub fn new(ledger: Ledger, directory: &str, limits: Option<Limits>, clock: Clock) -> Self {
-        Self { ledger, directory: directory.to_owned(), limits, clock }
+    pub fn new(
+        ledger: Ledger,
+        directory: &str,
+        limits: Option<Limits>,
+        clock: Clock,
+        recorder: Recorder,
+    ) -> Self {
+        Self { ledger, directory: directory.to_owned(), limits, clock, recorder }
     }
 
     /// What is left for another certificate with each of these sets of names. Nothing is spent.
@@ -62,8 +68,11 @@ impl Budget {
     /// [`IssueError::Spent`] if there is not enough, with the moment when there will be; nothing is spent then.
     /// [`IssueError::Ledger`] if it cannot be written down.
     pub async fn order(&self, expense: Expense<'_>) -> Result<(), IssueError> {
-        self.spend(|page, limits, guarded, now| page::spend(page, &Cost::of(expense, limits, guarded), now))
-            .await
+        let names = expense.names.as_slice();
+        self.spend(names, |page, limits, guarded, now| {
+            page::spend(page, &Cost::of(expense, limits, guarded), now)
+        })
+        .await
     }
 
     /// An order has come to nothing: no certificate was made.
@@ -84,7 +93,7 @@ impl Budget {
     ///
     /// As for [`order`](Self::order).
     pub async fn account(&self) -> Result<(), IssueError> {
-        self.spend(|page, limits, _, now| page::spend(page, &Accounts::cost(limits), now)).await
+        self.spend(&[], |page, limits, _, now| page::spend(page, &Accounts::cost(limits), now)).await
     }
 
     /// The CA could not verify a name.
@@ -121,10 +130,12 @@ impl Budget {
 
     async fn spend(
         &self,
+        names: &[Name],
         change: impl Fn(&mut Page, &Limits, bool, SystemTime) -> Result<(), Short> + Send + Sync,
     ) -> Result<(), IssueError> {
         let Some(short) = self.update(change).await?.and_then(Result::err) else { return Ok(()) };
-        info!(directory = self.directory, limit = short.what, "nothing is left of a limit; waits for it");
+        let (ca, limit) = (self.directory.as_str().into(), short.what.as_str().into());
+        self.recorder.tell(names, Event::HeldBack { ca, limit, until: short.until.into() });
         Err(IssueError::Spent { directory: self.directory.clone(), detail: short.what, until: short.until })
     }
 

@@ -1,0 +1,63 @@
+//! The story of a name: what the journal says of it, and what comes next.
+
+use std::path::PathBuf;
+
+use super::{AppError, build};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::ident::Name;
+use crate::manager::{self, Outlook};
+use crate::store::Store;
+use crate::store::fs::journal::{Damage, Reader};
+use crate::store::journal::Entry;
+use crate::story::Event;
+
+/// Reads the journal of a storage, whether a process writes it or not.
+pub struct Story {
+    reader: Reader,
+    store: Store,
+    clock: Clock,
+}
+
+impl Story {
+    /// Opens the storage. No process is asked.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Store`] if it cannot be opened.
+    pub fn open(settings: &Settings) -> Result<Self, AppError> {
+        let clock = Clock::system();
+        let (engine, storage): (_, PathBuf) = build::engine(&settings.storage)?;
+        Ok(Self { reader: Reader::new(&storage), store: Store::new(engine, clock.clone()), clock })
+    }
+
+    /// What was told since the last call, and which lines are damaged.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Setup`] if the journal cannot be read.
+    pub fn read(&mut self) -> Result<Vec<Result<Entry, Damage>>, AppError> {
+        self.reader.read().map_err(AppError::setup("the journal cannot be read"))
+    }
+
+    /// What comes next for a name; none if nobody has configured it.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Store`] if the storage cannot be read.
+    pub async fn outlook(&self, settings: &Settings, name: &Name) -> Result<Option<Outlook>, AppError> {
+        let desired = build::desired(settings);
+        Ok(manager::outlook(&desired, &self.store, name, self.clock.now()).await?)
+    }
+}
+
+/// Whether an entry belongs to the story of a name: it is about it, or about all of them.
+#[must_use]
+pub fn concerns(entry: &Entry, name: &Name) -> bool {
+    match &entry.record.event {
+        _ if !entry.record.names.is_empty() => entry.record.names.contains(name),
+        Event::Configured { came, went, .. } => came.contains(name) || went.contains(name),
+        Event::Swept { clean, .. } => !clean,
+        _ => true,
+    }
+}

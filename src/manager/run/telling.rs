@@ -1,0 +1,92 @@
+//! What the loop tells of its decisions.
+
+use std::collections::BTreeSet;
+
+use super::Manager;
+use crate::ident::{Name, Provider};
+use crate::manager::basis::basis;
+use crate::manager::desired::{Desired, Wish};
+use crate::manager::failure;
+use crate::manager::inventory::Held;
+use crate::manager::plan::Step;
+use crate::manager::renew::RenewError;
+use crate::manager::schedule;
+use crate::store::{Attempts, Family};
+use crate::story::{Event, Recorder, Text};
+
+/// Of the names that came and went so many are told.
+const LISTED: usize = 100;
+
+impl Manager {
+    /// Tells what happens and why to `recorder` from now on; until then the log alone is told.
+    pub fn record_with(&mut self, recorder: Recorder) {
+        self.tools.recorder = recorder;
+    }
+
+    pub(super) fn tell_configured(&self, before: &Desired) {
+        let names = |desired: &Desired| -> BTreeSet<Name> {
+            desired.wishes.iter().flat_map(Wish::names).cloned().collect()
+        };
+        let (old, new) = (names(before), names(&self.desired));
+        let event = Event::Configured {
+            certificates: self.desired.wishes.len() + self.elsewhere.len(),
+            came: new.difference(&old).take(LISTED).cloned().collect(),
+            went: old.difference(&new).take(LISTED).cloned().collect(),
+        };
+        self.tools.recorder.tell([], event);
+    }
+
+    pub(super) fn tell_committed(&self, step: &Step, held: &Held) {
+        let event = Event::Committed {
+            item: held.id.as_str().into(),
+            provider: Text::of(held.provider),
+            replaces: step.replaces.as_ref().map(|item| item.as_str().into()),
+            pointers: Family::of(held.provider).map(Text::of).to_vec(),
+        };
+        self.tools.recorder.tell(step.wish.names(), event);
+    }
+
+    /// Tells that an item is served, and when it will be renewed.
+    pub(super) fn tell_served(&self, wish: &Wish, held: &Held) {
+        let event = Event::Served {
+            item: held.id.as_str().into(),
+            issuer: held.issuer.as_str().into(),
+            not_after: held.not_after.into(),
+        };
+        self.tools.recorder.tell(wish.names(), event);
+        if held.provider == Provider::Letsencrypt {
+            self.tools.recorder.tell(wish.names(), Event::Planned(basis(held, None)));
+        }
+    }
+
+    pub(super) fn tell_failed(&self, step: &Step, error: &RenewError, attempts: &Attempts) {
+        let rule = failure::rule(error.verdict(), attempts.failures, &self.ladder);
+        let event = Event::Failed {
+            ca: step.directory().map(Text::from),
+            error: error.story().into(),
+            failures: attempts.failures,
+            rule: rule.into(),
+            again: attempts.next.map(Into::into),
+        };
+        self.tools.recorder.tell(step.wish.names(), event);
+    }
+
+    /// Tells once of a certificate that it nears its end.
+    pub(super) fn tell_expiring(&mut self, wish: usize, now: std::time::SystemTime) {
+        let wish = &self.desired.wishes[wish];
+        let newest = self.inventory.newest(wish);
+        let late = |held: &&Held| {
+            held.provider == Provider::Letsencrypt
+                && schedule::overdue(held.not_before, held.not_after) <= now
+        };
+        let Some(held) = newest.filter(late) else { return };
+        if self.expiring.insert(held.id.clone()) {
+            let event = Event::Expiring {
+                item: held.id.as_str().into(),
+                not_after: held.not_after.into(),
+                rule: "less is left than half of what a renewal in time leaves".into(),
+            };
+            self.tools.recorder.tell(wish.names(), event);
+        }
+    }
+}

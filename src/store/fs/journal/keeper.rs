@@ -1,0 +1,222 @@
+//! Writing the journal: whole lines at the end, synced, within bounds.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use tracing::warn;
+
+use super::Segments;
+use crate::store::fs::durable::{make_folders, read_file, sync_folder};
+use crate::store::journal::Chain;
+use crate::story::{Event, Heard, Record, Told};
+
+/// A segment that has so many bytes is followed by the next.
+const SEGMENT: u64 = 1 << 20;
+/// So many segments are kept.
+const KEPT: usize = 8;
+
+/// Keeps what is told in the journal of the storage in this directory, until nobody can tell anything any more. Blocks the
+/// thread it is called on.
+///
+/// Before it is said that this process keeps the journal nothing is written. A journal that cannot be written costs what
+/// was told meanwhile; how much stands in its place as soon as it can be written again.
+pub fn keep(mut told: Told, storage: &Path) {
+    let mut keeping = Keeping::NotYet(Vec::new());
+    loop {
+        let heard = told.wait();
+        if heard.is_empty() {
+            return;
+        }
+        let mut answers = Vec::new();
+        let mut records = Vec::new();
+        for heard in heard {
+            match heard {
+                Heard::Record(record) => records.push(*record),
+                Heard::Keep => keeping.begin(storage, &mut records),
+                Heard::Forget => (keeping, records) = (Keeping::Somebody, Vec::new()),
+                Heard::End(answer) => answers.push(answer),
+            }
+        }
+        keeping.take(records, &told);
+        for answer in answers {
+            // Whoever asked may have gone.
+            let _ = answer.send(());
+        }
+    }
+}
+
+/// Who keeps the journal.
+enum Keeping {
+    /// It is not known yet; what was told waits.
+    NotYet(Vec<Record>),
+    /// Another process.
+    Somebody,
+    /// We do. So many events could not be kept.
+    Us(Box<Keeper>, u64),
+}
+
+impl Keeping {
+    fn begin(&mut self, storage: &Path, records: &mut Vec<Record>) {
+        let keeper = || Box::new(Keeper::new(Segments::of(storage), SEGMENT, KEPT));
+        match std::mem::replace(self, Self::Somebody) {
+            Self::NotYet(waiting) => {
+                records.splice(0..0, waiting);
+                *self = Self::Us(keeper(), 0);
+            }
+            Self::Somebody => {
+                // Told while it was another process's to keep.
+                records.clear();
+                *self = Self::Us(keeper(), 0);
+            }
+            us @ Self::Us(..) => *self = us,
+        }
+    }
+
+    fn take(&mut self, mut records: Vec<Record>, told: &Told) {
+        match self {
+            Self::NotYet(waiting) => waiting.extend(records),
+            Self::Somebody => {}
+            Self::Us(keeper, untold) => {
+                let before = *untold;
+                if before > 0 {
+                    records.insert(0, told.record(Event::Untold { events: before }));
+                }
+                match keeper.write(&mut records, told) {
+                    Ok(()) => *untold = 0,
+                    Err(error) => {
+                        let lost = records.len() as u64 - u64::from(before > 0);
+                        *untold += lost;
+                        if before == 0 {
+                            warn!(%error, events = lost, "the journal cannot be written; what happens is not kept");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds to a journal. There is one at a time.
+pub(super) struct Keeper {
+    segments: Segments,
+    longest: u64,
+    kept: usize,
+    /// What is written to, once something was.
+    open: Option<Open>,
+}
+
+struct Open {
+    file: File,
+    number: u64,
+    length: u64,
+    chain: Chain,
+}
+
+impl Keeper {
+    pub(super) fn new(segments: Segments, longest: u64, kept: usize) -> Self {
+        Self { segments, longest, kept, open: None }
+    }
+
+    /// Writes all of these, or none. They survive a power cut when this returns.
+    fn write(&mut self, records: &mut Vec<Record>, told: &Told) -> io::Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let torn = self.ready()?;
+        if torn > 0 {
+            records.insert(0, told.record(Event::Mended { bytes: torn }));
+        }
+        self.append(records)
+    }
+
+    /// Opens the last segment, or the first, or one more if the last is full. Says how many bytes of a torn line were cut
+    /// off.
+    pub(super) fn ready(&mut self) -> io::Result<u64> {
+        // Somebody who should not may have been here since.
+        let place = |open: &Open| self.segments.path(open.number).symlink_metadata();
+        let as_it_was = |open: &Open| {
+            let there = place(open).map(|meta| (meta.dev(), meta.ino(), meta.len()));
+            open.file
+                .metadata()
+                .is_ok_and(|ours| there.is_ok_and(|at| at == (ours.dev(), ours.ino(), open.length)))
+        };
+        if self.open.as_ref().is_some_and(|open| !as_it_was(open)) {
+            self.open = None;
+        }
+        let mut torn = 0;
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                let (open, cut) = self.open_last()?;
+                torn = cut;
+                open
+            }
+        };
+        let open = if open.length >= self.longest { self.next(open.number + 1, open.chain)? } else { open };
+        self.open = Some(open);
+        Ok(torn)
+    }
+
+    /// Adds lines to what was made [`ready`](Self::ready).
+    pub(super) fn append(&mut self, records: &[Record]) -> io::Result<()> {
+        let Some(mut open) = self.open.take() else { return Err(ErrorKind::NotConnected.into()) };
+        let mut chain = open.chain.clone();
+        let lines: String = records.iter().map(|record| chain.forge(record)).collect();
+        let written = open.file.write_all(lines.as_bytes()).and_then(|()| open.file.sync_data());
+        if let Err(error) = written {
+            // What is half there must not become the beginning of a line. If it cannot be cut off now, it is found to be
+            // torn when the file is opened again.
+            let _ = open.file.set_len(open.length);
+            return Err(error);
+        }
+        open.length += lines.len() as u64;
+        open.chain = chain;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    fn open_last(&self) -> io::Result<(Open, u64)> {
+        make_folders(&self.segments.folder)?;
+        let numbers = self.segments.list()?;
+        let Some(&number) = numbers.last() else { return Ok((self.next(1, Chain::default())?, 0)) };
+        let (file, length, torn) = self.mend(number)?;
+        // Where a damaged segment leaves no line to follow on, the one before it does not help either: it is told as
+        // damage in any case.
+        let mut chain = Chain::without_beginning();
+        let before = numbers.len().checked_sub(2).map(|index| numbers[index]);
+        for number in before.into_iter().chain([number]) {
+            let contents = read_file(&self.segments.path(number))?.0;
+            for line in contents.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+                let _ = chain.read(line);
+            }
+        }
+        Ok((Open { file, number, length, chain }, torn))
+    }
+
+    /// Opens a segment, without what a crash has left of a line.
+    fn mend(&self, number: u64) -> io::Result<(File, u64, u64)> {
+        let path = self.segments.path(number);
+        let contents = read_file(&path)?.0;
+        let whole = contents.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let file = OpenOptions::new().append(true).open(&path)?;
+        let torn = (contents.len() - whole) as u64;
+        if torn > 0 {
+            file.set_len(whole as u64)?;
+        }
+        Ok((file, whole as u64, torn))
+    }
+
+    /// Begins a segment, and lets the oldest go.
+    fn next(&self, number: u64, chain: Chain) -> io::Result<Open> {
+        let path = self.segments.path(number);
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
+        let numbers = self.segments.list()?;
+        for old in numbers.iter().rev().skip(self.kept) {
+            fs::remove_file(self.segments.path(*old))?;
+        }
+        sync_folder(&self.segments.folder)?;
+        Ok(Open { file, number, length: 0, chain })
+    }
+}
