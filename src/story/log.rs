@@ -5,7 +5,7 @@ use std::fmt;
 use tracing::field::display;
 use tracing::{info, warn};
 
-use super::Event;
+use super::{Event, Text};
 use crate::ident::Name;
 
 impl Event {
@@ -30,13 +30,13 @@ impl Event {
             }
             Self::StoodIn { why } => info!(%names, why = why.as_str(), "serving selfsigned"),
             Self::Due { provider, ca, why, .. } => {
-                let directory = ca.as_ref().map(display);
+                let directory = ca.as_ref().map(Text::as_str);
                 info!(%names, %provider, directory, why = why.as_str(), "issuing");
             }
             Self::Planned(basis) => {
                 let Some(window) = &basis.window else { return };
                 let (start, end, renew_at) = (window.start, window.end, basis.renew_at);
-                let explanation = window.explanation.as_ref().map(display);
+                let explanation = window.explanation.as_ref().map(Text::as_str);
                 info!(%names, %start, %end, %renew_at, explanation, "the CA says when to renew");
             }
             Self::AccountFound { ca, account } => {
@@ -57,7 +57,8 @@ impl Event {
                 info!(%names, directory = %ca, error = %outcome, "could not be tried out");
             }
             Self::OrderPlaced { order, why, replaces, profile, .. } => {
-                let (replaces, profile) = (replaces.as_ref().map(display), profile.as_ref().map(display));
+                let (replaces, profile) =
+                    (replaces.as_ref().map(Text::as_str), profile.as_ref().map(Text::as_str));
                 info!(%names, %order, why = why.as_str(), replaces, profile, "placed an order");
             }
             Self::OrderResumed { order, status } => info!(%names, %order, %status, "resumes the order"),
@@ -82,7 +83,7 @@ impl Event {
                 info!(%names, %item, issuer = issuer.as_str(), %expires, "serving");
             }
             Self::Failed { ca, error, failures, again, .. } => {
-                let (directory, again) = (ca.as_ref().map(display), again.map(display));
+                let (directory, again) = (ca.as_ref().map(Text::as_str), again.map(display));
                 warn!(%names, directory, error = error.as_str(), failures, again, "not issued");
             }
             Self::Dropped { why } => info!(%names, why = why.as_str(), "planned anew"),
