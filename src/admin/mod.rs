@@ -5,6 +5,7 @@ mod client;
 mod desk;
 mod past;
 mod report;
+mod revocation;
 mod server;
 mod view;
 
@@ -14,5 +15,6 @@ pub use past::{HistoryReport, ItemReport, RollbackRequest};
 pub use report::{
     Certificate, Health, Process, Reason, Refusal, Renewal, RenewalRequest, Report, Tokens, Tried, VERSION,
 };
+pub use revocation::RevocationRequest;
 pub use server::{control, serve};
 pub use view::View;

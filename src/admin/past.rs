@@ -121,7 +121,7 @@ impl Desk {
     }
 }
 
-fn parsed(id: &str) -> Result<ItemId, Refusal> {
+pub(super) fn parsed(id: &str) -> Result<ItemId, Refusal> {
     ItemId::parse(id).map_err(|error| Refusal::new(Reason::Malformed, error.to_string()))
 }
 

@@ -20,7 +20,7 @@ mod tools;
 
 pub use crate::admin::{
     Certificate, Health, HistoryReport, ItemReport, Process, Reason, Renewal, RenewalRequest, Report,
-    RollbackRequest, Tokens, Tried,
+    RevocationRequest, RollbackRequest, Tokens, Tried,
 };
 pub use crate::clock::rfc3339;
 pub use crate::ident::Name;

@@ -12,7 +12,7 @@ use super::AppError;
 use super::build::{self, Kit};
 use crate::admin::{
     AskError, Desk, HistoryReport, ItemReport, Process, Reason, Renewal, RenewalRequest, Report,
-    RollbackRequest, ask,
+    RevocationRequest, RollbackRequest, ask,
 };
 use crate::catalog;
 use crate::clock::Clock;
@@ -31,6 +31,9 @@ const A_WHILE: Duration = Duration::from_secs(60);
 
 /// For a certificate: attempts give up before.
 const A_CERTIFICATE: Duration = Duration::from_secs(30 * 60);
+
+/// For a CA's word on something that it only has to look up.
+const A_WORD: Duration = Duration::from_secs(5 * 60);
 
 /// Why an operator did not get what was asked for.
 #[derive(Debug, Error)]
@@ -53,6 +56,9 @@ pub enum OperatorError {
     /// What was given is no item.
     #[error(transparent)]
     Item(#[from] IdError),
+    /// There is no item behind the name.
+    #[error("nothing is served for {0} that is an item of ours")]
+    Bare(Name),
     /// The storage cannot be looked into.
     #[error(transparent)]
     App(#[from] AppError),
@@ -170,6 +176,36 @@ impl Operator {
                 answered(call(socket, (Method::POST, &path), wanted, A_WHILE).await?)
             }
             Self::Storage(desk) => Ok(desk.roll_back(&name, wanted).await.map_err(AskError::Refused)?),
+        }
+    }
+
+    /// The item with this id, or the one that the name is served with.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError`].
+    pub async fn item_or_served(&self, id_or_name: &str) -> Result<ItemReport, OperatorError> {
+        if ItemId::parse(id_or_name).is_ok() {
+            return self.item(id_or_name).await;
+        }
+        let history = self.history(id_or_name).await?;
+        let served = history.items.into_iter().find(|item| history.served.as_ref() == Some(&item.item));
+        served.ok_or(OperatorError::Bare(Name::parse(id_or_name)?))
+    }
+
+    /// Has an item revoked by its CA, and returns how it is then.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError`]; also without a process.
+    pub async fn revoke(&self, id: &str, wanted: &RevocationRequest) -> Result<ItemReport, OperatorError> {
+        let id = ItemId::parse(id)?;
+        match self {
+            Self::Process(_, socket) => {
+                let path = format!("/v1/revoke/{id}");
+                answered(call(socket, (Method::POST, &path), wanted, A_WORD).await?)
+            }
+            Self::Storage(desk) => Ok(desk.revoke(id.as_str(), wanted).await.map_err(AskError::Refused)?),
         }
     }
 

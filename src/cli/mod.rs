@@ -14,6 +14,7 @@ mod import;
 mod past;
 mod prune;
 mod renew;
+mod revoke;
 mod status;
 mod words;
 
@@ -37,6 +38,7 @@ pub use self::import::ImportArgs;
 pub use self::past::{HistoryArgs, RollbackArgs, ShowArgs};
 pub use self::prune::PruneArgs;
 pub use self::renew::RenewArgs;
+pub use self::revoke::RevokeArgs;
 pub use self::status::{ListArgs, StatusArgs};
 pub use self::words::{demo, summary};
 
@@ -79,6 +81,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Serve an earlier item of a certificate.
     Rollback(RollbackArgs),
+    /// Have a certificate revoked by its CA.
+    Revoke(RevokeArgs),
     /// Remove what nobody needs any more.
     Prune(PruneArgs),
     /// Tell what happened to a name, what comes next, and why.
@@ -134,6 +138,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Inste
         Some(Verb::History(args)) => Command::History(args),
         Some(Verb::Show(args)) => Command::Show(args),
         Some(Verb::Rollback(args)) => Command::Rollback(args),
+        Some(Verb::Revoke(args)) => Command::Revoke(args),
         Some(Verb::Prune(args)) => Command::Prune(args),
         Some(Verb::Explain(args)) => Command::Explain(args),
         Some(Verb::Backup(flags)) => Command::Backup(flags),
@@ -222,6 +227,8 @@ enum Verb {
     Show(ShowArgs),
     /// Go back to an earlier item of a certificate, until the next one is issued
     Rollback(RollbackArgs),
+    /// Have a certificate revoked by its CA, and another one ordered if it was served
+    Revoke(RevokeArgs),
     /// Remove certificates and keys that have ended and that newer ones have followed
     Prune(PruneArgs),
     /// Tell the story of a name: what happened, what comes next, and why
@@ -313,6 +320,7 @@ mod tests {
             ("serve --drain 5", "--drain"),
             ("--to", "TARGET"),
             ("list extra", "extra"),
+            ("revoke a.example --reason lost", "keyCompromise"),
         ] {
             let instead = parsed(words).expect_err(words);
             assert_eq!(instead.code, USAGE, "{words}");

@@ -23,7 +23,7 @@ pub async fn shown(desired: &Desired, store: &Store, now: SystemTime) -> Result<
 }
 
 /// The item that is served for a name. For a name that nobody has configured, the newest valid one from a CA, else the
-/// newest selfsigned one, else one that has ended.
+/// newest selfsigned one, else one that has ended or was revoked.
 ///
 /// # Errors
 ///
@@ -34,9 +34,10 @@ pub async fn answering(
     name: &Name,
     now: SystemTime,
 ) -> Result<Option<ItemId>, StoreError> {
-    let database = store.database();
+    let (database, revoked) = (store.database(), store.pins().all_revoked().await?);
     if let Some(wish) = desired.owners().of(name).and_then(|index| desired.wishes.get(index)) {
         let mut inventory = Inventory::default();
+        inventory.set_revoked(revoked);
         load::take_stock(wish, &Index::read(&database).await?, &mut inventory, store).await?;
         return Ok(preference::choose(name, wish, &inventory, now).map(|held| held.id.clone()));
     }
@@ -44,7 +45,7 @@ pub async fn answering(
     for family in [Family::Letsencrypt, Family::Selfsigned] {
         let Some(id) = database.pointer(family, name).await? else { continue };
         match database.item(&id).await {
-            Ok(item) if item.bundle().leaf().valid_at(now) => return Ok(Some(id)),
+            Ok(item) if item.bundle().leaf().valid_at(now) && !revoked.contains(&id) => return Ok(Some(id)),
             Ok(_) => ended = ended.or(Some(id)),
             Err(error @ StoreError::Damaged { .. }) => tracing::warn!(item = %id, %error, "passed over"),
             Err(error) => return Err(error),

@@ -52,6 +52,8 @@ pub struct Inventory {
     unread: HashSet<Name>,
     /// What names are served with because somebody said so.
     pins: HashMap<Name, Pin>,
+    /// Items that nobody is to rely on any longer.
+    revoked: HashSet<ItemId>,
     /// Names for which something has changed since somebody asked.
     changed: Vec<Name>,
 }
@@ -140,6 +142,28 @@ impl Inventory {
         self.pins.remove(name);
     }
 
+    /// Takes over which items were revoked; returns the names of those for which that has changed.
+    pub(super) fn set_revoked(&mut self, revoked: HashSet<ItemId>) -> Vec<Name> {
+        let before = std::mem::replace(&mut self.revoked, revoked);
+        let differ = before.symmetric_difference(&self.revoked);
+        let names = differ.filter_map(|id| self.items.get(id)).flat_map(|held| held.names.iter().cloned());
+        let names: Vec<Name> = names.collect();
+        self.changed.extend(names.iter().cloned());
+        names
+    }
+
+    /// Whether an item was revoked.
+    #[must_use]
+    pub(super) fn is_revoked(&self, id: &ItemId) -> bool {
+        self.revoked.contains(id)
+    }
+
+    /// Whether clients may rely on an item: it is valid, and was not revoked.
+    #[must_use]
+    pub(super) fn is_sound(&self, held: &Held, now: SystemTime) -> bool {
+        held.valid_at(now) && !self.is_revoked(&held.id)
+    }
+
     /// Whether there is a pin for the name, be it void or not.
     #[must_use]
     pub(super) fn is_pinned(&self, name: &Name) -> bool {
@@ -211,12 +235,13 @@ impl Inventory {
         self.advised(&held.lineage).filter(|advised| advised.item == held.id)
     }
 
-    /// Whether an item is of no use any more: it has ended, or the CA's window to renew it is over, by which it says that
-    /// it wants it replaced at once.
+    /// Whether an item is of no use any more: it has ended or was revoked, or the CA's window to renew it is over, by
+    /// which it says that it wants it replaced at once.
     #[must_use]
     pub(super) fn is_done_with(&self, held: &Held, now: SystemTime) -> bool {
         let drawn = self.advised_about(held).and_then(|advised| advised.drawn.as_ref());
-        held.not_after < now || drawn.is_some_and(|drawn| drawn.end <= now)
+        let gone = held.not_after < now || self.is_revoked(&held.id);
+        gone || drawn.is_some_and(|drawn| drawn.end <= now)
     }
 
     /// Keeps what the CA has said about a lineage's newest item; `None` forgets it.

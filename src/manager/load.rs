@@ -137,7 +137,7 @@ pub(super) fn candidates(wish: &Wish, index: &Index, inventory: &Inventory) -> V
 
 /// Reads the items a wish may be served with, and what is remembered of it, into the inventory.
 ///
-/// Where the newest item of a name is bad, or is another CA's, the older ones are looked at.
+/// Where the newest item of a name is bad, revoked, or another CA's, the older ones are looked at.
 pub(super) async fn take_stock(
     wish: &Wish,
     index: &Index,
@@ -148,6 +148,9 @@ pub(super) async fn take_stock(
     let database = store.database();
     let mut doubtful = HashSet::new();
     for id in candidates(wish, index, inventory) {
+        if inventory.is_revoked(&id) {
+            doubtful.extend(wish.names().iter().cloned());
+        }
         if inventory.item(&id).is_some() {
             continue;
         }
@@ -196,7 +199,8 @@ pub(super) fn held(item: &Item) -> Held {
     }
 }
 
-/// Looks which names are pinned, and which lineages something is remembered of; that is read with their items.
+/// Looks which names are pinned, which items were revoked, and which lineages something is remembered of; that is read
+/// with their items.
 ///
 /// A failure belongs to a name at a CA: a lineage that is new, because its set of names has changed, goes on where the
 /// one before it has failed.
@@ -206,6 +210,7 @@ pub(super) async fn recall(
     store: &Store,
 ) -> Result<(), StoreError> {
     inventory.set_pins(store.pins().all().await?.into_iter().collect());
+    inventory.set_revoked(store.pins().all_revoked().await?);
     let known: HashSet<LineageId> = store.states().list().await?.into_iter().collect();
     let ids = |wish: &Wish| [wish.lineage.id().clone(), wish.stand_in().lineage.id().clone()];
     let wanted: HashSet<LineageId> = desired.wishes.iter().flat_map(ids).collect();

@@ -26,6 +26,7 @@ pub mod plan;
 pub mod preference;
 mod proof;
 mod renew;
+mod revoke;
 mod run;
 pub mod schedule;
 mod shelf;
@@ -42,6 +43,7 @@ pub use inventory::{Held, Inventory};
 pub use outlook::{Outlook, outlook};
 pub use past::{History, Past, PastError, Told};
 pub use proof::{Prover, Shown};
+pub use revoke::{NotRevoked, Revoking};
 pub use run::{Commands, Manager};
 pub use schedule::Ladder;
 pub use status::{Row, Served, Status};
@@ -49,6 +51,7 @@ pub use trouble::Trouble;
 
 use std::sync::Arc;
 
+pub use crate::issuer::Reason as RevocationReason;
 pub use crate::issuer::{Left, Trial};
 
 use crate::clock::Clock;

@@ -251,6 +251,7 @@ impl Past {
     async fn survey(&self, names: impl IntoIterator<Item = &Name>) -> Result<Inventory, StoreError> {
         let mut inventory = Inventory::default();
         inventory.set_pins(self.store.pins().all().await?.into_iter().collect());
+        inventory.set_revoked(self.store.pins().all_revoked().await?);
         for name in names {
             for id in self.ids_for(name).await? {
                 if inventory.item(&id).is_none()

@@ -94,7 +94,7 @@ impl Plan {
             return;
         }
         let newest = inventory.newest(wish);
-        if let Some(held) = newest.filter(|held| held.valid_at(now)) {
+        if let Some(held) = newest.filter(|held| inventory.is_sound(held, now)) {
             self.ask(held, inventory, now);
             // There is something to be told then.
             look(&mut self.next, schedule::overdue(held.not_before, held.not_after), now);
@@ -103,6 +103,11 @@ impl Plan {
             Situation::Refused { .. } => return,
             Situation::Missing { try_at: at, .. } | Situation::Held { renew_at: at, .. } if at > now => {
                 return look(&mut self.next, at, now);
+            }
+            Situation::Missing { failures: 0, .. }
+                if newest.is_some_and(|held| inventory.is_revoked(&held.id)) =>
+            {
+                "the certificate was revoked".to_owned()
             }
             Situation::Missing { failures: 0, .. } => "no valid certificate from the CA".to_owned(),
             Situation::Missing { failures, .. } => {
@@ -156,6 +161,9 @@ fn stand_in_due(
     let why = wish.names().iter().filter(|name| !inventory.is_unread(name)).find_map(|name| {
         match preference::choose(name, wish, inventory, now) {
             None => Some(format!("nothing valid could be served for {name}")),
+            Some(held) if inventory.is_revoked(&held.id) => {
+                Some(format!("the certificate for {name} was revoked"))
+            }
             Some(held) if !held.valid_at(now) => {
                 Some(format!("the certificate for {name} ended {}", clock::rfc3339(held.not_after)))
             }

@@ -9,10 +9,10 @@ use crate::ident::{Fqdn, ItemId, Name, Provider};
 
 /// The item to show for a name that `wish` decides on, if there is any.
 ///
-/// What the name is pinned to, while that is valid and nothing newer was issued. Else among what the wish accepts: valid
-/// before expired, a CA's before selfsigned, the configured lineage before another with the name in it, the name itself
-/// before a wildcard, the newest first. An expired one is better than none: a client may look away, and a clock may be
-/// wrong.
+/// What the name is pinned to, while that is sound (valid and not revoked) and nothing newer was issued. Else among what
+/// the wish accepts: sound before revoked, that before expired, a CA's before selfsigned, the configured lineage before
+/// another with the name in it, the name itself before a wildcard, the newest first. An expired or revoked one is better
+/// than none: a client may look away, and a clock may be wrong.
 #[must_use]
 pub fn choose<'a>(name: &Name, wish: &Wish, inventory: &'a Inventory, now: SystemTime) -> Option<&'a Held> {
     let pinned = pinned(name, wish, inventory, now);
@@ -38,20 +38,26 @@ pub fn explain<'a>(
         None => "it is the only one".to_owned(),
         Some(next) => format!("{}, of {} that could be served", best.beats(next), candidates.len() + 1),
     };
-    let expired = if best.valid { "" } else { "; it is not valid, and better than none" };
-    Some((best.held, rule + expired))
+    let flaw = match best {
+        Candidate { sound: true, .. } => "",
+        Candidate { valid: true, .. } => "; it was revoked, and is better than none",
+        _ => "; it is not valid, and better than none",
+    };
+    Some((best.held, rule + flaw))
 }
 
 fn pinned<'a>(name: &Name, wish: &Wish, inventory: &'a Inventory, now: SystemTime) -> Option<&'a Held> {
     let held = inventory.item(&inventory.pin(name)?.item)?;
     let covers =
         held.names.contains(name) || wildcard_of(name).is_some_and(|wild| held.names.contains(&wild));
-    (covers && held.valid_at(now) && wish.accepts(held.provider, held.directory.as_deref())).then_some(held)
+    (covers && inventory.is_sound(held, now) && wish.accepts(held.provider, held.directory.as_deref()))
+        .then_some(held)
 }
 
 /// What could be shown for a name, and what it is judged by.
 struct Candidate<'a> {
     held: &'a Held,
+    sound: bool,
     valid: bool,
     issued: bool,
     configured: bool,
@@ -71,6 +77,7 @@ fn candidates<'a>(
     all.filter(|(_, held)| wish.accepts(held.provider, held.directory.as_deref())).map(
         move |(exact, held)| Candidate {
             held,
+            sound: inventory.is_sound(held, now),
             valid: held.valid_at(now),
             issued: held.provider == Provider::Letsencrypt,
             configured: held.lineage == *wish.lineage.id(),
@@ -81,14 +88,16 @@ fn candidates<'a>(
 
 impl<'a> Candidate<'a> {
     /// The weightiest first.
-    fn key(&self) -> (bool, bool, bool, bool, &'a ItemId) {
-        (self.valid, self.issued, self.configured, self.exact, &self.held.id)
+    fn key(&self) -> (bool, bool, bool, bool, bool, &'a ItemId) {
+        (self.sound, self.valid, self.issued, self.configured, self.exact, &self.held.id)
     }
 
     /// What decides against the next best.
     fn beats(&self, next: &Self) -> &'static str {
         if self.valid != next.valid {
             "it is valid and the next best is not"
+        } else if self.sound != next.sound {
+            "the next best was revoked"
         } else if self.issued != next.issued {
             "it is from a CA and the next best is self-signed"
         } else if self.configured != next.configured {

@@ -12,7 +12,7 @@ use crate::store::Advised;
 /// Where a lineage stands. Each state carries its own next moment, so nothing can be due without saying when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Situation {
-    /// There is no certificate of the lineage, or only an expired one.
+    /// There is no certificate of the lineage, or the newest has ended or was revoked.
     Missing {
         /// When to try.
         try_at: SystemTime,
@@ -103,7 +103,9 @@ fn left_to(not_before: SystemTime, not_after: SystemTime) -> Duration {
 #[must_use]
 pub fn situation(wish: &Wish, inventory: &Inventory, now: SystemTime) -> Situation {
     let newest = inventory.newest(wish);
-    let due = newest.filter(|held| held.valid_at(now)).map(|held| due(held, inventory.advised_about(held)).0);
+    let due = newest
+        .filter(|held| inventory.is_sound(held, now))
+        .map(|held| due(held, inventory.advised_about(held)).0);
     let urgent = newest.is_some_and(|held| inventory.is_done_with(held, now));
     match (turn(wish, inventory, urgent, (now, due.unwrap_or(now).max(now))), due) {
         (Err(reason), _) => Situation::Refused { reason },

@@ -184,7 +184,7 @@ pub(super) fn row(
     let standing_in = busy(wish.stand_in().lineage.id());
     // Nobody has promised anything for a name that nobody has listed.
     let mut names = wish.names().iter().filter(|_| !unread && !standing_in && !wish.on_demand);
-    let bare = names.find(|name| !chosen(name).is_some_and(|held| held.valid_at(now))).cloned();
+    let bare = names.find(|name| !chosen(name).is_some_and(|held| inventory.is_sound(held, now))).cloned();
     let selfsigned = wish.lineage.provider() == Provider::Selfsigned;
     let stood_in_for = standing_in || served.is_some_and(|held| held.provider == Provider::Selfsigned);
     let fallback = !selfsigned && stood_in_for;

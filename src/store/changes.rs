@@ -1,7 +1,8 @@
-//! Hearing that somebody has moved a pointer: that of a name, its pin, or `current` among the accounts.
+//! Hearing that somebody has moved a pointer: that of a name, its pin, or `current` among the accounts; and that something
+//! was revoked.
 
 use super::{Family, Prefix, database, engine, layout};
-use crate::ident::Name;
+use crate::ident::{ItemId, Name};
 
 /// News about pointers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub enum Changed {
     Pointer(Family, Name),
     /// The pin of this name was made, changed or removed.
     Pin(Name),
+    /// This item was revoked, or somebody took the note of it away.
+    Revoked(ItemId),
     /// Another account was chosen, or one was made.
     Account,
     /// Any pointer may have moved: compare all of them.
@@ -32,6 +35,10 @@ impl Changes {
             if folder == layout::accounts() {
                 return Changed::Account;
             }
+            if folder == layout::all_revoked() {
+                let Ok(item) = ItemId::parse(key.name()) else { continue };
+                return Changed::Revoked(item);
+            }
             // What is no name is no pointer of ours.
             let Some(name) = database::name_of(key.name()) else { continue };
             if folder == layout::pins() {
@@ -46,5 +53,9 @@ impl Changes {
 
 /// The folders of which an engine tells.
 pub(super) fn watched() -> impl Iterator<Item = Prefix> {
-    Family::ALL.map(layout::family).into_iter().chain([layout::pins(), layout::accounts()])
+    Family::ALL.map(layout::family).into_iter().chain([
+        layout::pins(),
+        layout::all_revoked(),
+        layout::accounts(),
+    ])
 }

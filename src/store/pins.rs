@@ -1,5 +1,6 @@
 //! Which item a name is served with because somebody said so, and which items were revoked.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -27,7 +28,7 @@ pub struct Pin {
     pub since: SystemTime,
 }
 
-/// `state/revoked/<item id>`: the item's certificate was revoked, and is not to be gone back to.
+/// `state/revoked/<item id>`: the item's certificate was revoked; it is served only where there is nothing else, and not gone back to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
     /// When.
@@ -92,6 +93,16 @@ impl Pins {
     /// [`StoreError::Engine`]; [`StoreError::Damaged`] if there is a note that cannot be read, since not to know is not a no.
     pub async fn revoked(&self, item: &ItemId) -> Result<Option<Revoked>, StoreError> {
         self.read(&layout::revoked(item)).await
+    }
+
+    /// All items that were revoked. A note that cannot be read counts, since not to know is not a no.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn all_revoked(&self) -> Result<HashSet<ItemId>, StoreError> {
+        let keys = self.engine.list(&layout::all_revoked()).await?;
+        Ok(keys.iter().filter_map(|key| ItemId::parse(key.name()).ok()).collect())
     }
 
     /// Notes that an item was revoked. It survives a power cut when this returns.

@@ -16,18 +16,18 @@ use crate::status::tell;
 const NAME: &str = "shop.example.com";
 
 /// The serial number of what a client is shown.
-async fn shown(place: &Place) -> String {
+pub(crate) async fn shown(place: &Place) -> String {
     Client::offering(&["http/1.1"]).hello(place.tls(), Some(NAME)).await.expect("a handshake").leaf.serial()
 }
 
-fn history(config: &Path) -> Value {
+pub(crate) fn history(config: &Path) -> Value {
     let told = tell(config, &["history", NAME, "--json"]);
     assert_eq!(told.code, Some(0), "{}", told.err);
     told.json()
 }
 
 /// Serial number and id of the items from the CA.
-fn from_ca(history: &Value) -> Vec<(String, String)> {
+pub(crate) fn from_ca(history: &Value) -> Vec<(String, String)> {
     let items = history["items"].as_array().expect("items").iter();
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     let from_ca = items.filter(|item| item["provider"] == "letsencrypt");

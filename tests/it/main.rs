@@ -41,6 +41,7 @@ mod reloading;
 mod renewal;
 mod renewing;
 mod resolve;
+mod revoking;
 mod seeing;
 mod shared_account;
 mod simulation;

@@ -47,6 +47,7 @@ async fn reply(request: Request<Incoming>, desk: &Desk) -> Result<Reply, Refusal
         (&Method::POST, ["v1", "renew", name]) => {
             Ok(said(&desk.renew(named(name)?, understood(body).await?).await?))
         }
+        (&Method::POST, ["v1", "revoke", id]) => Ok(said(&desk.revoke(id, &understood(body).await?).await?)),
         (method, _) => {
             let what = format!("{method} {} is nothing that can be asked", head.uri.path());
             Err(Refusal::new(Reason::Malformed, what))

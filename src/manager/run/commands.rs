@@ -2,9 +2,10 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ident::Name;
+use crate::ident::{ItemId, Name};
 use crate::manager::Options;
 use crate::manager::asked::{Asking, NotRenewed, Renewed};
+use crate::manager::revoke::{NotRevoked, Revoking};
 
 /// One thing that is asked.
 pub(super) enum Command {
@@ -14,10 +15,15 @@ pub(super) enum Command {
     Pins(oneshot::Sender<()>),
     /// An operator asks for a renewal, and waits for what comes of it.
     Renew(Name, Asking, Reply),
+    /// An operator wants an item to be revoked, and waits for the CA's word.
+    Revoke(ItemId, Revoking, Revoked),
 }
 
 /// Where the outcome of a renewal goes.
 pub(super) type Reply = oneshot::Sender<Result<Renewed, NotRenewed>>;
+
+/// Where the outcome of a revocation goes.
+pub(super) type Revoked = oneshot::Sender<Result<(), NotRevoked>>;
 
 /// Asks a running manager. Cloning shares the line.
 #[derive(Clone)]
@@ -45,6 +51,18 @@ impl Commands {
         let (reply, outcome) = oneshot::channel();
         let _ = self.0.send(Command::Renew(name, asking, reply)).await;
         outcome.await.unwrap_or(Err(NotRenewed::GivenUp))
+    }
+
+    /// Has an item revoked by its CA. When this returns without an error, that is noted, and its names are served with
+    /// another one if there is any.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRevoked`].
+    pub async fn revoke(&self, item: ItemId, revoking: Revoking) -> Result<(), NotRevoked> {
+        let (reply, outcome) = oneshot::channel();
+        let _ = self.0.send(Command::Revoke(item, revoking, reply)).await;
+        outcome.await.unwrap_or(Err(NotRevoked::GivenUp))
     }
 
     /// Returns when what names are pinned to is served.

@@ -7,6 +7,7 @@ mod configuring;
 mod demanded;
 mod proving;
 mod pruning;
+mod revoking;
 mod stock;
 mod telling;
 
@@ -37,6 +38,7 @@ use crate::manager::load::{self, Index, Wanted};
 use crate::manager::plan::{self, Step};
 use crate::manager::proof::{Proof, Proofs};
 use crate::manager::renew::RenewError;
+use crate::manager::revoke::NotRevoked;
 use crate::manager::shelf::Shelf;
 use crate::manager::stand_in::Fresh;
 use crate::manager::status::{Picture, Row, Status, row};
@@ -45,7 +47,7 @@ use crate::store::sweep::SweepReport;
 use crate::store::{Claim, Store, StoreError};
 use crate::story::{Event, Moment, Recorder};
 
-use commands::{Command, Reply};
+use commands::{Command, Reply, Revoked};
 use pruning::Pruning;
 
 /// So many certificates are issued at the same time.
@@ -137,6 +139,7 @@ enum Finished {
     Pruned(Result<Vec<ItemId>, StoreError>),
     /// For an operator.
     Tried(Reply, Result<Renewed, NotRenewed>),
+    Revoked(Revoked, Result<(), NotRevoked>),
     /// What clients are shown for the item of this primary name.
     Proved(Name, ItemId, Proof),
 }
@@ -239,6 +242,7 @@ impl Manager {
                         let _ = done.send(());
                     }
                     Command::Renew(name, asking, reply) => self.renew_for(&name, asking, reply).await,
+                    Command::Revoke(item, revoking, reply) => self.revoke_for(item, revoking, reply),
                 },
                 () = yield_now(), if self.may_read() => self.read_a_turn().await,
                 () = self.elsewhere.turn_is_due() => self.elsewhere.turn(&mut self.shelf, clock.now()),

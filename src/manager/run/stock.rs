@@ -104,6 +104,7 @@ impl Manager {
                 (listed, (0..desired.wishes.len()).collect())
             }
             Changed::Pin(_) => return self.follow_pins().await,
+            Changed::Revoked(_) => return self.follow_revoked().await,
             Changed::Pointer(family, name) => {
                 let listed = self.index.look_again(*family, name, &database).await;
                 (listed, self.owners.concerned(name).collect::<Vec<usize>>())
@@ -115,6 +116,7 @@ impl Manager {
         }
         if changed == Changed::Something {
             self.follow_pins().await;
+            self.follow_revoked().await;
         }
         for index in concerned {
             let wish = &desired.wishes[index];

@@ -1,7 +1,7 @@
 use super::*;
 use crate::ident::{ItemId, Name, Names};
 use crate::manager::inventory::Held;
-use crate::store::Attempts;
+use crate::store::{Attempts, Pin};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const CA: &str = "https://ca.example/directory";
@@ -151,6 +151,55 @@ fn preference_is_valid_then_issued_then_configured_then_exact_then_newest() {
     let (older, best) = add(&wish, start() - DAY * 4, 90);
     assert!(older < configured);
     assert_eq!(best, Some(configured), "the newest of them");
+}
+
+#[test]
+fn a_revoked_one_comes_after_all_that_are_valid_and_before_none() {
+    let wish = wish_of();
+    let (name, stand_in) = (wish.names().primary(), wish.stand_in());
+    let expired = held(&wish, start() - DAY * 90, 80);
+    let older = held(&wish, start() - DAY * 5, 90);
+    let newest = held(&wish, start() - DAY, 90);
+    let own = held(&stand_in, start() - DAY, 90);
+    // What there is, and what is served of it when the newest is revoked.
+    for (others, best) in [
+        (vec![], &newest),
+        (vec![&expired], &newest),
+        (vec![&expired, &own], &own),
+        (vec![&own, &older], &older),
+    ] {
+        let mut inventory = Inventory::default();
+        others.into_iter().chain([&newest]).for_each(|held| inventory.hold(held.clone()));
+        let chosen = |inventory: &Inventory| {
+            preference::choose(name, &wish, inventory, start()).map(|held| held.id.clone())
+        };
+        assert_eq!(chosen(&inventory), Some(newest.id.clone()));
+        inventory.set_pins([(name.clone(), pin(&newest))].into());
+        assert_eq!(inventory.set_revoked([newest.id.clone()].into()), std::slice::from_ref(name));
+        assert_eq!(chosen(&inventory), Some(best.id.clone()), "a pin on it does not count");
+    }
+}
+
+#[test]
+fn what_was_revoked_is_ordered_anew_at_once_if_it_is_the_newest() {
+    let wish = wish_of();
+    let (older, newest) = (held(&wish, start() - DAY * 5, 90), held(&wish, start() - DAY, 90));
+    let mut inventory = Inventory::default();
+    inventory.hold(older.clone());
+    inventory.hold(newest.clone());
+    assert_eq!(planned(&wish, &inventory, start()).0, []);
+    inventory.set_revoked([older.id.clone()].into());
+    assert_eq!(planned(&wish, &inventory, start()).0, []);
+    inventory.set_revoked([newest.id.clone()].into());
+    assert_eq!(planned(&wish, &inventory, start()).0, [Provider::Letsencrypt]);
+    inventory.set_revoked([older.id, newest.id].into());
+    assert_eq!(planned(&wish, &inventory, start()).0, [Provider::Selfsigned, Provider::Letsencrypt]);
+    let step = plan(&wish, &inventory, |_| false, start()).steps.pop().expect("an order");
+    assert_eq!((&*step.why, step.urgent), ("the certificate was revoked", true));
+}
+
+fn pin(held: &Held) -> Pin {
+    Pin { item: held.id.clone(), over: held.id.clone(), since: start() }
 }
 
 fn wish_of() -> Wish {
