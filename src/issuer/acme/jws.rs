@@ -16,7 +16,7 @@ use rustls_pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
 
 use super::http::Http;
-use super::nonce::insist;
+use super::nonce::{TRIES, insist, is_bad};
 use crate::pki::{KeyType, PrivateKey, PublicNumbers};
 
 /// A key that signs requests, with the algorithm that goes with its kind.
@@ -81,7 +81,24 @@ impl Signer {
         sender: Sender<'_>,
         payload: Option<&Value>,
     ) -> Result<Response<Bytes>, Error> {
-        insist!(http, self.post_once(http, url, sender, payload))
+        insist!(http, self.post_some_times(http, url, sender, payload))
+    }
+
+    /// A round of tries, as many as `instant_acme` makes of each request.
+    async fn post_some_times(
+        &self,
+        http: &Http,
+        url: &str,
+        sender: Sender<'_>,
+        payload: Option<&Value>,
+    ) -> Result<Response<Bytes>, Error> {
+        for _ in 1..TRIES {
+            match self.post_once(http, url, sender, payload).await {
+                Err(error) if is_bad(&error) => {}
+                done => return done,
+            }
+        }
+        self.post_once(http, url, sender, payload).await
     }
 
     async fn post_once(

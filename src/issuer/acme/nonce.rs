@@ -4,7 +4,10 @@ use instant_acme::Error;
 
 use super::failure::kind_of;
 
-/// `instant_acme` tries each request three times; this many rounds of that and the CA cannot mean it.
+/// `instant_acme` tries each request so often within a call.
+pub(super) const TRIES: u32 = 3;
+
+/// This many rounds of that and the CA cannot mean it.
 pub(super) const ROUNDS: u32 = 5;
 
 /// Makes a call, and at once again as long as all that is wrong with it is its nonce. What the client has seen
