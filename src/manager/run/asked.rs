@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::commands::Reply;
-use super::{Finished, Manager, Role};
+use super::role::Role;
+use super::{Finished, Manager};
 use crate::ident::{LineageId, Name};
 use crate::manager::asked::{Asking, NotRenewed, Renewed, asked_for};
 use crate::manager::renew;

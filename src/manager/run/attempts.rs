@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use tokio::task::{AbortHandle, JoinError};
 use tracing::{error, info, warn};
 
-use super::{Finished, Manager, Role, follower};
+use super::role::Role;
+use super::{Finished, Manager};
 use crate::clock;
 use crate::ident::ItemId;
 use crate::issuer::{Advice, Verdict};
@@ -67,7 +68,7 @@ impl Manager {
                     }
                     Err(error) => warn!(%error, "the store could not be swept"),
                 }
-                self.role = match std::mem::replace(&mut self.role, follower()) {
+                self.role = match std::mem::replace(&mut self.role, Role::follower()) {
                     Role::Sweeping(claim) => Role::Issuer(claim),
                     other => other,
                 };

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use rpds::VectorSync;
 use tracing::{debug, error, info, warn};
 
-use super::{Manager, Role};
+use super::Manager;
+use super::role::Role;
 use crate::catalog::{Certificate, Stranger, Strangers};
 use crate::ident::{Fqdn, Name, Names};
 use crate::manager::agenda::Agenda;

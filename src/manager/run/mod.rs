@@ -5,9 +5,11 @@ mod attempts;
 mod commands;
 mod configuring;
 mod demanded;
+mod picture;
 mod proving;
 mod pruning;
 mod revoking;
+mod role;
 mod stock;
 mod telling;
 
@@ -22,7 +24,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
 use crate::catalog::{Missed, Misses, Publisher};
 use crate::clock::{Clock, Epoch};
@@ -41,14 +42,15 @@ use crate::manager::renew::RenewError;
 use crate::manager::revoke::NotRevoked;
 use crate::manager::shelf::Shelf;
 use crate::manager::stand_in::Fresh;
-use crate::manager::status::{Picture, Row, Status, row};
+use crate::manager::status::{Picture, Row, Status};
 use crate::manager::{Ladder, Options, Tools};
 use crate::store::sweep::SweepReport;
-use crate::store::{Claim, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::story::{Event, Moment, Recorder};
 
 use commands::{Command, Reply, Revoked};
 use pruning::Pruning;
+use role::Role;
 
 /// So many certificates are issued at the same time.
 const ABREAST: usize = 8;
@@ -58,9 +60,6 @@ const BEHIND: usize = 4;
 const ASKED: usize = 4;
 /// How long taking back what dropped attempts left with others may take at the end.
 const LAST_WORK: Duration = Duration::from_secs(5);
-/// How often a follower asks whether the issuer role is free.
-const ROLE_AGAIN: Duration = Duration::from_secs(10);
-
 /// The control plane.
 pub struct Manager {
     tools: Tools,
@@ -119,16 +118,6 @@ enum Rank {
     OnDemand,
 }
 
-/// What this process may do to the store.
-enum Role {
-    /// Nothing has been claimed yet, or another process has the role.
-    Follower { told: bool, again: SystemTime },
-    /// The role is ours; the sweep is running.
-    Sweeping(Claim),
-    /// The role is ours.
-    Issuer(#[expect(dead_code, reason = "held, not read: dropping it gives the role back")] Claim),
-}
-
 /// The end of a task of the loop.
 enum Finished {
     Swept(Result<SweepReport, StoreError>),
@@ -184,7 +173,7 @@ impl Manager {
             waiting: HashMap::new(),
             pruning: Pruning::new(options.prune),
             proofs: Proofs::default(),
-            role: Role::Follower { told: false, again: SystemTime::UNIX_EPOCH },
+            role: Role::follower(),
             status,
             rows: VectorSync::new_sync(),
             stale: BTreeSet::new(),
@@ -301,47 +290,6 @@ impl Manager {
         moments.into_iter().flatten().min()
     }
 
-    /// Claims the role of the issuer where it is not ours; returns when to ask again.
-    async fn see_to_role(&mut self, now: SystemTime) -> Option<SystemTime> {
-        let Role::Follower { told, again } = self.role else { return None };
-        if again > now {
-            return Some(again);
-        }
-        match self.tools.store.claim_issuer().await {
-            Ok(claim) => {
-                self.role = Role::Sweeping(claim);
-                self.tools.recorder.keep().await;
-                self.tools.recorder.tell([], Event::Leads);
-                if told && let Err(error) = self.recall_all().await {
-                    warn!(%error, "what is remembered of attempts cannot be read");
-                }
-                self.sweep();
-                None
-            }
-            Err(error) => {
-                if !told {
-                    info!(%error, "another process issues for this storage; following it");
-                    self.tools.recorder.forget().await;
-                }
-                self.role = Role::Follower { told: true, again: now + ROLE_AGAIN };
-                Some(now + ROLE_AGAIN)
-            }
-        }
-    }
-
-    /// Another process has had the role until now: what it remembers of its attempts counts.
-    async fn recall_all(&mut self) -> Result<(), StoreError> {
-        let (desired, states) = (Arc::clone(&self.desired), self.tools.store.states());
-        load::recall(&desired, &mut self.inventory, &self.tools.store).await?;
-        for wish in &desired.wishes {
-            // Of the others it is read with their items.
-            if !self.inventory.is_unread(wish.names().primary()) {
-                load::recall_wish(wish, &mut self.inventory, &states).await?;
-            }
-        }
-        Ok(())
-    }
-
     fn plan(&mut self, wish: usize, now: SystemTime) {
         let mut plan = self.planned(wish, now);
         let on_demand = self.desired.wishes[wish].on_demand;
@@ -385,35 +333,6 @@ impl Manager {
             self.agenda.put_now(wish);
         }
     }
-
-    /// Draws the picture, as far as it has changed.
-    fn report(&mut self) {
-        let now = self.tools.clock.now();
-        let wishes = &self.desired.wishes;
-        let drawn = |wish: usize| {
-            let row = row(&wishes[wish], &self.inventory, |id| self.busy.contains_key(id), now);
-            self.proofs.remark(self.demands.remark(&wishes[wish], row))
-        };
-        let (stale, known) = (std::mem::take(&mut self.stale), self.rows.len());
-        for wish in stale.into_iter().filter(|wish| *wish < known) {
-            self.rows.set_mut(wish, drawn(wish));
-        }
-        for wish in known..wishes.len() {
-            self.rows.push_back_mut(drawn(wish));
-        }
-        self.status.send_replace(Picture {
-            desired: Arc::clone(&self.desired),
-            issuers: Some(Arc::clone(&self.tools.issuers)),
-            issues: !matches!(self.role, Role::Follower { .. }),
-            wishes: self.rows.clone(),
-            elsewhere: self.elsewhere.picture(),
-            bare: self.shelf.bare().cloned(),
-        });
-    }
-}
-
-fn follower() -> Role {
-    Role::Follower { told: false, again: SystemTime::UNIX_EPOCH }
 }
 
 async fn sleep(clock: &Clock, until: Option<SystemTime>) {

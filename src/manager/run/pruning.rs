@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use tracing::{info, warn};
 
-use super::{Finished, Manager, Role};
+use super::role::Role;
+use super::{Finished, Manager};
 use crate::ident::ItemId;
 use crate::store::StoreError;
 use crate::store::prune::{self, Rule};

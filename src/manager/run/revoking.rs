@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use tracing::{info, warn};
 
 use super::commands::Revoked;
-use super::{Finished, Manager, Role};
+use super::role::Role;
+use super::{Finished, Manager};
 use crate::ident::ItemId;
 use crate::manager::revoke::{self, NotRevoked, Revoking};
 
