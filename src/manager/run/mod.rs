@@ -270,7 +270,11 @@ impl Manager {
             while self.committing.len() < BEHIND
                 && let Some(fresh) = self.fresh.pop_front()
             {
-                self.commit_behind(fresh);
+                if self.still_wants(&fresh, now) {
+                    self.commit_behind(fresh);
+                } else {
+                    self.forgo(&fresh).await;
+                }
             }
             while self.asking.len() < ASKED
                 && let Some((wish, item)) = self.asks.pop_first()
@@ -317,7 +321,10 @@ impl Manager {
     }
 
     fn planned(&self, wish: usize, now: SystemTime) -> plan::Plan {
-        plan::plan(&self.desired.wishes[wish], &self.inventory, |id| self.busy.contains_key(id), now)
+        let wish = &self.desired.wishes[wish];
+        // An order waits until the stand-in of its names is committed: pointers lead to what was committed last.
+        let standing_in = self.busy.contains_key(wish.stand_in().lineage.id());
+        plan::plan(wish, &self.inventory, |id| standing_in || self.busy.contains_key(id), now)
     }
 
     /// It is another time than we thought: what is valid and what is due are looked at again.

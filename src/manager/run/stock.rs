@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tracing::{error, warn};
 
@@ -9,6 +10,7 @@ use super::Manager;
 use crate::catalog::Certificate;
 use crate::ident::{Name, Names, Provider};
 use crate::manager::load::{self, Index, Wanted};
+use crate::manager::plan;
 use crate::manager::preference;
 use crate::manager::stand_in::Fresh;
 use crate::store::{Changed, StoreError};
@@ -203,6 +205,24 @@ impl Manager {
                 error!(names = %step.wish.names(), %error, "no selfsigned certificate could be made")
             }
         }
+    }
+
+    /// Whether a stand-in that is shown from memory is still wanted on disk: the sweep may have found something better,
+    /// and the configuration may have changed.
+    pub(super) fn still_wants(&self, fresh: &Fresh, now: SystemTime) -> bool {
+        let lineage = &fresh.step.wish.lineage;
+        let Some(wish) = self.owners.of(fresh.step.wish.names().primary()) else { return false };
+        let plan = plan::plan(&self.desired.wishes[wish], &self.inventory, |_| false, now);
+        plan.steps.iter().any(|step| step.wish.lineage == *lineage)
+    }
+
+    /// Gives a stand-in up that is not wanted any more, and shows what is.
+    pub(super) async fn forgo(&mut self, fresh: &Fresh) {
+        let wish = &fresh.step.wish;
+        self.busy.remove(wish.lineage.id());
+        self.concern(wish);
+        self.waiting.remove(wish.lineage.id());
+        self.serve(wish.names().iter().cloned().collect(), Wanted::Changed).await;
     }
 
     pub(super) async fn serve(&mut self, names: Vec<Name>, wanted: Wanted) {

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use sidegate::catalog::{self, Lookup};
+use sidegate::ident::Name;
 use sidegate::manager::{Manager, Row};
+use sidegate::store::engine::Expect;
+use sidegate::store::{Family, layout};
 
 use super::world::{DAY, Fault, World, issued, start, wish};
 
@@ -39,6 +42,33 @@ async fn selfsigned_is_served_first_then_the_cas_and_a_restart_orders_nothing() 
     world.hand.advance(DAY);
     run.stop().await;
     assert!(world.orders.try_recv().is_err(), "the second start placed no order");
+}
+
+#[tokio::test]
+async fn a_stand_in_made_before_the_sweep_does_not_come_after_the_cas_item_that_the_sweep_finds() {
+    let world = World::new();
+    let desired = wish(&["example.com"]);
+    let mut run = world.run(desired.clone()).await;
+    run.until(issued).await;
+    run.stop().await;
+    let database = world.store().database();
+    let items = database.items().await.expect("a list");
+    for family in [Family::Any, Family::Letsencrypt, Family::Selfsigned] {
+        // What a process leaves that dies between its item and what leads there.
+        let pointers = layout::family(family);
+        world.engine.remove(&pointers, Expect::Any).await.expect("removed");
+    }
+
+    let mut run = world.run(desired).await;
+    assert_eq!(run.shown("example.com").expect("shown").issuer(), "sidegate self-signed");
+    run.until(issued).await;
+    run.until(|row| row.next == "renew").await;
+    assert_eq!(run.shown("example.com").expect("shown").issuer(), "scripted root");
+    run.stop().await;
+    assert_eq!(database.items().await.expect("a list"), items, "nothing was committed");
+    let name = Name::parse("example.com").expect("a name");
+    let newest = database.pointer(Family::Any, &name).await.expect("an answer");
+    assert_eq!(newest.as_ref(), items.last());
 }
 
 #[tokio::test]
