@@ -4,8 +4,7 @@ use std::collections::HashSet;
 use std::time::SystemTime;
 
 use super::desired::Desired;
-use super::inventory::Inventory;
-use super::load::{self, Index};
+use super::load;
 use super::preference;
 use crate::ident::{ItemId, Name};
 use crate::store::{Family, Store, StoreError};
@@ -34,13 +33,12 @@ pub async fn answering(
     name: &Name,
     now: SystemTime,
 ) -> Result<Option<ItemId>, StoreError> {
-    let (database, revoked) = (store.database(), store.pins().all_revoked().await?);
     if let Some(wish) = desired.owners().of(name).and_then(|index| desired.wishes.get(index)) {
-        let mut inventory = Inventory::default();
-        inventory.set_revoked(revoked);
-        load::take_stock(wish, &Index::read(&database).await?, &mut inventory, store).await?;
+        let desired = Desired { wishes: vec![wish.clone()], ..Desired::default() };
+        let inventory = load::inventory_of(&desired, store).await?;
         return Ok(preference::choose(name, wish, &inventory, now).map(|held| held.id.clone()));
     }
+    let (database, revoked) = (store.database(), store.pins().all_revoked().await?);
     let mut ended = None;
     for family in [Family::Letsencrypt, Family::Selfsigned] {
         let Some(id) = database.pointer(family, name).await? else { continue };

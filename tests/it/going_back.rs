@@ -60,6 +60,10 @@ async fn an_earlier_certificate_is_served_until_the_next_is_issued() {
     assert_eq!(told.code, Some(0), "{}", told.err);
     assert!(told.out.contains(&format!("is served with {first_item}: it was gone back to")), "{}", told.out);
     assert_eq!(shown(&place).await, first, "when the command returns it is served");
+    let exported = tell(&config, &["export", NAME, "--format", "pem"]);
+    let item = place.storage().join("database/items").join(&first_item);
+    let crt = fs::read_to_string(item.join("crt.pem")).expect("a certificate");
+    assert!(exported.out.starts_with(&crt), "what is served is exported: {}", exported.err);
     let told = tell(&config, &["history", NAME]);
     assert!(told.out.contains(&format!("* {first_item}  letsencrypt")), "{}", told.out);
     assert!(told.out.contains("asked for by an operator"), "why it was made: {}", told.out);
