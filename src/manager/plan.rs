@@ -42,7 +42,7 @@ pub struct Step {
     pub urgent: bool,
     /// Failures at that CA before this attempt.
     pub failures: u32,
-    /// What the moment was computed from, if that item is renewed before its end.
+    /// What the moment was computed from, if that item is renewed before its end, and was not revoked.
     pub basis: Option<Basis>,
 }
 
@@ -138,7 +138,7 @@ pub(super) fn step(wish: &Wish, inventory: &Inventory, why: String, now: SystemT
     let failures = inventory.attempts(wish.lineage.id(), directory).failures;
     let drawn = newest.and_then(|held| inventory.advised_about(held)?.drawn.as_ref());
     let window = drawn.and_then(|drawn| Window::new(drawn.start, drawn.end));
-    let basis = newest.filter(|held| held.valid_at(now));
+    let basis = newest.filter(|held| inventory.is_sound(held, now));
     let basis = basis.map(|held| basis_of(held, inventory.advised_about(held)));
     Step { ca, replaces, window, urgent, failures, basis, ..Step::first(wish.clone(), why) }
 }

@@ -205,3 +205,16 @@ fn pin(held: &Held) -> Pin {
 fn wish_of() -> Wish {
     Wish::acme(names(&["a.example.com"]), CA)
 }
+
+#[test]
+fn only_what_is_renewed_before_its_end_has_a_moment_that_was_computed() {
+    let wish = Wish::acme(names(&["example.com"]), CA);
+    let mut inventory = Inventory::default();
+    let issued = held(&wish, start(), 90);
+    inventory.hold(issued.clone());
+    let basis = |inventory: &Inventory, at| step(&wish, inventory, String::new(), at).basis;
+    assert!(basis(&inventory, start() + DAY * 61).is_some());
+    assert_eq!(basis(&inventory, start() + DAY * 91), None, "it has ended");
+    inventory.set_revoked([issued.id].into());
+    assert_eq!(basis(&inventory, start() + DAY * 61), None, "it was revoked");
+}
