@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::{AppError, build};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Settings, Site};
 use crate::ident::Name;
-use crate::manager::{self, Outlook};
+use crate::manager::{self, Outlook, preference};
 use crate::store::Store;
 use crate::store::fs::journal::{Damage, Reader};
 use crate::store::journal::Entry;
@@ -40,14 +40,26 @@ impl Story {
         self.reader.read().map_err(AppError::setup("the journal cannot be read"))
     }
 
-    /// What comes next for a name; none if nobody has configured it.
+    /// What comes next for a name; none if nobody has configured it. Of a name that nobody has listed, but that may have a
+    /// certificate on demand, it is what the rules say now; no program is asked.
     ///
     /// # Errors
     ///
     /// [`AppError::Store`] if the storage cannot be read.
     pub async fn outlook(&self, settings: &Settings, name: &Name) -> Result<Option<Outlook>, AppError> {
-        let desired = build::desired(settings);
-        Ok(manager::outlook(&desired, &self.store, name, self.clock.now()).await?)
+        let (mut desired, now) = (build::desired(settings), self.clock.now());
+        if let Some(outlook) = manager::outlook(&desired, &self.store, name, now).await? {
+            return Ok(Some(outlook));
+        }
+        let (Some(on_demand), Some(fqdn)) = (&settings.on_demand, name.fqdn()) else { return Ok(None) };
+        let listed = |name: &Name| settings.sites.iter().flat_map(Site::names).any(|listed| listed == name);
+        let kept_elsewhere = listed(name) || preference::wildcard_of(name).is_some_and(|name| listed(&name));
+        let let_in = self.store.demands().load().await?.names.into_iter().any(|known| known.name == *name);
+        if let_in && !kept_elsewhere {
+            desired.demand([name.clone()]);
+            return Ok(manager::outlook(&desired, &self.store, name, now).await?);
+        }
+        Ok((!kept_elsewhere).then(|| Outlook::on_demand(on_demand.names.say(fqdn))))
     }
 }
 

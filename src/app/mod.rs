@@ -104,6 +104,8 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let clock = Clock::system();
     let (engine, storage) = build::engine(&settings.storage)?;
     let recorder = journal(&storage, &clock)?;
+    let (version, place) = (Text::from(env!("CARGO_PKG_VERSION")), Text::of(storage.display()));
+    recorder.tell([], Event::Started { version, storage: place });
     let store = Store::new(engine, clock.clone());
     let Storage { expected, force, .. } = settings.storage;
     if let Err(error) = store.ledger().begin(expected, force, clock.now()).await {
@@ -195,8 +197,6 @@ fn journal(storage: &Path, clock: &Clock) -> Result<Recorder, AppError> {
         .name("journal".to_owned())
         .spawn(move || store::fs::journal::keep(told, &at))
         .map_err(AppError::setup("the thread journal cannot be started"))?;
-    let (version, storage) = (Text::from(env!("CARGO_PKG_VERSION")), Text::of(storage.display()));
-    recorder.tell([], Event::Started { version, storage });
     Ok(recorder)
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{AppError, build};
+use super::{AppError, build, journal};
 use crate::clock::{Clock, rfc3339};
 use crate::config::Settings;
 use crate::ident::{ItemId, Lineage, Name, Names, Provider};
@@ -115,7 +115,8 @@ pub async fn prune(
     request: &PruneRequest,
 ) -> Result<(Vec<Removed>, Vec<Removed>), AppError> {
     let clock = Clock::system();
-    let (store, now) = (storage(settings, &clock)?, clock.now());
+    let (engine, place) = build::engine(&settings.storage)?;
+    let (store, now, recorder) = (Store::new(engine, clock.clone()), clock.now(), journal(&place, &clock)?);
     let desired = build::desired(settings);
     let lineages = desired.wishes.iter().flat_map(|wish| [wish.lineage.clone(), wish.stand_in().lineage]);
     // Names that nobody has listed are configured by their rule.
@@ -140,7 +141,7 @@ pub async fn prune(
         expired_for: request.expired_for.map_or(configured.expired_for, days),
     };
     let asked = Prune { rule, unconfigured: request.unconfigured, dry_run: request.dry_run };
-    let Pruned { ended, unconfigured } = ops::prune(&store, &asked, &in_use, now).await?;
+    let Pruned { ended, unconfigured } = ops::prune(&store, &asked, &in_use, now, &recorder).await?;
     let told = |needless: &[Needless]| needless.iter().map(Removed::of).collect();
     Ok((told(&ended), told(&unconfigured)))
 }

@@ -105,7 +105,7 @@ impl Template {
 impl Desired {
     /// Wishes for those of the names that nobody has listed, behind all others; the names that somebody has listed are
     /// returned. Without a template for such wishes, that is all of them.
-    pub(super) fn demand(&mut self, names: impl IntoIterator<Item = Name>) -> Vec<Name> {
+    pub fn demand(&mut self, names: impl IntoIterator<Item = Name>) -> Vec<Name> {
         self.wishes.retain(|wish| !wish.on_demand);
         let listed: HashSet<Name> = self.wishes.iter().flat_map(Wish::names).cloned().collect();
         let mut refused = Vec::new();

@@ -27,6 +27,20 @@ pub struct Outlook {
     pub next_because: Vec<String>,
 }
 
+impl Outlook {
+    /// That of a name which nobody has listed and which has no certificate on demand; what the rules say of it.
+    #[must_use]
+    pub fn on_demand(said: String) -> Self {
+        Self {
+            served: "nothing".to_owned(),
+            served_because: vec!["nobody has listed the name, and it has not been let in".to_owned()],
+            next: "nothing until somebody comes for it".to_owned(),
+            next_at: None,
+            next_because: vec![said],
+        }
+    }
+}
+
 /// The outlook of a configured name, from the storage alone; none if nobody has configured the name, or if somebody else
 /// keeps its certificate.
 ///

@@ -112,7 +112,7 @@ impl<'a> Candidate<'a> {
 
 /// The wildcard name that covers this one.
 #[must_use]
-pub(super) fn wildcard_of(name: &Name) -> Option<Name> {
+pub fn wildcard_of(name: &Name) -> Option<Name> {
     let fqdn = name.fqdn().filter(|fqdn| !fqdn.is_wildcard())?;
     Fqdn::parse(&format!("*.{}", fqdn.parent()?)).ok().map(Name::Dns)
 }

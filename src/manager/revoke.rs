@@ -7,6 +7,7 @@ use super::renew::RenewError;
 use crate::ident::{ItemId, Provider};
 use crate::issuer::{By, IssueError, Reason};
 use crate::store::{Item, Revoked, StoreError};
+use crate::story::{Event, Text};
 
 /// How a certificate is to be revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,14 @@ pub(super) async fn revoke(tools: &Tools, id: &ItemId, revoking: Revoking) -> Re
         error if error.is_absent() => NotRevoked::Unknown(id.clone()),
         error => NotRevoked::Failed(error.to_string()),
     })?;
-    at_its_ca(tools, &item, revoking).await?;
+    let tell = |event| tools.recorder.tell(item.names(), event);
+    let reason = revoking.reason.as_str();
+    tell(Event::Commanded { command: format!("revoke --reason {reason}").into(), by: "an operator".into() });
+    if let Err(error) = at_its_ca(tools, &item, revoking).await {
+        tell(Event::Unrevoked { item: id.as_str().into(), error: Text::of(&error) });
+        return Err(error);
+    }
+    tell(Event::Revoked { item: id.as_str().into(), reason: reason.into() });
     note(tools, id, revoking.reason).await.map_err(|error| NotRevoked::Unnoted(error.to_string()))
 }
 

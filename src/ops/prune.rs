@@ -7,6 +7,7 @@ use super::OpsError;
 use crate::ident::{ItemId, LineageId, Name};
 use crate::store::prune::{self, Needless, Rule};
 use crate::store::{Store, StoreError};
+use crate::story::Recorder;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub struct Pruned {
     pub unconfigured: Vec<Needless>,
 }
 
-/// Removes what had to be kept no longer.
+/// Removes what had to be kept no longer, and tells that to `recorder`, whose journal is ours to keep meanwhile.
 ///
 /// # Errors
 ///
@@ -50,6 +51,7 @@ pub async fn prune(
     asked: &Prune,
     in_use: &InUse,
     now: SystemTime,
+    recorder: &Recorder,
 ) -> Result<Pruned, OpsError> {
     if asked.unconfigured && in_use.names.is_empty() {
         let text = "no name is configured, so everything would go: name the configuration with -c FILE";
@@ -70,9 +72,13 @@ pub async fn prune(
     let mut ended = asked.rule.needless(store, &in_use.served, now).await?;
     ended.retain(|needless| !named.contains(&needless.item) || !asked.unconfigured);
     if !asked.dry_run {
-        prune::remove(store, &ended).await?;
+        recorder.keep().await;
+        let going = if asked.unconfigured { [&ended[..], &unconfigured] } else { [&ended[..], &[]] };
+        let gone = prune::remove(store, &going.concat(), recorder).await;
+        // While the role is ours, also if it did not get to its end.
+        recorder.end().await;
+        gone?;
         if asked.unconfigured {
-            prune::remove(store, &unconfigured).await?;
             prune::forget_unconfigured(store, &in_use.names, &in_use.lineages).await?;
         }
     }

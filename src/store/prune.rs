@@ -7,12 +7,11 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
-use tracing::info;
-
 use super::engine::{EngineError, Expect};
 use super::layout::{self, Family, File};
 use super::{Issuance, Prefix, Store, StoreError};
 use crate::ident::{ItemId, Lineage, LineageId, Name, Names};
+use crate::story::{Event, Recorder};
 
 /// What is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +31,8 @@ pub struct Needless {
     pub names: Names,
     /// When it ends, or has ended.
     pub expires: SystemTime,
+    /// Why nobody needs it.
+    pub why: String,
 }
 
 /// What items succeed each other in: names and provider, and the CA's directory.
@@ -67,12 +68,15 @@ impl Rule {
         if !items.iter().any(old) {
             return Ok(needless);
         }
+        let days = self.expired_for.as_secs() / (24 * 60 * 60);
+        let why =
+            format!("it ended more than {days} days ago, and more than {} newer ones follow it", self.keep);
         for id in items.into_iter().rev() {
             let Some(kin) = kin(store, &id).await? else { continue };
             let rank = ranks.entry(kin).or_default();
             if *rank > self.keep
                 && old(&id)
-                && let Some(found) = read(store, &id).await?
+                && let Some(found) = read(store, &id, &why).await?
                 && found.expires + self.expired_for < now
             {
                 needless.push(found);
@@ -99,7 +103,7 @@ pub async fn unconfigured(
         if served.contains(&id) || pinned.contains(&id) {
             continue;
         }
-        if let Some(item) = read(store, &id).await?
+        if let Some(item) = read(store, &id, "nobody has configured any of its names").await?
             && !item.names.iter().any(|name| configured.contains(name))
         {
             found.push(item);
@@ -138,23 +142,29 @@ pub async fn forget_unconfigured(
     Ok(())
 }
 
-/// Removes items: first the pointers that lead to one move back or go, then the item, out of sight in one step.
+/// Removes items: first the pointers that lead to one move back or go, then the item, out of sight in one step. Each is
+/// told to `recorder`.
 ///
 /// A crash in between leaves an item without a pointer, which the next start gives it back.
 ///
 /// # Errors
 ///
 /// [`StoreError::Engine`]; those before it are gone then.
-pub async fn remove(store: &Store, needless: &[Needless]) -> Result<(), StoreError> {
+pub async fn remove(store: &Store, needless: &[Needless], recorder: &Recorder) -> Result<(), StoreError> {
     let going: HashSet<&ItemId> = needless.iter().map(|needless| &needless.item).collect();
-    for Needless { item, names, .. } in needless {
+    for Needless { item, names, expires, why } in needless {
         for name in names {
             for family in Family::ALL {
                 retreat(store, family, name, item, &going).await?;
             }
         }
         store.engine().remove(&layout::item(item), Expect::Any).await?;
-        info!(%names, %item, "removed");
+        let event = Event::Pruned {
+            item: item.as_str().into(),
+            not_after: (*expires).into(),
+            why: why.as_str().into(),
+        };
+        recorder.tell(names, event);
     }
     Ok(())
 }
@@ -215,11 +225,11 @@ async fn pinned(store: &Store) -> Result<HashSet<ItemId>, StoreError> {
 }
 
 /// An item, unless it is damaged or gone.
-async fn read(store: &Store, id: &ItemId) -> Result<Option<Needless>, StoreError> {
+async fn read(store: &Store, id: &ItemId, why: &str) -> Result<Option<Needless>, StoreError> {
     match store.database().item(id).await {
         Ok(item) => {
             let (names, expires) = (item.names().clone(), item.bundle().leaf().not_after());
-            Ok(Some(Needless { item: id.clone(), names, expires }))
+            Ok(Some(Needless { item: id.clone(), names, expires, why: why.to_owned() }))
         }
         Err(StoreError::Damaged { .. }) => Ok(None),
         Err(error) if error.is_absent() => Ok(None),

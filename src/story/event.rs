@@ -135,6 +135,22 @@ pub enum Event {
     Unpinned { why: Text },
     /// The CA was told not to stand by a certificate any more.
     Revoked { item: Text, reason: Text },
+    /// It was asked to, and that went wrong.
+    Unrevoked { item: Text, error: Text },
+    /// A handshake of our own was shown it.
+    ServingProved { item: Text, serial: Text },
+    /// One was shown something else.
+    ServingDisproved { item: Text, detail: Text },
+    /// An item that nobody needs was removed.
+    Pruned { item: Text, not_after: Moment, why: Text },
+    /// A name that nobody has listed gets a certificate.
+    DemandAllowed { why: Text },
+    /// Somebody came for a name that gets none. Of names that strangers choose, a few a day are told.
+    DemandDenied { why: Text },
+    /// A name that was let in is not renewed any more.
+    DemandWithdrawn { why: Text },
+    /// A name that was let in is not looked after any more.
+    DemandOver,
     /// An operator asked for something.
     Commanded { command: Text, by: Text },
     /// Something that a later version tells.

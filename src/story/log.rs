@@ -3,7 +3,7 @@
 use std::fmt;
 
 use tracing::field::display;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{Event, Text};
 use crate::ident::Name;
@@ -93,6 +93,18 @@ impl Event {
             Self::Pinned { item } => info!(%names, %item, "pinned"),
             Self::Unpinned { why } => info!(%names, why = why.as_str(), "not pinned any more"),
             Self::Revoked { item, reason } => warn!(%names, %item, %reason, "revoked"),
+            Self::Unrevoked { item, error } => warn!(%names, %item, error = error.as_str(), "not revoked"),
+            Self::ServingProved { item, serial } => info!(%names, %item, %serial, "clients are shown it"),
+            Self::ServingDisproved { item, detail } => error!(%names, %item, "{detail}"),
+            Self::Pruned { item, why, .. } => info!(%names, %item, why = why.as_str(), "removed"),
+            Self::DemandAllowed { why } => {
+                info!(name = %names, why = why.as_str(), "gets a certificate on demand");
+            }
+            Self::DemandDenied { why } => {
+                info!(name = %names, why = why.as_str(), "gets no certificate on demand");
+            }
+            Self::DemandWithdrawn { why } => warn!(name = %names, why = why.as_str(), "not renewed"),
+            Self::DemandOver => info!(name = %names, "given up"),
             Self::Commanded { command, by } => info!(%names, %command, %by, "was asked"),
         }
     }

@@ -70,6 +70,16 @@ impl Event {
             Self::Pinned { item } => format!("went back to {item}; it is served until a newer one comes"),
             Self::Unpinned { .. } => "serves the newest again".to_owned(),
             Self::Revoked { item, .. } => format!("revoked {item}"),
+            Self::Unrevoked { item, .. } => format!("could not revoke {item}"),
+            Self::ServingProved { item, serial } => {
+                format!("a handshake was shown {item}, serial {serial}")
+            }
+            Self::ServingDisproved { item, .. } => format!("a handshake was not shown {item}"),
+            Self::Pruned { item, not_after, .. } => format!("removed {item}, valid until {not_after}"),
+            Self::DemandAllowed { .. } => "let in: it gets a certificate on demand".to_owned(),
+            Self::DemandDenied { .. } => "somebody came for it; it gets no certificate".to_owned(),
+            Self::DemandWithdrawn { .. } => "is not renewed any more".to_owned(),
+            Self::DemandOver => "given up: it is nobody's any more".to_owned(),
             Self::Commanded { command, by } => format!("asked by {by}: {command}"),
             Self::Other => "something that only a later version can tell".to_owned(),
         }
@@ -88,9 +98,13 @@ impl Event {
             Self::OrderPlaced { why, replaces: Some(replaces), .. } => {
                 vec![why.to_string(), format!("replaces = {replaces}")]
             }
-            Self::OrderLeft { why, .. } | Self::Dropped { why } | Self::Unpinned { why } => {
-                vec![why.to_string()]
-            }
+            Self::OrderLeft { why, .. }
+            | Self::Dropped { why }
+            | Self::Unpinned { why }
+            | Self::Pruned { why, .. }
+            | Self::DemandAllowed { why }
+            | Self::DemandDenied { why }
+            | Self::DemandWithdrawn { why } => vec![why.to_string()],
             Self::Due { why, basis, .. } => {
                 let basis = basis.iter().flat_map(Basis::words);
                 std::iter::once(why.to_string()).chain(basis).collect()
@@ -108,6 +122,8 @@ impl Event {
             Self::Failed { error, rule, .. } => vec![error.to_string(), rule.to_string()],
             Self::Expiring { rule, .. } => vec![rule.to_string()],
             Self::Revoked { reason, .. } => vec![reason.to_string()],
+            Self::Unrevoked { error, .. } => vec![error.to_string()],
+            Self::ServingDisproved { detail, .. } => vec![detail.to_string()],
             _ => Vec::new(),
         }
     }

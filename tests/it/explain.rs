@@ -3,11 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustls::AlertDescription;
+
+use crate::house::client::Client;
 use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
 use crate::house::tool;
+use crate::prune::ended;
 use crate::renewing::shop;
-use crate::status::tell;
+use crate::status::{localhost, tell};
 
 const NAME: &str = "shop.example.com";
 
@@ -17,7 +21,7 @@ async fn issued() -> (Place, Pebble, PathBuf) {
     let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
     let config = shop(&place, &pebble);
     let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    sidegate.logged(&["clients are shown it"]).await;
     sidegate.stop().await;
     (place, pebble, config)
 }
@@ -54,6 +58,7 @@ async fn it_tells_an_issuance_in_order_with_rules_and_values() {
         "a third of its life before its end",
         "not_after = ",
         "(from crt.pem of ",
+        "a handshake was shown ",
         "sidegate stopped",
         "\nserved  ",
         "it is from a CA and the next best is self-signed",
@@ -118,6 +123,7 @@ async fn programs_get_the_same_as_json_and_every_event_is_on_the_page() {
         "committed",
         "served",
         "planned",
+        "serving-proved",
     ];
     let mut rest = kinds.iter();
     assert!(story.iter().all(|kind| rest.any(|told| told == kind)), "{kinds:?}");
@@ -198,4 +204,125 @@ async fn an_issuance_is_followed_live() {
     assert_eq!((&event["event"], &event["names"][0]), (&"served".into(), &NAME.into()));
     sidegate.stop().await;
     watcher.said(&["sidegate stopped"]).await;
+}
+
+/// Fails unless the story of a name tells of these things one after another.
+fn assert_tells(config: &Path, name: &str, phrases: &[&str]) {
+    let told = tell(config, &["explain", name]);
+    let mut rest = told.out.as_str();
+    for phrase in phrases {
+        let Some(at) = rest.find(phrase) else {
+            panic!("no «{phrase}» in its place in:\n{}{}", told.out, told.err)
+        };
+        rest = &rest[at + phrase.len()..];
+    }
+}
+
+#[tokio::test]
+async fn it_tells_who_revoked_what_and_why() {
+    let place = Place::new();
+    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
+    let config = shop(&place, &pebble);
+    let sidegate = Sidegate::serve(&config).await;
+    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    assert_eq!(tell(&config, &["revoke", NAME, "--reason", "superseded", "--yes"]).code, Some(0));
+    sidegate.logged(&["issuing", "the certificate was revoked"]).await;
+    sidegate.stop().await;
+    let asked = "asked by an operator: revoke --reason superseded";
+    assert_tells(
+        &config,
+        NAME,
+        &[asked, "revoked 20", "    superseded", "begins to issue at ", "was revoked"],
+    );
+    assert_eq!(verify(&config).0, Some(0));
+
+    // What a CA never signed it cannot revoke, and that is told too.
+    let place = Place::new();
+    let config = localhost(&place);
+    let sidegate = Sidegate::serve(&config).await;
+    sidegate.logged(&["serving", "item="]).await;
+    assert_eq!(tell(&config, &["revoke", "localhost", "--yes"]).code, Some(1));
+    sidegate.stop().await;
+    assert_tells(
+        &config,
+        "localhost",
+        &["could not revoke 20", "a self-signed certificate cannot be revoked"],
+    );
+}
+
+#[tokio::test]
+async fn it_tells_what_was_removed_and_why_whoever_did_it() {
+    let place = Place::new();
+    for days in [200, 190, 180, 170, 160] {
+        ended(&place.storage(), &["old.example"], "https://ca.example/dir", days).await;
+    }
+    let prune = |keep: usize| {
+        let site = "[[site]]\ndomains = [\"old.example\"]\nto = 3000\nissuer = \"selfsigned\"\n";
+        place.configure("", &format!("[prune]\nkeep = {keep}\n{site}"))
+    };
+    let config = prune(2);
+    let sidegate = Sidegate::serve(&config).await;
+    sidegate.logged(&["pruned"]).await;
+    sidegate.stop().await;
+    let two = "it ended more than 30 days ago, and more than 2 newer ones follow it";
+    assert_tells(&config, "old.example", &["removed 20", two, "removed 20", two, "sidegate stopped"]);
+    let config = prune(0);
+    assert_eq!(tell(&config, &["prune"]).code, Some(0));
+    let none = "it ended more than 30 days ago, and more than 0 newer ones follow it";
+    assert_tells(
+        &config,
+        "old.example",
+        &["sidegate stopped", "removed 20", none, "removed 20", none, "\nserved"],
+    );
+    assert_eq!(verify(&config).0, Some(0), "the program and the tool write one journal");
+}
+
+/// A configuration with names on demand below one suffix, at a CA that nobody reaches.
+fn on_demand(place: &Place) -> PathBuf {
+    let acme = "directory = \"https://127.0.0.1:1/dir\"\nretry = [\"1h\"]";
+    let rules = "[on_demand]\nsuffixes = [\"shops.example.com\"]\nto = 3000\n";
+    let site = "[[site]]\ndomains = [\"ours.internal\"]\nissuer = \"selfsigned\"\nto = 3000\n";
+    place.configure(acme, &format!("{rules}{site}"))
+}
+
+#[tokio::test]
+async fn it_tells_who_may_have_a_certificate_on_demand_and_a_crowd_does_not_fill_the_journal() {
+    let place = Place::new();
+    let config = on_demand(&place);
+    let sidegate = Sidegate::serve(&config).await;
+    let come = async |name: &str| {
+        let alert = Client::offering(&["h2"]).alert(place.tls(), Some(name)).await;
+        assert_eq!(alert, AlertDescription::UnrecognisedName, "{name}");
+    };
+    come("a.shops.example.com").await;
+    sidegate.logged(&["gets a certificate on demand", "a.shops.example.com"]).await;
+    for number in 0..200 {
+        come(&format!("n{number}.example.org")).await;
+    }
+    come("b.shops.example.com").await;
+    sidegate.logged(&["gets a certificate on demand", "b.shops.example.com"]).await;
+    sidegate.logged(&["not issued", "a.shops.example.com"]).await;
+    sidegate.stop().await;
+
+    let journal =
+        fs::read_to_string(place.storage().join("state/journal/00000001.jsonl")).expect("a journal");
+    assert_eq!(journal.matches("\"event\":\"demand-denied\"").count(), 20, "so many a day");
+    let allowed = ["let in: it gets a certificate on demand", "it is below an allowed suffix"];
+    let failed = ["begins to issue at https://127.0.0.1:1/dir", "not issued", "next    order, attempt 2 at "];
+    assert_tells(&config, "a.shops.example.com", &[&allowed[..], &failed].concat());
+    let denied = ["somebody came for it; it gets no certificate", "nothing allows it", "\nserved  nothing"];
+    assert_tells(&config, "n0.example.org", &denied);
+    // Of the others it says what the rules say now.
+    let told = tell(&config, &["explain", "n199.example.org"]);
+    assert!(!told.out.contains("somebody came"), "{}", told.out);
+    assert_tells(
+        &config,
+        "n199.example.org",
+        &["nobody has listed the name", "it may have none: nothing allows it"],
+    );
+    assert_tells(
+        &config,
+        "c.shops.example.com",
+        &["it may have a certificate: it is below an allowed suffix"],
+    );
 }

@@ -57,6 +57,10 @@ async fn somebody_else_behind_the_port_is_an_error_until_they_are_gone() {
     sidegate.logged(&["clients are shown it"]).await;
     assert_eq!(tell(&config, &["status"]).code, Some(0));
     sidegate.stop().await;
+    let story = tell(&config, &["explain", "localhost"]).out;
+    let wrong = story.find("a handshake was not shown 20").expect("what was wrong is told");
+    let right = story.find("a handshake was shown 20").expect("and that it is right again");
+    assert!(wrong < right && story[wrong..right].contains("clients are shown serial"), "{story}");
 }
 
 /// A listener at the loopback address of a port that is in use at every address.

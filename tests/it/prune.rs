@@ -53,7 +53,7 @@ impl Rig {
 }
 
 /// Committed a day before it ended.
-async fn ended(storage: &Path, names: &[&str], directory: &str, days: u32) -> ItemId {
+pub(crate) async fn ended(storage: &Path, names: &[&str], directory: &str, days: u32) -> ItemId {
     let end = SystemTime::now() - days * DAY;
     let store = store_at(storage, end - DAY);
     commit_until(&store, names, Provider::Letsencrypt, Some(directory), end).await

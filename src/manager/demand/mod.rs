@@ -3,13 +3,15 @@
 //! A hello for such a name never waits. It is noted in the catalog, and here it is decided later, at leisure, what comes
 //! of it: [`admission`] says what can be said without asking anybody, [`asks`] asks the operator's program, [`hourly`]
 //! keeps the budget. A name that is let in becomes a wish like any other, behind the configured ones. All that grows
-//! because of what strangers do has a bound: questions that wait, denials that are remembered, names that are let in.
+//! because of what strangers do has a bound: questions that wait, denials that are remembered, names that are let in, and
+//! what the journal is told.
 
 mod admission;
 mod asks;
 mod denials;
 mod hourly;
 mod kept;
+mod turned_away;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
@@ -24,6 +26,7 @@ use crate::issuer::registered_domain;
 use crate::manager::desired::Wish;
 use crate::manager::status::Row;
 use crate::store::{Demanded, DemandedName};
+use crate::story::{Event, Recorder};
 
 use admission::Admission;
 pub(super) use asks::Answered;
@@ -31,6 +34,7 @@ use asks::Asks;
 use denials::Denials;
 use hourly::Hourly;
 use kept::Kept;
+use turned_away::TurnedAway;
 
 /// Which names that nobody has listed may have a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +85,8 @@ pub(super) struct Demands {
     hourly: Hourly,
     denials: Denials,
     asks: Asks,
+    turned_away: TurnedAway,
+    recorder: Recorder,
     /// Whether it was told that there is room for no more names.
     told_full: bool,
 }
@@ -111,6 +117,10 @@ impl Demands {
         self.asks = Asks::default();
         self.kept.values_mut().for_each(Kept::forgive);
         self.demand = demand;
+    }
+
+    pub(super) fn record_with(&mut self, recorder: Recorder) {
+        self.recorder = recorder;
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -168,43 +178,52 @@ impl Demands {
         if self.asks.has(&stranger.name) || self.denials.has(&stranger.name, now) {
             return Met::Nothing;
         }
-        let admission = admission::of(&stranger.name, &demand.options);
-        if matches!(admission, Admission::Denied(_)) || !self.has_room(&name, now) {
-            return Met::Nothing;
-        }
+        let admission = match admission::of(&stranger.name, &demand.options) {
+            Admission::Denied(why) => Err(why),
+            admission => self.find_room(&name, now).map(|()| admission),
+        };
         match admission {
-            Admission::Allowed(why) => Met::LetIn(why),
-            Admission::Ask => {
-                self.asks.put(stranger.name, stranger.client);
-                Met::Nothing
-            }
-            Admission::Denied(_) => Met::Nothing,
+            Ok(Admission::Allowed(why)) => return Met::LetIn(why),
+            Ok(Admission::Ask) => self.asks.put(stranger.name, stranger.client),
+            Ok(Admission::Denied(why)) | Err(why) => self.turn_away(&stranger.name, why, now),
         }
+        Met::Nothing
     }
 
-    /// Whether the budget has room for another name. Where not, that is told, once.
-    fn has_room(&mut self, name: &Name, now: SystemTime) -> bool {
-        let Some(Demand { options, .. }) = &self.demand else { return false };
+    /// Whether the budget has room for another name, or why not. That is logged, once.
+    fn find_room(&mut self, name: &Name, now: SystemTime) -> Result<(), &'static str> {
+        let Some(Demand { options, .. }) = &self.demand else { return Err("nothing allows it") };
         if self.kept.len() >= options.max_names {
             if !std::mem::replace(&mut self.told_full, true) {
                 warn!(max_names = options.max_names, "no more names get a certificate on demand");
             }
-            return false;
+            return Err("as many names as max_names allows have certificates on demand");
         }
         let domain = registered_domain(name);
         let limits = [("", options.per_hour), (&*domain, options.per_domain_per_hour)];
-        let Some((of, until)) = self.hourly.short(limits, now) else { return true };
+        let Some((of, until)) = self.hourly.short(limits, now) else { return Ok(()) };
+        let (limit, why) = if of.is_empty() {
+            ("per_hour", "of per_hour nothing is left")
+        } else {
+            ("per_domain_per_hour", "of per_domain_per_hour nothing is left")
+        };
         if self.hourly.tell(&of, until, now) {
-            let (limit, again) =
-                (if of.is_empty() { "per_hour" } else { "per_domain_per_hour" }, clock::rfc3339(until));
+            let again = clock::rfc3339(until);
             warn!(limit, domain, again, "the budget for names on demand is spent");
         }
-        false
+        Err(why)
+    }
+
+    /// Tells that a stranger's name gets no certificate, if there is anything left to tell today.
+    fn turn_away(&mut self, name: &Fqdn, why: &'static str, now: SystemTime) {
+        if self.turned_away.is_to_be_told(name, now) {
+            self.recorder.tell([&Name::Dns(name.clone())], Event::DemandDenied { why: why.into() });
+        }
     }
 
     /// Lets a name in, if there is room for it still.
     pub(super) fn let_in(&mut self, name: &Name, now: SystemTime) -> bool {
-        let room = self.has_room(name, now);
+        let room = self.find_room(name, now).is_ok();
         if room {
             self.hourly.take(registered_domain(name), now);
             self.kept.insert(name.clone(), Kept::new(now, now));
@@ -239,9 +258,16 @@ impl Demands {
             Some(kept) if answer.said.is_err() => {
                 kept.hold_back(None, now + ASK_AGAIN);
             }
-            Some(kept) => deny(&name, kept, "no longer allowed", now),
+            Some(kept) => deny(&self.recorder, &name, kept, "no longer allowed", now),
             None if said => return true,
-            None => self.denials.put(answer.name.clone(), now + wait, now),
+            None => {
+                self.denials.put(answer.name.clone(), now + wait, now);
+                let why = match answer.said {
+                    Ok(_) => "the program that is asked says no",
+                    Err(_) => "the program that is asked does not answer",
+                };
+                self.turn_away(&answer.name, why, now);
+            }
         }
         false
     }
@@ -259,7 +285,7 @@ impl Demands {
             return Permit::Denied(until);
         }
         if kept.seen + UNSEEN < now {
-            deny(name, kept, "nobody has come for it for 30 days", now);
+            deny(&self.recorder, name, kept, "nobody has come for it for 30 days", now);
             return Permit::Denied(now + HOLDS);
         }
         match admission::of(fqdn, &demand.options) {
@@ -272,7 +298,7 @@ impl Demands {
                 Permit::Asking
             }
             Admission::Denied(_) => {
-                deny(name, kept, "no longer allowed", now);
+                deny(&self.recorder, name, kept, "no longer allowed", now);
                 Permit::Denied(now + HOLDS)
             }
         }
@@ -307,9 +333,21 @@ impl Demands {
 }
 
 /// Says once that a name is not renewed any more.
-fn deny(name: &Name, kept: &mut Kept, why: &'static str, now: SystemTime) {
+fn deny(recorder: &Recorder, name: &Name, kept: &mut Kept, why: &'static str, now: SystemTime) {
     if kept.hold_back(Some(why), now + HOLDS) {
-        warn!(%name, why, "not renewed");
+        recorder.tell([name], Event::DemandWithdrawn { why: why.into() });
+    }
+}
+
+impl Options {
+    /// What the rules say of a name that nobody has listed, in words.
+    #[must_use]
+    pub fn say(&self, name: &Fqdn) -> String {
+        match admission::of(name, self) {
+            Admission::Allowed(why) => format!("it may have a certificate: {why}"),
+            Admission::Ask => "the program of on_demand.ask decides, when somebody comes for it".to_owned(),
+            Admission::Denied(why) => format!("it may have none: {why}"),
+        }
     }
 }
 

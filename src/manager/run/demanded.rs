@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rpds::VectorSync;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 use super::Manager;
 use super::role::Role;
@@ -17,6 +17,7 @@ use crate::manager::plan::{Plan, Step};
 use crate::manager::preference;
 use crate::manager::stand_in::Fresh;
 use crate::store::StoreError;
+use crate::story::Event;
 
 /// How often it is looked who has come and what is over.
 const LOOK_AFTER: Duration = Duration::from_secs(60 * 60);
@@ -124,7 +125,7 @@ impl Manager {
             warn!(%name, %error, "it cannot be written down that the name may have a certificate; it gets none");
             return self.demands.forget(&name);
         }
-        info!(%name, why, "gets a certificate on demand");
+        self.tools.recorder.tell([&name], Event::DemandAllowed { why: why.into() });
         let index = self.desired.wishes.len();
         self.owners.add(&wish, index);
         Arc::make_mut(&mut self.desired).wishes.push(wish);
@@ -185,7 +186,7 @@ impl Manager {
             }
         }
         for (lineage, name, never_had_one) in &over {
-            info!(%name, "given up");
+            self.tools.recorder.tell([name], Event::DemandOver);
             self.demands.forget(name);
             if let Some(Some(task)) = self.busy.remove(lineage) {
                 task.abort();

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tracing::{debug, error, info};
+use tracing::debug;
 
 use super::{Finished, Manager};
 use crate::ident::{Fqdn, ItemId, Name};
 use crate::manager::proof::{self, Proof, Prover};
+use crate::story::Event;
 
 impl Manager {
     /// Has every swap from now on proved by this prover.
@@ -42,15 +43,18 @@ impl Manager {
             return self.proofs.swapped(primary);
         }
         let news = self.proofs.take(primary, proof, now);
-        self.stale.extend(self.owners.of(primary));
-        match proof {
-            Proof::Right(serial) => info!(name = %primary, %item, serial, "clients are shown it"),
-            Proof::Wrong(what) if news => error!(name = %primary, %item, "{what}"),
-            Proof::Unseen(why) if news => {
-                debug!(why, "what clients are shown cannot be told from here; said once");
+        let Some(index) = self.owners.of(primary) else { return };
+        self.stale.insert(index);
+        let item = item.as_str().into();
+        let event = match proof {
+            _ if !news => return,
+            Proof::Right(serial) => Event::ServingProved { item, serial: serial.as_str().into() },
+            Proof::Wrong(what) => Event::ServingDisproved { item, detail: what.as_str().into() },
+            Proof::Unseen(why) => {
+                return debug!(why, "what clients are shown cannot be told from here; said once");
             }
-            Proof::Wrong(_) | Proof::Unseen(_) => {}
-        }
+        };
+        self.tools.recorder.tell(self.desired.wishes[index].names(), event);
     }
 
     /// The item that is shown for a certificate of ours, and the host to ask for.

@@ -41,11 +41,11 @@ impl Manager {
             return Some(at);
         }
         self.pruning.at = None;
-        let (store, served) = (self.tools.store.clone(), self.shelf.items().cloned().collect());
+        let (tools, served) = (self.tools.clone(), self.shelf.items().cloned().collect());
         self.attempts.spawn(async move {
             let pruned = async {
-                let needless = rule.needless(&store, &served, now).await?;
-                prune::remove(&store, &needless).await?;
+                let needless = rule.needless(&tools.store, &served, now).await?;
+                prune::remove(&tools.store, &needless, &tools.recorder).await?;
                 Ok(needless.into_iter().map(|needless| needless.item).collect())
             };
             Finished::Pruned(pruned.await)

@@ -17,7 +17,6 @@ impl Manager {
             // Whoever asked may be gone.
             return drop(reply.send(Err(NotRevoked::Follower)));
         }
-        info!(%item, reason = revoking.reason.as_str(), "an operator asks for a revocation");
         let tools = self.tools.clone();
         self.attempts.spawn(async move {
             let outcome = revoke::revoke(&tools, &item, revoking).await;
@@ -32,7 +31,9 @@ impl Manager {
                 self.follow_pins().await;
                 self.follow_revoked().await;
             }
-            Err(error) => warn!(%error, "a revocation that an operator asked for has failed"),
+            // The CA's word is given, and told.
+            Err(error @ NotRevoked::Unnoted(_)) => warn!(%error, "a revocation could not be noted"),
+            Err(_) => {}
         }
         let _ = reply.send(outcome);
     }

@@ -20,6 +20,7 @@ const LISTED: usize = 100;
 impl Manager {
     /// Tells what happens and why to `recorder` from now on; until then the log alone is told.
     pub fn record_with(&mut self, recorder: Recorder) {
+        self.demands.record_with(recorder.clone());
         self.tools.recorder = recorder;
     }
 
