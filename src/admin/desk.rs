@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::report::{Certificate, Process, Reason, Refusal, Renewal, RenewalRequest, Report, VERSION};
 use crate::clock::Clock;
 use crate::ident::Name;
-use crate::manager::{Asking, Commands, NotRenewed, Past, Status};
+use crate::manager::{Asking, AtRest, Commands, NotRenewed, Past, Status};
 
 /// Answers about one storage. Cloning shares what is looked at.
 #[derive(Clone)]
@@ -14,8 +14,16 @@ pub struct Desk {
     pub(super) past: Past,
     pub(super) clock: Clock,
     storage: PathBuf,
-    /// The manager that runs behind it, if one does.
-    pub(super) commands: Option<Commands>,
+    pub(super) behind: Behind,
+}
+
+/// Who does what is asked for.
+#[derive(Clone)]
+pub(super) enum Behind {
+    /// The manager of a running process.
+    Process(Commands),
+    /// A tool, as far as that can be done without a process.
+    Storage(AtRest),
 }
 
 impl Desk {
@@ -27,19 +35,32 @@ impl Desk {
         clock: Clock,
         storage: PathBuf,
     ) -> Self {
-        Self { status, past, clock, storage, commands: Some(commands) }
+        Self { status, past, clock, storage, behind: Behind::Process(commands) }
     }
 
     /// A desk with nothing behind it but the storage.
     #[must_use]
-    pub fn of_storage((status, past): (Status, Past), clock: Clock, storage: PathBuf) -> Self {
-        Self { status, past, clock, storage, commands: None }
+    pub fn of_storage(
+        (status, past): (Status, Past),
+        at_rest: AtRest,
+        clock: Clock,
+        storage: PathBuf,
+    ) -> Self {
+        Self { status, past, clock, storage, behind: Behind::Storage(at_rest) }
+    }
+
+    /// The manager that runs behind it, if one does.
+    pub(super) fn commands(&self) -> Option<&Commands> {
+        match &self.behind {
+            Behind::Process(commands) => Some(commands),
+            Behind::Storage(_) => None,
+        }
     }
 
     /// Who answers, if a process does.
     #[must_use]
     pub fn process(&self) -> Option<Process> {
-        self.commands.as_ref().map(|_| Process {
+        self.commands().map(|_| Process {
             version: VERSION,
             pid: std::process::id(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -70,7 +91,7 @@ impl Desk {
     ///
     /// [`Refusal`]; also without a process, since nobody would answer the CA's questions.
     pub async fn renew(&self, name: Name, wanted: RenewalRequest) -> Result<Renewal, Refusal> {
-        let Some(commands) = &self.commands else {
+        let Some(commands) = self.commands() else {
             let what = "no process uses the storage, and a CA wants to be answered by one: start sidegate, and it \
                         renews what is due by itself";
             return Err(Refusal::new(Reason::Refused, what));

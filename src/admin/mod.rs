@@ -1,6 +1,7 @@
 //! The operator's window: what a probe may ask, in clear, on a port of its own; what a tool may ask, on a socket that only
 //! this user may connect to; and the tool's side of that.
 
+mod accounts;
 mod client;
 mod desk;
 mod past;
@@ -9,6 +10,7 @@ mod revocation;
 mod server;
 mod view;
 
+pub use accounts::{AccountReport, RolloverReport, RolloverRequest};
 pub use client::{AskError, ask};
 pub use desk::Desk;
 pub use past::{HistoryReport, ItemReport, RollbackRequest};

@@ -114,7 +114,7 @@ impl Desk {
             self.past.roll_back(name, to.as_ref(), self.clock.now()).await.map(drop)
         };
         done.map_err(|error| refused(&error))?;
-        if let Some(commands) = &self.commands {
+        if let Some(commands) = self.commands() {
             commands.follow_pins().await;
         }
         self.history(name).await

@@ -19,8 +19,8 @@ mod running;
 mod tools;
 
 pub use crate::admin::{
-    Certificate, Health, HistoryReport, ItemReport, Process, Reason, Renewal, RenewalRequest, Report,
-    RevocationRequest, RollbackRequest, Tokens, Tried,
+    AccountReport, Certificate, Health, HistoryReport, ItemReport, Process, Reason, Renewal, RenewalRequest,
+    Report, RevocationRequest, RollbackRequest, RolloverReport, RolloverRequest, Tokens, Tried,
 };
 pub use crate::clock::rfc3339;
 pub use crate::ident::Name;

@@ -12,24 +12,23 @@ use super::AppError;
 use super::build::{self, Kit};
 use crate::admin::{
     AskError, Desk, HistoryReport, ItemReport, Process, Reason, Renewal, RenewalRequest, Report,
-    RevocationRequest, RollbackRequest, ask,
+    RevocationRequest, RollbackRequest, RolloverReport, RolloverRequest, ask,
 };
 use crate::catalog;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::host::control;
 use crate::ident::{IdError, ItemId, Name, NameError};
-use crate::manager::{Past, Status};
+use crate::manager::{AtRest, Past, Status};
 use crate::proxy::Roots;
 use crate::store::{Store, layout};
-use crate::story::Recorder;
 
 /// A process that works says at once who it is.
 const AT_ONCE: Duration = Duration::from_secs(5);
 /// For what takes some reading.
 const A_WHILE: Duration = Duration::from_secs(60);
 
-/// For a certificate: attempts give up before.
+/// For a certificate, or for those that are being ordered: attempts give up before.
 const A_CERTIFICATE: Duration = Duration::from_secs(30 * 60);
 
 /// For a CA's word on something that it only has to look up.
@@ -80,7 +79,7 @@ pub enum Operator {
     /// A process that uses it, at this socket.
     Process(Process, PathBuf),
     /// No process; this is what the storage says.
-    Storage(Desk),
+    Storage(Box<Desk>),
 }
 
 impl Operator {
@@ -105,7 +104,7 @@ impl Operator {
         match (found, failed) {
             (Some(found), _) => Ok(found),
             (None, Some(error)) => Err(error),
-            (None, None) => Ok(Self::Storage(desk(settings).await?)),
+            (None, None) => Ok(Self::Storage(Box::new(desk(settings).await?))),
         }
     }
 
@@ -209,6 +208,21 @@ impl Operator {
         }
     }
 
+    /// Gives accounts other keys, and tells what became of each.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError`].
+    pub async fn roll_over(&self, wanted: &RolloverRequest) -> Result<RolloverReport, OperatorError> {
+        match self {
+            Self::Process(_, socket) => {
+                let what = (Method::POST, "/v1/accounts/rollover");
+                answered(call(socket, what, wanted, A_CERTIFICATE).await?)
+            }
+            Self::Storage(desk) => Ok(desk.roll_over(wanted).await.map_err(AskError::Refused)?),
+        }
+    }
+
     /// Renews the certificate with this name, or tries that out, and returns when it is known what came of it.
     ///
     /// # Errors
@@ -262,17 +276,12 @@ async fn desk(settings: &Settings) -> Result<Desk, AppError> {
     let store = Store::new(engine, clock.clone());
     // Nobody solves anything here, but whoever knows a CA's limits would.
     let (_, challenges, ..) = catalog::open();
-    let kit = Kit {
-        store,
-        storage: storage.clone(),
-        challenges,
-        clock,
-        recorder: Recorder::default(),
-        roots: Roots::default(),
-    };
+    let recorder = super::journal(&storage, &clock)?;
+    let kit = Kit { store, storage: storage.clone(), challenges, clock, recorder, roots: Roots::default() };
     let options = build::manager(settings, &kit)?;
-    let Kit { store, clock, .. } = kit;
+    let Kit { store, clock, recorder, .. } = kit;
+    let at_rest = AtRest::new(store.clone(), options.issuers.clone(), recorder);
     let status = Status::of_storage(options.desired, options.issuers, &store, clock.now()).await?;
     let past = Past::new(status.clone(), store);
-    Ok(Desk::of_storage((status, past), clock, storage))
+    Ok(Desk::of_storage((status, past), at_rest, clock, storage))
 }

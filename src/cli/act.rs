@@ -39,6 +39,7 @@ pub fn act(command: Command, env: &Env) -> ExitCode {
         Command::Show(args) => args.act(&runtime, env),
         Command::Rollback(args) => args.act(&runtime, env),
         Command::Revoke(args) => args.act(&runtime, env),
+        Command::Account(args) => args.act(&runtime, env),
         Command::Prune(args) => args.act(&runtime, env),
         Command::Explain(args) => args.act(&runtime, env),
         Command::Backup(flags) => flags.act(&runtime, env),

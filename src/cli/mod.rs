@@ -3,6 +3,7 @@
 //! Nothing is started or read here. What a flag's value means is for [`config`](crate::config) to judge,
 //! together with what variables and files say, so that all faults are reported at once.
 
+mod account;
 mod act;
 mod archive;
 mod doctor;
@@ -27,6 +28,7 @@ use clap::{Parser, Subcommand};
 use self::flags::{MachineFlags, SiteFlags};
 use crate::config::{Flags, Purpose};
 
+pub use self::account::AccountArgs;
 pub use self::act::act;
 pub use self::archive::{BackupArgs, RestoreArgs};
 pub use self::doctor::DoctorArgs;
@@ -83,6 +85,8 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// Have a certificate revoked by its CA.
     Revoke(RevokeArgs),
+    /// Look after the accounts at CAs.
+    Account(AccountArgs),
     /// Remove what nobody needs any more.
     Prune(PruneArgs),
     /// Tell what happened to a name, what comes next, and why.
@@ -139,6 +143,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Inste
         Some(Verb::Show(args)) => Command::Show(args),
         Some(Verb::Rollback(args)) => Command::Rollback(args),
         Some(Verb::Revoke(args)) => Command::Revoke(args),
+        Some(Verb::Account(args)) => Command::Account(args),
         Some(Verb::Prune(args)) => Command::Prune(args),
         Some(Verb::Explain(args)) => Command::Explain(args),
         Some(Verb::Backup(flags)) => Command::Backup(flags),
@@ -229,6 +234,8 @@ enum Verb {
     Rollback(RollbackArgs),
     /// Have a certificate revoked by its CA, and another one ordered if it was served
     Revoke(RevokeArgs),
+    /// Give the accounts at CAs other keys
+    Account(AccountArgs),
     /// Remove certificates and keys that have ended and that newer ones have followed
     Prune(PruneArgs),
     /// Tell the story of a name: what happened, what comes next, and why

@@ -91,8 +91,30 @@ pub trait Issuer: Send + Sync {
         Err(IssueError::Irrevocable)
     }
 
+    /// Gives the account at the provider another key; `None` if there is no account, and none is registered for this.
+    ///
+    /// A crash, or an answer that gets lost, at any point leaves an account that is found again with the key it has.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`]; the same call ends then what this one has begun.
+    async fn roll_over(&self) -> Result<Option<RolledOver>, IssueError> {
+        Ok(None)
+    }
+
     /// Takes back what issuances that were dropped have left with others.
     async fn tidy(&self) {}
+}
+
+/// An account that has another key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolledOver {
+    /// Its URL, which is what it was.
+    pub account: String,
+    /// Under which id it is kept since.
+    pub id: String,
+    /// Whether the key was made by an earlier call that could not end.
+    pub earlier: bool,
 }
 
 /// How far something could be tried out.

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::engine::{Engine, EngineError, Expect};
 use super::layout::{self, AccountFile, AccountId};
-use super::{Prefix, StoreError};
+use super::{Key, Prefix, StoreError};
 use crate::pki::{PrivateKey, crypto};
 
 /// One account at one CA.
@@ -52,18 +52,25 @@ impl Accounts {
     /// The account for a directory, whichever account was chosen last.
     ///
     /// An account whose key is there and whose record is not, because a crash came between, is found by its id. Of
-    /// several, one that the CA has answered for comes first. A damaged one is named in the log and passed over.
+    /// several, one that is on the way to another key comes first, then one that the CA has answered for, then the one
+    /// chosen last. A damaged one is named in the log and passed over.
     ///
     /// # Errors
     ///
     /// [`StoreError::Engine`].
     pub async fn find(&self, directory: &str) -> Result<Option<Account>, StoreError> {
         let mut found: Option<Account> = None;
+        // A link that is none leaves nothing but the choice between accounts that are alike.
+        let (changing, current) = (self.changing().await?, self.current().await.unwrap_or_default());
+        let rank = |account: &Account| {
+            let id = &account.id;
+            (changing.contains(id), account.url.is_some(), current.as_ref() == Some(id))
+        };
         for key in self.engine.list(&layout::accounts()).await? {
             let Some(id) = AccountId::parse(key.name()) else { continue };
             match self.load(&id, directory).await {
                 Ok(Some(account)) => {
-                    if found.as_ref().is_none_or(|other| other.url.is_none() && account.url.is_some()) {
+                    if found.as_ref().is_none_or(|other| rank(&account) > rank(other)) {
                         found = Some(account);
                     }
                 }
@@ -88,10 +95,19 @@ impl Accounts {
             url: None,
             contacts: Vec::new(),
         };
-        self.put(&account.id, AccountFile::Key, Bytes::from_owner(key.to_pem())).await?;
-        self.put(&account.id, AccountFile::Pub, key.public_pem().into()).await?;
-        self.note(&account).await?;
+        self.keep(&account).await?;
         Ok(account)
+    }
+
+    /// Keeps an account: its key first.
+    pub(super) async fn keep(&self, account: &Account) -> Result<(), StoreError> {
+        self.put(&account.id, AccountFile::Key, Bytes::from_owner(account.key.to_pem())).await?;
+        self.put(&account.id, AccountFile::Pub, account.key.public_pem().into()).await?;
+        self.note(account).await
+    }
+
+    pub(super) fn engine(&self) -> &dyn Engine {
+        &*self.engine
     }
 
     /// Writes down what the CA said about an account, and makes `current` lead to it.
@@ -287,7 +303,11 @@ impl Accounts {
     }
 
     async fn read(&self, id: &AccountId, file: AccountFile) -> Result<Option<Bytes>, StoreError> {
-        match self.engine.read(&layout::account_file(id, file)).await {
+        self.read_at(&layout::account_file(id, file)).await
+    }
+
+    pub(super) async fn read_at(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
+        match self.engine.read(key).await {
             Ok((value, _)) => Ok(Some(value)),
             Err(EngineError::Absent { .. }) => Ok(None),
             Err(error) => Err(error.into()),
@@ -309,7 +329,7 @@ fn damaged(id: &AccountId, file: AccountFile, why: &dyn Display) -> StoreError {
 }
 
 /// `<directory host>-<16 hex of SHA-256 of the directory's URL and the key's thumbprint>`.
-fn id_of(directory: &str, key: &PrivateKey) -> AccountId {
+pub(super) fn id_of(directory: &str, key: &PrivateKey) -> AccountId {
     // A key of a kind that no account has is known by its SPKI.
     let thumbprint = jwk_thumbprint(key).unwrap_or_else(|| base64url(&crypto::sha256(&key.spki())));
     let sum = crypto::hex(&crypto::sha256(&[directory.as_bytes(), b"\n", thumbprint.as_bytes()].concat()));

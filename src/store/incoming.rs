@@ -11,6 +11,7 @@ use tracing::warn;
 use super::engine::{Claim, EngineError, Expect, Secrecy};
 use super::item::Item;
 use super::layout::{self, AccountFile, AccountId, Family, File};
+use super::rollover::read_next_key;
 use super::{Ledger, Prefix, States, Store, StoreError};
 use crate::ident::{ItemId, Lineage, LineageId};
 
@@ -71,6 +72,15 @@ impl Incoming {
         self.store.accounts().refuse_other_key(id, files).await
     }
 
+    /// Proves that this is a key that the account may have.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] if it is not.
+    pub fn prove_next_key(&self, id: &AccountId, pem: &[u8]) -> Result<(), StoreError> {
+        read_next_key(id, pem).map(drop)
+    }
+
     /// Proves that this is what can be remembered of the lineage.
     ///
     /// # Errors
@@ -113,6 +123,15 @@ impl Incoming {
     /// As for [`prove_account`](Self::prove_account).
     pub async fn adopt(&self, id: &AccountId, files: &[(AccountFile, Bytes)]) -> Result<(), StoreError> {
         self.store.accounts().adopt(id, files).await
+    }
+
+    /// Keeps the key that an account is about to have, unless it has one here.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn adopt_next_key(&self, id: &AccountId, pem: Bytes) -> Result<(), StoreError> {
+        self.store.accounts().adopt_next_key(id, pem).await
     }
 
     /// Remembers something of a lineage of which nothing is remembered here.

@@ -14,6 +14,8 @@ pub enum Kept {
     Item(ItemId, File),
     /// Of an account.
     Account(AccountId, AccountFile),
+    /// The key that an account is about to have.
+    NextKey(AccountId),
     /// What is remembered of a lineage.
     State(LineageId),
     /// What has been spent of the limits of CAs.
@@ -40,6 +42,8 @@ impl Kept {
             Self::Item(ItemId::parse(of).ok()?, File::named(name)?)
         } else if above == layout::accounts().as_str() {
             Self::Account(AccountId::parse(of)?, AccountFile::named(name)?)
+        } else if folder == layout::next_account_keys().as_str() {
+            Self::NextKey(AccountId::parse(name.strip_suffix(".pem")?)?)
         } else if folder == layout::lineages().as_str() {
             Self::State(LineageId::parse(name.strip_suffix(".json")?).ok()?)
         } else {
@@ -54,6 +58,7 @@ impl Kept {
         match self {
             Self::Item(id, file) => layout::item_file(id, *file),
             Self::Account(id, file) => layout::account_file(id, *file),
+            Self::NextKey(id) => layout::next_account_key(id),
             Self::State(id) => layout::lineage_state(id),
             Self::Ledger => layout::ledger(),
         }
@@ -109,6 +114,7 @@ mod tests {
         for place in [
             &format!("database/items/{ITEM}/key.pem"),
             "letsencrypt-account/ca.example-0123456789abcdef/account.json",
+            "state/rollover/ca.example-0123456789abcdef.pem",
             &format!("state/lineages/{lineage}.json"),
             "state/ledger.json",
         ] {
@@ -124,6 +130,8 @@ mod tests {
             "state/ledger.json/",
             "ledger.json",
             "letsencrypt-account/../../etc/account.json",
+            "state/rollover/ca.example-0123456789abcdef",
+            "state/rollover/../rollover/ca.example-0123456789abcdef.pem",
             "",
         ] {
             assert_eq!(Kept::at(place), None, "{place}");

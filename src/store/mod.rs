@@ -33,6 +33,7 @@ mod moment;
 mod outgoing;
 mod pins;
 mod place;
+mod rollover;
 mod spool;
 mod standing;
 mod state;

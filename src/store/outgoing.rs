@@ -63,22 +63,47 @@ impl Outgoing {
         all.into_iter().map(link).collect()
     }
 
-    /// The accounts that have a key, and which was chosen last if it is among them.
+    /// The accounts that have a key, with the keys that they are about to have, and which was chosen last if it is
+    /// among them.
     ///
     /// # Errors
     ///
     /// [`StoreError::Engine`].
     pub async fn accounts(&self) -> Result<(Vec<(Kept, Bytes)>, Option<Link>), StoreError> {
-        let (mut files, mut whole) = (Vec::new(), Vec::new());
-        for key in self.store.engine().list(&layout::accounts()).await? {
-            let Some(id) = AccountId::parse(key.name()) else { continue };
+        let mut before = self.account_ids().await?;
+        loop {
+            let read = self.accounts_now(&before.0).await?;
+            let after = self.account_ids().await?;
+            // An account that got another key meanwhile has another id since.
+            if after == before {
+                return Ok(read);
+            }
+            before = after;
+        }
+    }
+
+    /// The ids of accounts, and of those that are about to have another key.
+    async fn account_ids(&self) -> Result<(Vec<AccountId>, Vec<AccountId>), StoreError> {
+        let folders = self.store.engine().list(&layout::accounts()).await?;
+        let ids = folders.iter().filter_map(|key| AccountId::parse(key.name())).collect();
+        Ok((ids, self.store.accounts().changing().await?))
+    }
+
+    async fn accounts_now(
+        &self,
+        ids: &[AccountId],
+    ) -> Result<(Vec<(Kept, Bytes)>, Option<Link>), StoreError> {
+        let (mut files, mut next_keys, mut whole) = (Vec::new(), Vec::new(), Vec::new());
+        for id in ids {
             let read = self.read(AccountFile::ALL.map(|file| Kept::Account(id.clone(), file))).await?;
             if read.iter().any(|(kept, _)| matches!(kept, Kept::Account(_, AccountFile::Key))) {
                 files.extend(read);
+                next_keys.extend(self.read([Kept::NextKey(id.clone())]).await?);
                 whole.push(id);
             }
         }
-        let current = self.store.accounts().current().await?.filter(|id| whole.contains(id));
+        let current = self.store.accounts().current().await?.filter(|id| whole.contains(&id));
+        files.extend(next_keys);
         Ok((files, current.map(Link::Current)))
     }
 

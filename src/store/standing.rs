@@ -66,6 +66,9 @@ impl Standing {
         if above == layout::journal() {
             return is(layout::segment_number(name).is_some(), Self::File);
         }
+        if above == layout::next_account_keys() {
+            return is(name.strip_suffix(".pem").and_then(AccountId::parse).is_some(), Self::File);
+        }
         if above == layout::control() {
             let number = name.strip_suffix(".sock").map(str::as_bytes);
             return is(number.is_some_and(|number| number.iter().all(u8::is_ascii_digit)), Self::Socket);
@@ -119,6 +122,8 @@ mod tests {
             ("state/pins/Example.com", Standing::Nothing),
             ("state/revoked/20370101T000000.000000000Z-aaaaaaaaaaaaaaaa", Standing::File),
             ("state/revoked/mine", Standing::Nothing),
+            ("state/rollover/ca.example-0123456789abcdef.pem", Standing::File),
+            ("state/rollover/ca.example-0123456789abcdef", Standing::Nothing),
             ("state/aside/0123456789abcdef", Standing::Opaque),
             ("state/aside/0123", Standing::Nothing),
             ("state/control/1.sock", Standing::Socket),

@@ -66,6 +66,8 @@ pub enum Event {
     AccountFound { ca: Text, account: Text },
     /// Our key was registered.
     AccountRegistered { ca: Text, account: Text, terms: Text },
+    /// The account has another key.
+    AccountRolledOver { ca: Text, account: Text },
     /// A limit of the CA left nothing for an order; it was not placed.
     HeldBack { ca: Text, limit: Text, until: Moment },
     /// It is tried out at another CA first.

@@ -45,6 +45,9 @@ impl Event {
             Self::AccountRegistered { ca, account, .. } => {
                 info!(directory = %ca, %account, "registered the account");
             }
+            Self::AccountRolledOver { ca, account } => {
+                info!(directory = %ca, %account, "the account has another key");
+            }
             Self::HeldBack { ca, limit, until } => {
                 let limit = limit.as_str();
                 info!(%names, directory = %ca, limit, %until, "nothing is left of a limit; waits for it");

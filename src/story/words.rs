@@ -34,6 +34,9 @@ impl Event {
             Self::AccountRegistered { ca, account, .. } => {
                 format!("registered the account {account} at {ca}")
             }
+            Self::AccountRolledOver { ca, account } => {
+                format!("gave the account {account} at {ca} another key")
+            }
             Self::HeldBack { ca, until, .. } => format!("placed no order at {ca} until {until}"),
             Self::Rehearsing { ca } => format!("tries it out at {ca}"),
             Self::Rehearsed { well: true, .. } => "that went well".to_owned(),

@@ -142,6 +142,7 @@ async fn furnish(store: &Store) -> ItemId {
         store.accounts().create(CA, &PrivateKey::generate(KeyType::P256)).await.expect("created");
     account.url = Some("https://ca.example/acct/1".to_owned());
     store.accounts().note(&account).await.expect("noted");
+    store.accounts().prepare(&account, &PrivateKey::generate(KeyType::P256)).await.expect("a key to come");
     let other = lineage(&["other.example"], Provider::Letsencrypt);
     store.states().save(other.id(), &remembered("other.example")).await.expect("saved");
     spend(store, "orders", 600).await;
@@ -167,7 +168,7 @@ async fn spend(store: &Store, bucket: &str, seconds: u64) {
 async fn what_was_there_comes_back_into_an_empty_storage() {
     let rig = Rig::new();
     furnish(&store(&rig.path("old"))).await;
-    assert!(rig.backup("old").good().contains("3 items, 41 files"));
+    assert!(rig.backup("old").good().contains("3 items, 42 files"));
     let mode = fs::metadata(rig.path("backup.tar")).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(rig.restore("new").good(), "3 items restored, 0 were there already; 1 accounts\n");

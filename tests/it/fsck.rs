@@ -45,6 +45,8 @@ impl Storage {
         let mut account = store.accounts().create("https://ca.example/dir", &key).await.expect("an account");
         account.url = Some("https://ca.example/account/1".into());
         store.accounts().note(&account).await.expect("noted");
+        let next = PrivateKey::generate(KeyType::P256);
+        store.accounts().prepare(&account, &next).await.expect("a key to come");
         store.states().save(draft.id(), &state(&draft)).await.expect("saved");
         store
             .ledger()
@@ -260,6 +262,10 @@ const DAMAGES: &[Damage] = &[
     }),
     damage("a torn account", "account_key.pem", |s| {
         fs::write(s.account("account_key.pem"), "-----").expect("written")
+    }),
+    damage("a torn key that an account is about to have", "is damaged", |s| {
+        let place = format!("state/rollover/{}.pem", s.account.id);
+        fs::write(s.path(&place), "-----").expect("written");
     }),
     damage("an account without its record", "account.json", |s| flip(&s.account("account.json"))),
     damage("another public key", "does not belong to account_key.pem", |s| {

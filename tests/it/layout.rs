@@ -126,6 +126,7 @@ state/lineages/
 state/lineages/example.org-letsencrypt-DRAFT.json attempts names provider
 state/pins/
 state/revoked/
+state/rollover/
 ";
 
 #[tokio::test]

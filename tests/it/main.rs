@@ -42,6 +42,7 @@ mod renewal;
 mod renewing;
 mod resolve;
 mod revoking;
+mod rolling_over;
 mod seeing;
 mod shared_account;
 mod simulation;

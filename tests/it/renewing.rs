@@ -3,22 +3,31 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::house::front_of_ca::FrontOfCa;
 use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
 use crate::status::{localhost, tell};
 
 /// A configuration with one name, which this CA signs.
 pub(crate) fn shop(place: &Place, pebble: &Pebble) -> PathBuf {
+    shop_at(place, &pebble.directory(), &pebble.api_root(), pebble)
+}
+
+/// The same, with the CA behind this front.
+pub(crate) fn shop_through(place: &Place, front: &FrontOfCa, pebble: &Pebble) -> PathBuf {
+    shop_at(place, &front.directory(), &front.api_root(), pebble)
+}
+
+fn shop_at(place: &Place, directory: &str, api_root: &[u8], pebble: &Pebble) -> PathBuf {
     let file = |name: &str, text: &[u8]| {
         let path = place.path(name);
         fs::write(&path, text).expect("written");
         path
     };
-    let api = file("api.pem", &pebble.api_root());
+    let api = file("api.pem", api_root);
     let issuance = file("issuance.pem", &pebble.issuance_root());
     let acme = format!(
-        "directory = {:?}\napi_root = {api:?}\nissuance_root = {issuance:?}\nchallenges = [\"http-01\"]\n",
-        pebble.directory()
+        "directory = {directory:?}\napi_root = {api:?}\nissuance_root = {issuance:?}\nchallenges = [\"http-01\"]\n"
     );
     place.configure(&acme, "[[site]]\ndomains = [\"shop.example.com\"]\nto = 3000\n")
 }

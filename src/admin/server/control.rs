@@ -48,6 +48,9 @@ async fn reply(request: Request<Incoming>, desk: &Desk) -> Result<Reply, Refusal
             Ok(said(&desk.renew(named(name)?, understood(body).await?).await?))
         }
         (&Method::POST, ["v1", "revoke", id]) => Ok(said(&desk.revoke(id, &understood(body).await?).await?)),
+        (&Method::POST, ["v1", "accounts", "rollover"]) => {
+            Ok(said(&desk.roll_over(&understood(body).await?).await?))
+        }
         (method, _) => {
             let what = format!("{method} {} is nothing that can be asked", head.uri.path());
             Err(Refusal::new(Reason::Malformed, what))

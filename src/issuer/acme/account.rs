@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use instant_acme::{Account as Session, Error, Key};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock, RwLockReadGuard};
 use tracing::{info, warn};
 
 use super::budget::Budget;
@@ -21,16 +21,25 @@ use crate::story::{Event, Recorder};
 
 /// Keeps one account at one CA, for every order there.
 pub(super) struct Membership {
-    accounts: Accounts,
-    directory: String,
+    pub(super) accounts: Accounts,
+    pub(super) directory: String,
     contacts: Vec<String>,
     binding: Option<Binding>,
     budget: Arc<Budget>,
     clock: Clock,
-    recorder: Recorder,
+    pub(super) recorder: Recorder,
     /// What the store says, so that not every order asks it. Held while the account is looked for, so that two
     /// orders at once do not register two.
-    kept: Mutex<Option<Account>>,
+    pub(super) kept: Mutex<Option<Kept>>,
+    /// Shared by those who use the account, and had alone by whoever gives it another key.
+    pub(super) users: RwLock<()>,
+}
+
+/// The account as it was found.
+pub(super) struct Kept {
+    account: Account,
+    /// Whether there is no other key by which the CA may know it soon.
+    settled: bool,
 }
 
 impl Membership {
@@ -38,7 +47,13 @@ impl Membership {
         let contacts = options.email.iter().map(|email| format!("mailto:{email}")).collect();
         let (directory, binding) = (options.directory.clone(), options.binding.clone());
         let recorder = options.recorder.clone();
-        Self { accounts, directory, contacts, binding, budget, clock, recorder, kept: Mutex::default() }
+        let (kept, users) = Default::default();
+        Self { accounts, directory, contacts, binding, budget, clock, recorder, kept, users }
+    }
+
+    /// As long as this is held the account keeps its key.
+    pub(super) async fn in_use(&self) -> RwLockReadGuard<'_, ()> {
+        self.users.read().await
     }
 
     /// Opens the account, without a request if its URL is known. Else the CA is asked whose the key is; if it says
@@ -71,7 +86,7 @@ impl Membership {
     /// Makes `current` lead to the account, so that other processes answer its http-01 challenges from now on. That they
     /// cannot be told is no reason not to be validated here.
     pub(super) async fn choose(&self) {
-        if let Some(account) = &*self.kept.lock().await
+        if let Some(Kept { account, .. }) = &*self.kept.lock().await
             && let Err(error) = self.accounts.choose(&account.id).await
         {
             warn!(account = %account.id, %error, "other processes are not told whose challenges these are");
@@ -81,9 +96,9 @@ impl Membership {
     async fn session(&self, http: &Http, doubt_url: bool) -> Result<(Session, PrivateKey), IssueError> {
         let meta = insist!(http, http.directory()).map_err(|e| self.explain(e, http))?.meta;
         let mut kept = self.kept.lock().await;
-        let mut account = match kept.take() {
-            Some(account) => account,
-            None => self.kept_or_new().await?,
+        let (mut account, settled) = match kept.take() {
+            Some(Kept { account, settled: true }) => (account, true),
+            _ => self.settle(self.kept_or_new().await?, http).await?,
         };
         let known = account.url.clone().filter(|_| !doubt_url);
         let session = match known {
@@ -108,7 +123,7 @@ impl Membership {
         };
         self.tell_contacts(&session, &mut account, http).await?;
         let key = account.key.clone();
-        *kept = Some(account);
+        *kept = Some(Kept { account, settled });
         Ok((session, key))
     }
 
@@ -193,12 +208,12 @@ impl Membership {
         self.accounts.note(account).await.map_err(unusable)
     }
 
-    fn explain(&self, error: Error, http: &Http) -> IssueError {
+    pub(super) fn explain(&self, error: Error, http: &Http) -> IssueError {
         failure::explain(error, &self.directory, http, self.clock.now())
     }
 }
 
-fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> IssueError {
+pub(super) fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> IssueError {
     IssueError::Account(Box::new(error))
 }
 

@@ -127,6 +127,8 @@ pub(super) struct Directory {
     pub(super) new_account: String,
     /// Where nonces are had.
     pub(super) new_nonce: String,
+    /// Where an account gets another key (RFC 8555 section 7.3.5), if it can.
+    pub(super) key_change: Option<String>,
     /// Where certificates are revoked (RFC 8555 section 7.6), if they can be.
     pub(super) revoke_cert: Option<String>,
     /// About itself.

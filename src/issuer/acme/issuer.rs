@@ -23,7 +23,8 @@ use crate::clock::Clock;
 use crate::ident::{Names, Provider};
 use crate::issuer::solver::{ChallengeKind, Dns01, DnsPersist01, Http01, Solver, TlsAlpn01};
 use crate::issuer::{
-    Advice, By, Intent, IssueError, IssueJob, Issuer, Left, Preflight, Progress, Reason, Trial, Unkept,
+    Advice, By, Intent, IssueError, IssueJob, Issuer, Left, Preflight, Progress, Reason, RolledOver, Trial,
+    Unkept,
 };
 use crate::pki::{Chain, Leaf, Roots, pem};
 use crate::store::{Accounts, Ledger};
@@ -137,6 +138,7 @@ impl AcmeIssuer {
         insist!(http, http.directory())
             .map_err(|e| failure::explain(e, &self.directory, &http, self.clock.now()))?;
         http.check_clock(job.epoch)?;
+        let _used = self.membership.in_use().await;
         let account = self.membership.open(&http).await?;
         let mut desk = Desk {
             directory: &self.directory,
@@ -258,6 +260,10 @@ impl Issuer for AcmeIssuer {
 
     async fn revoke(&self, leaf: &Leaf, reason: Reason, by: By<'_>) -> Result<(), IssueError> {
         self.revoke_here(leaf, reason, by).await
+    }
+
+    async fn roll_over(&self) -> Result<Option<RolledOver>, IssueError> {
+        self.membership.roll_over(&self.connector.http()).await
     }
 
     async fn tidy(&self) {

@@ -68,6 +68,16 @@ impl Signer {
         &self.jwk
     }
 
+    /// The algorithm, as JWS calls it.
+    pub(super) fn algorithm(&self) -> &'static str {
+        self.algorithm
+    }
+
+    /// A text of this key's own, to be sent in a request.
+    pub(super) fn signed(&self, head: &Value, payload: &Value) -> Result<Value, Error> {
+        flattened(head, Some(payload), |text| self.sign(text))
+    }
+
     /// Sends a payload to a URL, signed; nothing as the payload reads what stands there (RFC 8555 section 6.3). A
     /// nonce that is thrown away is replaced.
     ///

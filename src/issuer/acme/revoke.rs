@@ -20,6 +20,7 @@ impl AcmeIssuer {
         reason: Reason,
         by: By<'_>,
     ) -> Result<(), IssueError> {
+        let _used = self.membership.in_use().await;
         let http = self.connector.http();
         let explain = |error| failure::explain(error, &self.directory, &http, self.clock.now());
         let directory = insist!(http, http.directory()).map_err(explain)?;

@@ -88,6 +88,7 @@ impl Manager {
             }
             Finished::Asked(wish, item, begun, said) => self.asked(&wish, &item, begun, said).await,
             Finished::Tried(reply, outcome) => drop(reply.send(outcome)),
+            Finished::RolledOver(reply, outcome) => drop(reply.send(outcome)),
             Finished::Revoked(reply, outcome) => self.revoked(reply, outcome).await,
             Finished::Proved(primary, item, proof) => self.proved(&primary, &item, &proof),
         }

@@ -6,6 +6,7 @@ use crate::ident::{ItemId, Name};
 use crate::manager::Options;
 use crate::manager::asked::{Asking, NotRenewed, Renewed};
 use crate::manager::revoke::{NotRevoked, Revoking};
+use crate::manager::rollover::{NotRolledOver, Rollover};
 
 /// One thing that is asked.
 pub(super) enum Command {
@@ -17,6 +18,8 @@ pub(super) enum Command {
     Renew(Name, Asking, Reply),
     /// An operator wants an item to be revoked, and waits for the CA's word.
     Revoke(ItemId, Revoking, Revoked),
+    /// An operator wants the account at this directory, or every account, to have another key, and waits for that.
+    RollOver(Option<String>, RolledOver),
 }
 
 /// Where the outcome of a renewal goes.
@@ -24,6 +27,9 @@ pub(super) type Reply = oneshot::Sender<Result<Renewed, NotRenewed>>;
 
 /// Where the outcome of a revocation goes.
 pub(super) type Revoked = oneshot::Sender<Result<(), NotRevoked>>;
+
+/// Where the outcome of a roll-over goes.
+pub(super) type RolledOver = oneshot::Sender<Result<Vec<Rollover>, NotRolledOver>>;
 
 /// Asks a running manager. Cloning shares the line.
 #[derive(Clone)]
@@ -63,6 +69,18 @@ impl Commands {
         let (reply, outcome) = oneshot::channel();
         let _ = self.0.send(Command::Revoke(item, revoking, reply)).await;
         outcome.await.unwrap_or(Err(NotRevoked::GivenUp))
+    }
+
+    /// Gives the account at the CA with this directory another key, or those at every CA. Waits for the orders that are
+    /// under way there.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRolledOver`].
+    pub async fn roll_over(&self, directory: Option<String>) -> Result<Vec<Rollover>, NotRolledOver> {
+        let (reply, outcome) = oneshot::channel();
+        let _ = self.0.send(Command::RollOver(directory, reply)).await;
+        outcome.await.unwrap_or(Err(NotRolledOver::GivenUp))
     }
 
     /// Returns when what names are pinned to is served.

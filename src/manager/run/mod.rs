@@ -10,6 +10,7 @@ mod proving;
 mod pruning;
 mod revoking;
 mod role;
+mod rolling_over;
 mod stock;
 mod telling;
 
@@ -40,6 +41,7 @@ use crate::manager::plan::{self, Step};
 use crate::manager::proof::{Proof, Proofs};
 use crate::manager::renew::RenewError;
 use crate::manager::revoke::NotRevoked;
+use crate::manager::rollover::{NotRolledOver, Rollover};
 use crate::manager::shelf::Shelf;
 use crate::manager::stand_in::Fresh;
 use crate::manager::status::{Picture, Row, Status};
@@ -48,7 +50,7 @@ use crate::store::sweep::SweepReport;
 use crate::store::{Store, StoreError};
 use crate::story::{Event, Moment, Recorder};
 
-use commands::{Command, Reply, Revoked};
+use commands::{Command, Reply, Revoked, RolledOver};
 use pruning::Pruning;
 use role::Role;
 
@@ -129,6 +131,7 @@ enum Finished {
     /// For an operator.
     Tried(Reply, Result<Renewed, NotRenewed>),
     Revoked(Revoked, Result<(), NotRevoked>),
+    RolledOver(RolledOver, Result<Vec<Rollover>, NotRolledOver>),
     /// What clients are shown for the item of this primary name.
     Proved(Name, ItemId, Proof),
 }
@@ -232,6 +235,7 @@ impl Manager {
                     }
                     Command::Renew(name, asking, reply) => self.renew_for(&name, asking, reply).await,
                     Command::Revoke(item, revoking, reply) => self.revoke_for(item, revoking, reply),
+                    Command::RollOver(directory, reply) => self.roll_over_for(directory, reply),
                 },
                 () = yield_now(), if self.may_read() => self.read_a_turn().await,
                 () = self.elsewhere.turn_is_due() => self.elsewhere.turn(&mut self.shelf, clock.now()),

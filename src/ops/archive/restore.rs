@@ -63,6 +63,7 @@ async fn take_in(incoming: &mut Incoming, file: &File) -> Result<Seen, OpsError>
     let kept = read(begin(file)?, async |whole| match whole {
         Whole::Item(..) => Ok(()),
         Whole::Account(id, files) => Ok(incoming.adopt(&id, &files).await?),
+        Whole::Other(Kept::NextKey(id), pem) => Ok(incoming.adopt_next_key(&id, pem).await?),
         Whole::Other(Kept::State(id), text) => Ok(incoming.remember(&id, text).await?),
         Whole::Other(_, text) => Ok(incoming.merge_ledger(&text).await?),
     });
@@ -79,6 +80,7 @@ async fn prove(incoming: &Incoming, whole: Whole) -> Result<(), OpsError> {
     let proved = match &whole {
         Whole::Item(id, files) => incoming.prove_item(id, files).await.map(drop),
         Whole::Account(id, files) => incoming.prove_account(id, files).await,
+        Whole::Other(Kept::NextKey(id), pem) => incoming.prove_next_key(id, pem),
         Whole::Other(Kept::State(id), text) => incoming.prove_state(id, text),
         Whole::Other(_, text) => incoming.prove_ledger(text),
     };

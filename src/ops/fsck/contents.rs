@@ -123,6 +123,10 @@ impl Look<'_> {
                 Err(error) => self.judge(&place, Err(error)),
             }
         }
+        for id in accounts.changing().await? {
+            let place = layout::next_account_key(&id).as_prefix();
+            self.judge(&place, accounts.check_next_key(&id).await);
+        }
         let chosen = registered.or_else(|| whole.first().cloned());
         self.current(&whole, chosen).await
     }

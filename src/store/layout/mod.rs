@@ -14,6 +14,7 @@
 //! state/journal/<number>.jsonl             what happened and why, one line an event
 //! state/pins/<name>                        what a name is served with because somebody said so
 //! state/revoked/<item id>                  items that are not to be gone back to
+//! state/rollover/<account id>.pem          the key that an account is about to have
 //! state/issuer/                            held by the process that issues
 //! state/control/                           the sockets of running processes
 //! state/incoming/                          items that a restore puts together
@@ -53,6 +54,7 @@ const PINS: &str = "pins";
 const CONTROL: &str = "control";
 const INCOMING: &str = "incoming";
 const REVOKED: &str = "revoked";
+const ROLLOVER: &str = "rollover";
 const ASIDE: &str = "aside";
 const QUARANTINE: &str = "quarantine";
 
@@ -248,6 +250,18 @@ pub fn revoked(id: &ItemId) -> Key {
     place(&[STATE, REVOKED, id.as_str()])
 }
 
+/// The folder of the keys that accounts are about to have.
+#[must_use]
+pub fn next_account_keys() -> Prefix {
+    folder(&[STATE, ROLLOVER])
+}
+
+/// The key that an account is about to have.
+#[must_use]
+pub fn next_account_key(id: &AccountId) -> Key {
+    place(&[STATE, ROLLOVER, &format!("{id}.pem")])
+}
+
 /// Where tools find the processes that use the storage.
 #[must_use]
 pub fn control() -> Prefix {
@@ -305,7 +319,16 @@ pub(super) fn quarantined(place: &Prefix, suffix: &str) -> Prefix {
 pub fn folders() -> Vec<Prefix> {
     let mut all = vec![accounts(), spool(), items()];
     all.extend(Family::ALL.map(family));
-    all.extend([lineages(), pins(), all_revoked(), issuer_role(), control(), aside(), quarantine()]);
+    all.extend([
+        lineages(),
+        pins(),
+        all_revoked(),
+        next_account_keys(),
+        issuer_role(),
+        control(),
+        aside(),
+        quarantine(),
+    ]);
     all
 }
 
@@ -320,6 +343,7 @@ pub fn is_sealed(place: &Prefix) -> bool {
 pub fn is_secret(key: &Key) -> bool {
     File::named(key.name()).is_some_and(|file| file.secrecy() == Secrecy::Secret)
         || key.name() == AccountFile::Key.as_str()
+        || next_account_keys().holds(key.as_str())
 }
 
 fn folder(names: &[&str]) -> Prefix {

@@ -96,6 +96,7 @@ pub async fn sweep(store: &Store) -> Result<SweepReport, StoreError> {
     let (drafts, strays) = survey::drafts(store).await?;
     report.strays(&strays);
     report.drafts = drafts;
+    store.accounts().forget_past_changes().await?;
     if report.is_clean() {
         info!(%report, "swept");
     } else {

@@ -37,6 +37,8 @@ pub(crate) enum Fault {
     LoseAnswer,
     /// The CA never sees it; the connection stays open and silent.
     Stall,
+    /// The CA sees it and does what it is asked, but the connection stays open and silent.
+    KeepAnswer,
     /// It is passed on after this time.
     Slow(Duration),
     /// The CA never sees it; the answer is a head and then bytes without end.
@@ -95,6 +97,8 @@ struct Shared {
     heads: Mutex<Vec<String>>,
     /// How many answers of the CA itself had the status 400.
     refused: AtomicUsize,
+    /// How many answers were kept from the client.
+    kept: watch::Sender<usize>,
 }
 
 struct Planned {
@@ -131,6 +135,7 @@ impl FrontOfCa {
             seen: watch::Sender::default(),
             heads: Mutex::default(),
             refused: AtomicUsize::new(0),
+            kept: watch::Sender::default(),
         });
         let accepting = tokio::spawn(accept(listener, acceptor, Arc::clone(&shared)));
         Self { port, ca, shared, accepting }
@@ -169,9 +174,24 @@ impl FrontOfCa {
 
     /// Waits until a request has come for a path that contains `path`.
     pub(crate) async fn wait_for(&self, path: &str) {
+        self.wait_for_nth(path, 1).await;
+    }
+
+    /// Waits until so many have come.
+    pub(crate) async fn wait_for_nth(&self, path: &str, count: usize) {
         let mut seen = self.shared.seen.subscribe();
-        let came = seen.wait_for(|seen| seen.iter().any(|seen| seen.contains(path)));
+        let came = seen.wait_for(|seen| seen.iter().filter(|seen| seen.contains(path)).count() >= count);
         tokio::time::timeout(Duration::from_secs(30), came).await.expect("it comes").expect("the front runs");
+    }
+
+    /// Waits until the CA has answered, and the answer was kept from the client.
+    pub(crate) async fn has_kept_an_answer(&self) {
+        let mut kept = self.shared.kept.subscribe();
+        let one = kept.wait_for(|kept| *kept > 0);
+        tokio::time::timeout(Duration::from_secs(30), one)
+            .await
+            .expect("it answers")
+            .expect("the front runs");
     }
 
     /// How many requests the CA itself has found faulty.
@@ -233,6 +253,11 @@ async fn serve(mut client: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared)
                 None
             }
             Some(Fault::Stall) => std::future::pending().await,
+            Some(Fault::KeepAnswer) => {
+                shared.pass_on(&request).await;
+                shared.kept.send_modify(|kept| *kept += 1);
+                std::future::pending().await
+            }
             Some(Fault::Slow(by)) => {
                 tokio::time::sleep(by).await;
                 shared.pass_on(&request).await

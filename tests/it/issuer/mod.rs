@@ -14,3 +14,4 @@ mod rehearsal;
 mod resume;
 mod revocation;
 mod rig;
+mod rollover;

@@ -137,6 +137,12 @@ impl Rig {
             .expect("valid options")
     }
 
+    /// The same on another storage.
+    pub(super) fn issuer_with(&self, options: &Options, store: &Store) -> AcmeIssuer {
+        let (accounts, ledger) = (store.accounts(), store.ledger());
+        AcmeIssuer::new(options, accounts, ledger, &self.challenges, Clock::system()).expect("valid options")
+    }
+
     /// An issuer that may use this kind of challenge only.
     pub(super) fn issuer_by(&self, kind: ChallengeKind) -> AcmeIssuer {
         let mut options = self.options();

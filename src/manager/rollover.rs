@@ -1,0 +1,96 @@
+//! Other keys for our accounts at CAs, as operators ask for them.
+
+use thiserror::Error;
+
+use super::renew::RenewError;
+use crate::issuer::{Issuers, RolledOver};
+use crate::store::{Store, StoreError};
+use crate::story::{Event, Recorder};
+
+/// What became of one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollover {
+    /// The directory of its CA.
+    pub directory: String,
+    /// How it is now, or why it may still have its old key.
+    pub outcome: Result<RolledOver, String>,
+}
+
+/// Why nothing was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotRolledOver {
+    /// The configuration has no such CA.
+    #[error("no CA with the directory {0} is configured")]
+    Unknown(String),
+    /// Nor has the storage.
+    #[error("there is no account at any CA that is configured")]
+    NoAccount,
+    /// Another process has the role.
+    #[error("this process does not issue: it has just started, or another one that shares the storage does")]
+    Follower,
+    /// The storage is in use, or cannot be used.
+    #[error("{0}")]
+    Storage(String),
+    /// The manager stopped before there was an outcome.
+    #[error("given up, since the process stops; asking again ends what was begun")]
+    GivenUp,
+}
+
+/// The accounts of a storage for which no process issues.
+#[derive(Clone)]
+pub struct AtRest {
+    store: Store,
+    issuers: Issuers,
+    recorder: Recorder,
+}
+
+impl AtRest {
+    /// Of this storage, at these CAs.
+    #[must_use]
+    pub fn new(store: Store, issuers: Issuers, recorder: Recorder) -> Self {
+        Self { store, issuers, recorder }
+    }
+
+    /// Gives the account at the CA with this directory another key, or those at every CA. While it works no process can
+    /// issue.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRolledOver`].
+    pub async fn roll_over(&self, directory: Option<&str>) -> Result<Vec<Rollover>, NotRolledOver> {
+        let in_use = |error: StoreError| NotRolledOver::Storage(error.to_string());
+        let _claim = self.store.claim_issuer().await.map_err(in_use)?;
+        self.recorder.keep().await;
+        let done = roll_over(&self.issuers, &self.recorder, directory).await;
+        self.recorder.end().await;
+        done
+    }
+}
+
+/// Gives the account at the CA with this directory another key, or those at every CA.
+///
+/// # Errors
+///
+/// [`NotRolledOver::Unknown`], [`NotRolledOver::NoAccount`].
+pub(super) async fn roll_over(
+    issuers: &Issuers,
+    recorder: &Recorder,
+    directory: Option<&str>,
+) -> Result<Vec<Rollover>, NotRolledOver> {
+    let wanted = |(at, _): &(&String, _)| directory.is_none_or(|directory| directory == **at);
+    let cas: Vec<_> = issuers.letsencrypt.iter().filter(wanted).collect();
+    if let (Some(directory), true) = (directory, cas.is_empty()) {
+        return Err(NotRolledOver::Unknown(directory.to_owned()));
+    }
+    recorder.tell([], Event::Commanded { command: "account rollover".into(), by: "an operator".into() });
+    let mut done = Vec::new();
+    for (at, ca) in cas {
+        let outcome = match ca.roll_over().await {
+            Ok(None) => continue,
+            Ok(Some(rolled_over)) => Ok(rolled_over),
+            Err(error) => Err(RenewError::from(error).story()),
+        };
+        done.push(Rollover { directory: at.clone(), outcome });
+    }
+    if done.is_empty() { Err(NotRolledOver::NoAccount) } else { Ok(done) }
+}
