@@ -78,6 +78,7 @@ pub(super) fn desired(settings: &Settings) -> Desired {
     desired.on_demand = settings.on_demand.as_ref().map(|_| Template {
         cas: settings.acme.cas().map(ca).collect(),
         key_type: settings.acme.key_type,
+        reuse_key: settings.acme.reuse_key,
         challenges: settings.acme.challenges.clone(),
     });
     for site in &settings.sites {
@@ -93,6 +94,7 @@ pub(super) fn desired(settings: &Settings) -> Desired {
                             lineage: lineage.clone(),
                             cas: cas(settings, &names),
                             key_type: settings.acme.key_type,
+                            reuse_key: settings.acme.reuse_key,
                             challenges: challenges.clone(),
                             on_demand: false,
                         },

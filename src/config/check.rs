@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::host::telemetry::Options as LogOptions;
 use crate::issuer::solver::ChallengeKind;
-use crate::pki::KeyType;
 
 use super::env::Env;
 use super::error::{Fault, Place};
@@ -144,16 +143,11 @@ impl Checker<'_> {
             preferred,
             challenges: self.challenges(http, dns.is_some()),
             key_type: self.key_type(),
+            reuse_key: self.reuse_key(),
             dns,
             preflight: self.preflight(),
             nameservers: self.nameservers(),
         }
-    }
-
-    fn key_type(&mut self) -> KeyType {
-        let words = self.layer.key_type.clone();
-        let chosen = self.one_of(words.as_ref(), &KeyType::ALL.map(KeyType::as_str));
-        KeyType::ALL.into_iter().find(|kind| Some(kind.as_str()) == chosen).unwrap_or_default()
     }
 
     fn challenges(&mut self, http: bool, dns: bool) -> Vec<ChallengeKind> {

@@ -36,6 +36,7 @@ const ACME: Kind = Kind {
         "nameservers",
         "retry",
         "key_type",
+        "reuse_key",
         "profile",
         "profile_required",
         "limits",
@@ -166,6 +167,7 @@ impl Reader<'_> {
             layer.nameservers = self.list(&table, "nameservers");
             layer.retry = self.list(&table, "retry");
             layer.key_type = self.text(&table, "key_type");
+            layer.reuse_key = self.switch(&table, "reuse_key");
             if let Some(table) = self.table(&table, "dns", &DNS) {
                 layer.dns = self.dns(&table);
             }

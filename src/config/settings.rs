@@ -88,6 +88,8 @@ pub struct Acme {
     pub challenges: Vec<ChallengeKind>,
     /// The kind of key the certificates have.
     pub key_type: KeyType,
+    /// Whether a renewal keeps the key of the certificate before.
+    pub reuse_key: bool,
     /// How that is done in the DNS, if it can be.
     pub dns: Option<DnsOptions>,
     /// Whether an order is placed only if nothing is certain to make it fail.

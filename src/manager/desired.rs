@@ -17,6 +17,8 @@ pub struct Wish {
     pub cas: Vec<Ca>,
     /// The kind of its key.
     pub key_type: KeyType,
+    /// Whether a renewal keeps the key of the certificate before.
+    pub reuse_key: bool,
     /// The kinds of challenge that may prove its names, of those that are configured.
     pub challenges: Vec<ChallengeKind>,
     /// Whether nobody has listed its name: it was asked for. Nothing stands in for it then.
@@ -41,6 +43,7 @@ impl Wish {
             lineage,
             cas: Vec::new(),
             key_type: KeyType::default(),
+            reuse_key: false,
             challenges: Vec::new(),
             on_demand: false,
         }
@@ -52,7 +55,7 @@ impl Wish {
         let lineage = Lineage::new(names, Provider::Letsencrypt);
         let cas = vec![Ca { directory: directory.to_owned(), profile: None }];
         let challenges = ChallengeKind::ALL.to_vec();
-        Self { lineage, cas, key_type: KeyType::default(), challenges, on_demand: false }
+        Self { lineage, cas, key_type: KeyType::default(), reuse_key: false, challenges, on_demand: false }
     }
 
     /// The certificate that stands in as long as there is none from the CA.
@@ -84,6 +87,8 @@ pub struct Template {
     pub cas: Vec<Ca>,
     /// The kind of their keys.
     pub key_type: KeyType,
+    /// Whether a renewal keeps the key of the certificate before.
+    pub reuse_key: bool,
     /// The kinds of challenge that may prove the names.
     pub challenges: Vec<ChallengeKind>,
 }
@@ -96,6 +101,7 @@ impl Template {
             lineage: Lineage::new(Names::one(name), Provider::Letsencrypt),
             cas: self.cas.clone(),
             key_type: self.key_type,
+            reuse_key: self.reuse_key,
             challenges: self.challenges.clone(),
             on_demand: true,
         }

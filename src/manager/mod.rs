@@ -19,6 +19,7 @@ mod desired;
 mod elsewhere;
 mod failure;
 mod inventory;
+mod keying;
 mod load;
 mod outlook;
 mod past;

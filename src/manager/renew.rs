@@ -8,6 +8,7 @@ use tracing::warn;
 
 use super::Tools;
 use super::asked::{NotRenewed, Renewed};
+use super::keying::keying;
 use super::plan::Step;
 use crate::clock::Epoch;
 use crate::ident::{ItemId, Name};
@@ -95,7 +96,7 @@ pub(super) async fn renew(tools: &Tools, step: &Step, epoch: Epoch) -> Result<It
         },
     );
     let mut draft = tools.store.spool().open(&wish.lineage).await?;
-    let (key, request) = draft.request_or_generate(wish.key_type).await?;
+    let (key, request) = draft.request_or_generate(keying(tools, step).await?).await?;
     let notes = Notes::begin(&draft, tools, step).await?;
     let predecessor = predecessor(tools, step).await;
     let job = IssueJob {

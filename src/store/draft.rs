@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::engine::{Claim, Engine, EngineError, Expect};
 use super::issuance::Issuance;
+use super::keying::Keying;
 use super::layout::{self, File};
 use super::{Database, StoreError};
 use crate::clock::Clock;
@@ -45,7 +46,7 @@ impl Draft {
     }
 
     /// The draft's key and its request for the lineage's names: those of an earlier attempt if they are usable,
-    /// else new ones.
+    /// else the key that is to be used again, or a new one.
     ///
     /// When this returns, `key.pem` and `csr.pem` survive a power cut: a certificate whose key was lost in a crash is of
     /// no use to anyone, and counts against the CA's limits all the same.
@@ -56,12 +57,14 @@ impl Draft {
     /// and is no error.
     pub async fn request_or_generate(
         &mut self,
-        key_type: KeyType,
+        keying: impl Into<Keying>,
     ) -> Result<(PrivateKey, SigningRequest), StoreError> {
-        let key = match self.kept_key(key_type).await? {
+        let mut keying = keying.into();
+        let key = match self.kept_key(&keying).await? {
             Some(key) => key,
             None => {
-                let key = PrivateKey::generate(key_type);
+                let reused = keying.reuse.take().filter(|key| !keying.is_compromised(key));
+                let key = reused.unwrap_or_else(|| PrivateKey::generate(keying.key_type));
                 self.put(File::Key, Bytes::from_owner(key.to_pem())).await?;
                 key
             }
@@ -170,9 +173,10 @@ impl Draft {
         Ok(self.engine.remove(&layout::draft(self.lineage.id()), Expect::Any).await?)
     }
 
-    /// The key of an earlier attempt. One that is damaged or of another kind is set aside, and the order that was placed
-    /// for it forgotten.
-    async fn kept_key(&self, key_type: KeyType) -> Result<Option<PrivateKey>, StoreError> {
+    /// The key of an earlier attempt. One that is damaged, compromised or of another kind is set aside, and the order
+    /// that was placed for it forgotten.
+    async fn kept_key(&self, keying: &Keying) -> Result<Option<PrivateKey>, StoreError> {
+        let key_type = keying.key_type;
         let place = layout::draft_file(self.lineage.id(), File::Key);
         let why = match self.engine.read(&place).await {
             Err(EngineError::Absent { .. }) => return Ok(None),
@@ -180,6 +184,7 @@ impl Draft {
             Err(error) => return Err(error.into()),
             Ok((pem, _)) => match PrivateKey::from_pem(&pem) {
                 Err(error) => error.to_string(),
+                Ok(key) if keying.is_compromised(&key) => "it is compromised".to_owned(),
                 Ok(key) => match self.issuance() {
                     Some(noted) if noted.key_type != key_type.as_str() => {
                         format!("it is {}, and {} is asked for", noted.key_type, key_type.as_str())

@@ -513,6 +513,8 @@ fn keys_limits_and_profiles_are_among_those_there_are() {
     let fault = fault_before_site("[acme]\nkey_type = \"ed25519\"");
     assert!(fault.starts_with("2:12: acme.key_type: \"ed25519\" is none of the choices."), "{fault}");
     assert!(fault.ends_with("Accepted: p256, p384, rsa2048, rsa3072, rsa4096"), "{fault}");
+    let fault = fault_before_site("[acme]\nreuse_key = \"yes\"");
+    assert_eq!(fault, "2:13: acme.reuse_key: this is a TOML string. Accepted: true or false");
     let fault = fault_before_site("[acme]\npreflight = \"no\"");
     assert_eq!(fault, "2:13: acme.preflight: this is a TOML string. Accepted: true or false");
     let fault = fault_before_site("[acme]\nnameservers = [\"udp://ns1\"]");

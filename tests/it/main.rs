@@ -41,6 +41,7 @@ mod reloading;
 mod renewal;
 mod renewing;
 mod resolve;
+mod reusing;
 mod revoking;
 mod rolling_over;
 mod seeing;

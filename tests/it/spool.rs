@@ -11,7 +11,7 @@ use sidegate::store::engine::{Engine, Expect, Secrecy};
 use sidegate::store::layout::{self, AccountFile, File};
 use sidegate::store::memory::MemoryEngine;
 use sidegate::store::sweep::sweep;
-use sidegate::store::{Changed, Family, Issuance, Key, Store, StoreError};
+use sidegate::store::{Changed, Family, Issuance, Key, Keying, Store, StoreError};
 
 use crate::house::issued::{answer, lineage, names};
 
@@ -117,6 +117,28 @@ async fn another_primary_name_is_the_same_draft() {
         .await
         .expect("the list");
     assert_eq!(list, "www.example.com example.com\n");
+}
+
+#[tokio::test]
+async fn a_key_is_used_again_unless_it_is_compromised() {
+    let house = house();
+    let key = PrivateKey::generate(KeyType::P256);
+    let keying =
+        |compromised| Keying { reuse: Some(key.clone()), compromised, ..Keying::from(KeyType::P256) };
+    let mut draft = house.store.spool().open(&example()).await.expect("a draft");
+    let (first, request) = draft.request_or_generate(keying(Vec::new())).await.expect("a request");
+    assert_eq!((first.spki(), request.spki()), (key.spki(), key.spki()));
+    draft.note_issuance(&noted("p256")).await.expect("noted");
+    drop(draft);
+    // Meanwhile somebody has revoked its certificate for that reason.
+    let mut draft = house.store.spool().open(&example()).await.expect("the draft");
+    let (second, _) = draft.request_or_generate(keying(vec![key.spki()])).await.expect("a request");
+    assert_ne!(second.spki(), key.spki());
+    assert_eq!(draft.issuance(), None, "its order would give a certificate for that key");
+    drop(draft);
+    let mut draft = house.store.spool().open(&example()).await.expect("the draft");
+    let (third, _) = draft.request_or_generate(keying(Vec::new())).await.expect("a request");
+    assert_eq!(third.spki(), second.spki(), "an attempt goes on with the key that it has begun with");
 }
 
 #[tokio::test]
