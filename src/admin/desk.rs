@@ -69,6 +69,16 @@ impl Desk {
         })
     }
 
+    /// The manager that runs behind it, or why none can be asked.
+    pub(super) fn commands_or(&self, otherwise: &str) -> Result<&Commands, Refusal> {
+        self.commands().ok_or_else(|| {
+            let elsewhere =
+                "the storage is read-only here: ask the process that issues, where it can be written";
+            let what = if self.past.is_read_only() { elsewhere } else { otherwise };
+            Refusal::new(Reason::Refused, what)
+        })
+    }
+
     /// How every certificate is, or `only` the one with this name.
     ///
     /// # Errors
@@ -82,7 +92,8 @@ impl Desk {
         }
         let certificates = rows.into_iter().map(|(row, left)| Certificate::of(&row, left, now)).collect();
         let (process, storage) = (self.process(), self.storage.clone());
-        Ok(Report { version: VERSION, process, storage, certificates })
+        let read_only = self.past.is_read_only();
+        Ok(Report { version: VERSION, process, storage, read_only, certificates })
     }
 
     /// Renews the certificate with this name, or tries that out, and returns when it is known what came of it.
@@ -91,11 +102,9 @@ impl Desk {
     ///
     /// [`Refusal`]; also without a process, since nobody would answer the CA's questions.
     pub async fn renew(&self, name: Name, wanted: RenewalRequest) -> Result<Renewal, Refusal> {
-        let Some(commands) = self.commands() else {
-            let what = "no process uses the storage, and a CA wants to be answered by one: start sidegate, and it \
-                        renews what is due by itself";
-            return Err(Refusal::new(Reason::Refused, what));
-        };
+        let what = "no process uses the storage, and a CA wants to be answered by one: start sidegate, and it renews what \
+                    is due by itself";
+        let commands = self.commands_or(what)?;
         let asking = match wanted {
             RenewalRequest { dry_run: true, .. } => Asking::Trial,
             RenewalRequest { force: true, .. } => Asking::Forced,

@@ -35,6 +35,9 @@ pub struct Report {
     pub process: Option<Process>,
     /// The storage it is about.
     pub storage: PathBuf,
+    /// Whether nothing can be written there, so that another process issues, if one does.
+    #[serde(default)]
+    pub read_only: bool,
     /// In the order of the configuration, and what somebody else keeps after that.
     pub certificates: Vec<Certificate>,
 }

@@ -26,11 +26,8 @@ impl Desk {
     /// [`Refusal`]; also without a process, since nobody would order what takes its place.
     pub async fn revoke(&self, id: &str, wanted: &RevocationRequest) -> Result<ItemReport, Refusal> {
         let (id, revoking) = (parsed(id)?, wanted.understood()?);
-        let Some(commands) = self.commands() else {
-            let what = "no process uses the storage, and what is revoked should be replaced at once by one: start \
-                        sidegate";
-            return Err(Refusal::new(Reason::Refused, what));
-        };
+        let what = "no process uses the storage, and what is revoked should be replaced at once by one: start sidegate";
+        let commands = self.commands_or(what)?;
         commands.revoke(id.clone(), revoking).await.map_err(|error| {
             let kind = match error {
                 NotRevoked::Unknown(_) => Reason::Unknown,

@@ -5,22 +5,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls_pki_types::CertificateDer;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::AppError;
 use super::preflight::{Lookout, authority};
 use crate::ask::Ask;
 use crate::catalog::Challenges;
 use crate::clock::Clock;
-use crate::config::{self, Keeper, KeptLimits, Settings, Storage};
+use crate::config::{self, Keeper, KeptLimits, Settings};
 use crate::host;
 use crate::ident::{Names, Provider};
 use crate::issuer::{self, AcmeIssuer, ChallengeKind, Issuer, Issuers, Limits, Preflight, SelfsignedIssuer};
 use crate::manager::demand::Demand;
 use crate::manager::{self, Desired, Ladder, Template, Wish};
 use crate::proxy::{self, Roots, RouteTable, Site, Target};
-use crate::store::fs::FsEngine;
-use crate::store::{Engine, Store};
+use crate::store::Store;
 use crate::story::Recorder;
 
 /// What certificates are made with; the same before and after a reload.
@@ -34,21 +33,6 @@ pub(super) struct Kit {
     pub(super) recorder: Recorder,
     /// Whom to believe when an app speaks TLS.
     pub(super) roots: Roots,
-}
-
-/// Opens the storage, or where nobody chose it and it cannot be used, the fallback.
-pub(super) fn engine(storage: &Storage) -> Result<(Arc<dyn Engine>, PathBuf), AppError> {
-    let first = FsEngine::open(&storage.path);
-    let (engine, path) = match (first, &storage.fallback) {
-        (Ok(engine), _) => (engine, &storage.path),
-        (Err(error), Some(fallback)) => {
-            warn!(%error, storage = %fallback.display(),
-                "the usual place cannot be used, so this one is; --storage chooses another");
-            (FsEngine::open(fallback)?, fallback)
-        }
-        (Err(error), None) => return Err(error.into()),
-    };
-    Ok((Arc::new(engine), path.clone()))
 }
 
 /// What the control plane should see to.

@@ -11,7 +11,7 @@ use super::{AppError, build};
 use crate::catalog;
 use crate::clock::Clock;
 use crate::config::{Keeper, Settings};
-use crate::doctor::{Ca, Examiner, Outcome, Port, PortState, Report, Word};
+use crate::doctor::{Ca, Examiner, Outcome, Port, PortState, Report, Storage, Word};
 use crate::host::holder::{self, Holder};
 use crate::ident::{Name, Provider};
 use crate::issuer::{AcmeIssuer, ChallengeKind, Standing};
@@ -29,11 +29,13 @@ use crate::store::memory::MemoryEngine;
 pub async fn examine(settings: &Settings, only: Option<&str>) -> Result<Report, AppError> {
     let only = only.map(Name::parse).transpose().map_err(AppError::setup("this cannot be looked at"))?;
     let place = place(settings);
-    let mut general = vec![storage(&place).finding()];
+    let read_only = settings.storage.read_only;
+    let mut general = vec![Storage { read_only, ..storage(&place) }.finding()];
     let ports = settings.listen.http.into_iter().chain([settings.listen.https]);
     general.extend(ports.map(|at| port(at).finding()));
 
-    let wanted = wanted(settings, only);
+    // What is ordered elsewhere is looked at there.
+    let wanted = if read_only { Vec::new() } else { wanted(settings, only) };
     if wanted.is_empty() {
         return Ok(Report { general, names: Vec::new() });
     }
@@ -114,7 +116,7 @@ async fn account(place: &Path, directory: &str, clock: Clock) -> Option<String> 
     if !place.is_dir() {
         return None;
     }
-    let engine = FsEngine::open(place).ok()?;
+    let engine = FsEngine::open_to_look(place).ok()?;
     let accounts = Store::new(Arc::new(engine), clock).accounts();
     accounts.find(directory).await.ok()??.url
 }

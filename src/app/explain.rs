@@ -1,8 +1,6 @@
 //! The story of a name: what the journal says of it, and what comes next.
 
-use std::path::PathBuf;
-
-use super::{AppError, build};
+use super::{AppError, build, storage};
 use crate::clock::Clock;
 use crate::config::{Settings, Site};
 use crate::ident::Name;
@@ -27,8 +25,8 @@ impl Story {
     /// [`AppError::Store`] if it cannot be opened.
     pub fn open(settings: &Settings) -> Result<Self, AppError> {
         let clock = Clock::system();
-        let (engine, storage): (_, PathBuf) = build::engine(&settings.storage)?;
-        Ok(Self { reader: Reader::new(&storage), store: Store::new(engine, clock.clone()), clock })
+        let opened = storage::open(&settings.storage)?;
+        Ok(Self { reader: Reader::new(&opened.path), store: Store::new(opened.engine, clock.clone()), clock })
     }
 
     /// What was told since the last call, and which lines are damaged.

@@ -16,6 +16,7 @@ mod operator;
 mod preflight;
 mod prover;
 mod running;
+mod storage;
 mod tools;
 
 pub use crate::admin::{
@@ -57,8 +58,8 @@ use crate::issuer::BoxError;
 use crate::manager::{Manager, Past};
 use crate::ops::OpsError;
 use crate::proxy::{AccessLog, Listeners, Proxy, Roots, Watcher, drain};
-use crate::store::{self, Store, StoreError};
-use crate::story::{Event, Recorder, Text};
+use crate::store::{Store, StoreError};
+use crate::story::{Event, Text};
 
 /// Why nothing was started. Nothing has been changed by then but, at most, empty directories made.
 #[derive(Debug, Error)]
@@ -102,13 +103,15 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let sockets = Sockets::bind(&settings.listen, settings.workers)?;
     let addrs = sockets.addrs();
     let clock = Clock::system();
-    let (engine, storage) = build::engine(&settings.storage)?;
-    let recorder = journal(&storage, &clock)?;
+    let opened = storage::open(&settings.storage)?;
+    opened.tell();
+    let recorder = opened.journal(&clock)?;
+    let (read_only, storage) = (opened.is_read_only(), opened.path);
     let (version, place) = (Text::from(env!("CARGO_PKG_VERSION")), Text::of(storage.display()));
     recorder.tell([], Event::Started { version, storage: place });
-    let store = Store::new(engine, clock.clone());
+    let store = Store::new(opened.engine, clock.clone());
     let Storage { expected, force, .. } = settings.storage;
-    if let Err(error) = store.ledger().begin(expected, force, clock.now()).await {
+    if !read_only && let Err(error) = store.ledger().begin(expected, force, clock.now()).await {
         warn!(%error, "whether the storage was lost cannot be told");
     }
 
@@ -122,7 +125,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let desk = Desk::of_process((status.clone(), past), commands.clone(), kit.clock.clone(), storage.clone());
     manager.record_with(kit.recorder.clone());
     let view = View::new(status);
-    let control_socket = control_socket(&storage);
+    let control_socket = if read_only { None } else { control_socket(&storage) };
 
     let proxy_options = build::proxy(settings, files.connections(), addrs.https.port(), &kit.roots);
     let (access, scribe) = access_log(settings)?;
@@ -187,17 +190,6 @@ impl Sockets {
     fn addrs(&self) -> Addrs {
         self.addrs.clone()
     }
-}
-
-/// Somebody to tell what happens, and a thread that keeps it in the storage for as long as anybody can tell anything.
-fn journal(storage: &Path, clock: &Clock) -> Result<Recorder, AppError> {
-    let (recorder, told) = Recorder::channel(clock.clone());
-    let at = storage.to_owned();
-    thread::Builder::new()
-        .name("journal".to_owned())
-        .spawn(move || store::fs::journal::keep(told, &at))
-        .map_err(AppError::setup("the thread journal cannot be started"))?;
-    Ok(recorder)
 }
 
 /// The access log, and the thread at its far end if there is one.

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::AppError;
 use super::build::{self, Kit};
+use super::{AppError, storage};
 use crate::admin::{
     AskError, Desk, HistoryReport, ItemReport, Process, Reason, Renewal, RenewalRequest, Report,
     RevocationRequest, RollbackRequest, RolloverReport, RolloverRequest, ask,
@@ -272,11 +272,11 @@ fn answered<T>(answer: Option<T>) -> Result<T, OperatorError> {
 /// A desk with nothing behind it but the storage.
 async fn desk(settings: &Settings) -> Result<Desk, AppError> {
     let clock = Clock::system();
-    let (engine, storage) = build::engine(&settings.storage)?;
-    let store = Store::new(engine, clock.clone());
+    let opened = storage::open(&settings.storage)?;
+    let recorder = opened.journal(&clock)?;
+    let (store, storage) = (Store::new(opened.engine, clock.clone()), opened.path);
     // Nobody solves anything here, but whoever knows a CA's limits would.
     let (_, challenges, ..) = catalog::open();
-    let recorder = super::journal(&storage, &clock)?;
     let kit = Kit { store, storage: storage.clone(), challenges, clock, recorder, roots: Roots::default() };
     let options = build::manager(settings, &kit)?;
     let Kit { store, clock, recorder, .. } = kit;

@@ -102,5 +102,5 @@ pub(super) fn authority(settings: &Settings) -> Authority {
 /// What there is to know of the storage.
 pub(super) fn storage(path: &Path) -> Storage {
     let host::room::Room { refused, others, bytes, files } = host::room::room(path);
-    Storage { path: path.to_owned(), refused, by_user: others, bytes, files }
+    Storage { path: path.to_owned(), read_only: false, refused, by_user: others, bytes, files }
 }

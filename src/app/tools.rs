@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{AppError, build, journal};
+use super::{AppError, build, storage};
 use crate::clock::{Clock, rfc3339};
 use crate::config::Settings;
 use crate::ident::{ItemId, Lineage, Name, Names, Provider};
@@ -24,7 +24,7 @@ use crate::store::prune::{Needless, Rule};
 /// [`AppError::Ops`] if there is no such certificate, or if it cannot be written there.
 pub async fn export(settings: &Settings, asked: &Export) -> Result<Exported, AppError> {
     let clock = Clock::system();
-    let store = storage(settings, &clock)?;
+    let store = store(settings, &clock)?;
     let refused = |text: String| AppError::Ops(OpsError::Refused(text));
     let name = Name::parse(&asked.name).map_err(|error| refused(error.to_string()))?;
     let id = match &asked.item {
@@ -48,7 +48,7 @@ pub async fn export(settings: &Settings, asked: &Export) -> Result<Exported, App
 /// [`AppError`]; a file that stood there before is still there then.
 pub async fn backup(settings: &Settings, to: Option<&Path>) -> Result<Backed, AppError> {
     let clock = Clock::system();
-    let store = storage(settings, &clock)?;
+    let store = store(settings, &clock)?;
     Ok(match to {
         Some(path) => ops::backup(&store, path, clock.now()).await?,
         None => {
@@ -66,7 +66,7 @@ pub async fn backup(settings: &Settings, to: Option<&Path>) -> Result<Backed, Ap
 ///
 /// [`AppError::Ops`] if the archive is refused; nothing is changed then.
 pub async fn restore(settings: &Settings, from: &Path) -> Result<Restored, AppError> {
-    let store = storage(settings, &Clock::system())?;
+    let store = store(settings, &Clock::system())?;
     Ok(ops::restore(&store, from).await?)
 }
 
@@ -77,7 +77,7 @@ pub async fn restore(settings: &Settings, from: &Path) -> Result<Restored, AppEr
 /// [`AppError`] if they cannot be read, or the storage cannot be written.
 pub async fn import(settings: &Settings, asked: &Import) -> Result<Imported, AppError> {
     let clock = Clock::system();
-    let store = storage(settings, &clock)?;
+    let store = store(settings, &clock)?;
     Ok(ops::import(&store, asked, &settings.acme.preferred.directory, clock.now()).await?)
 }
 
@@ -115,8 +115,9 @@ pub async fn prune(
     request: &PruneRequest,
 ) -> Result<(Vec<Removed>, Vec<Removed>), AppError> {
     let clock = Clock::system();
-    let (engine, place) = build::engine(&settings.storage)?;
-    let (store, now, recorder) = (Store::new(engine, clock.clone()), clock.now(), journal(&place, &clock)?);
+    let opened = storage::open(&settings.storage)?;
+    let (now, recorder) = (clock.now(), opened.journal(&clock)?);
+    let store = Store::new(opened.engine, clock.clone());
     let desired = build::desired(settings);
     let lineages = desired.wishes.iter().flat_map(|wish| [wish.lineage.clone(), wish.stand_in().lineage]);
     // Names that nobody has listed are configured by their rule.
@@ -156,7 +157,7 @@ impl Removed {
     }
 }
 
-fn storage(settings: &Settings, clock: &Clock) -> Result<Store, AppError> {
-    let (engine, _) = build::engine(&settings.storage)?;
-    Ok(Store::new(engine, clock.clone()))
+fn store(settings: &Settings, clock: &Clock) -> Result<Store, AppError> {
+    let opened = storage::open(&settings.storage)?;
+    Ok(Store::new(opened.engine, clock.clone()))
 }

@@ -55,6 +55,9 @@ pub(super) struct MachineFlags {
     /// Where certificates and keys are kept [default: /var/lib/sidegate]
     #[arg(long, value_name = "DIR")]
     storage: Option<String>,
+    /// Write nothing there: serve what another process issues
+    #[arg(long)]
+    read_only: bool,
     /// There is something in it already; if not, it was lost, and little is ordered
     #[arg(long)]
     expect_state: bool,
@@ -82,6 +85,7 @@ impl SiteFlags {
             certificates: self.certificates,
             to: self.to,
             storage: machine.storage,
+            read_only: machine.read_only,
             expect_state: machine.expect_state,
             force: machine.force,
             email: self.email,

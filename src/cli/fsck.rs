@@ -31,6 +31,10 @@ pub struct FsckArgs {
 impl FsckArgs {
     pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
         let storage = self.place.settings(env)?.storage;
+        if self.repair && storage.read_only {
+            eprintln!("sidegate: the configuration has the storage only read, so nothing in it is repaired");
+            return Err(NEEDS_PERSON);
+        }
         let fallback = storage.fallback.filter(|fallback| !storage.path.is_dir() && fallback.is_dir());
         let root = fallback.unwrap_or(storage.path);
         let report =

@@ -15,7 +15,9 @@ pub fn summary(settings: &Settings) -> String {
     let health = if health.is_empty() { "off".to_owned() } else { health.join(" and ") };
     let _ = writeln!(out, "listen    http {http}, https {}, health {health}", listen.https);
     let fallback = settings.storage.fallback.as_ref().map(|path| format!(", else {}", path.display()));
-    let _ = writeln!(out, "storage   {}{}", settings.storage.path.display(), fallback.unwrap_or_default());
+    let fallback = fallback.unwrap_or_default();
+    let access = if settings.storage.read_only { ", only read" } else { "" };
+    let _ = writeln!(out, "storage   {}{fallback}{access}", settings.storage.path.display());
     if settings.asks_a_ca() {
         let kinds: Vec<&str> = settings.acme.challenges.iter().map(|kind| kind.as_str()).collect();
         let _ = writeln!(out, "CA        {} by {}", settings.acme.preferred.directory, kinds.join(", "));

@@ -73,7 +73,8 @@ impl Checker<'_> {
     fn storage(&mut self) -> Storage {
         let set = |switch: &Option<At<bool>>| switch.as_ref().is_some_and(|switch| switch.value);
         let (expected, force) = (set(&self.layer.expect_state), set(&self.layer.force));
-        let place = |path, fallback| Storage { path, fallback, expected, force };
+        let read_only = set(&self.layer.read_only);
+        let place = |path, fallback| Storage { path, fallback, expected, force, read_only };
         if let Purpose::Demo { storage, .. } = self.purpose {
             return place(storage.clone(), None);
         }

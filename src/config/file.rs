@@ -18,7 +18,18 @@ type Value<'i> = Spanned<DeValue<'i>>;
 /// Every table and its keys. A key that is not here is a fault.
 const ROOT: Kind = Kind {
     name: "",
-    keys: &["storage", "workers", "drain", "listen", "acme", "on_demand", "log", "prune", "site"],
+    keys: &[
+        "storage",
+        "read_only",
+        "workers",
+        "drain",
+        "listen",
+        "acme",
+        "on_demand",
+        "log",
+        "prune",
+        "site",
+    ],
 };
 const LISTEN: Kind = Kind { name: "listen", keys: &["http", "https", "health"] };
 const ACME: Kind = Kind {
@@ -148,6 +159,7 @@ impl Reader<'_> {
         let root = self.open(&ROOT, document);
         let mut layer = Layer {
             storage: self.text(&root, "storage"),
+            read_only: self.switch(&root, "read_only"),
             workers: self.text(&root, "workers"),
             drain: self.text(&root, "drain"),
             ..Layer::default()

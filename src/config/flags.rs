@@ -14,6 +14,8 @@ pub struct Flags {
     pub to: Option<String>,
     /// `--storage`.
     pub storage: Option<String>,
+    /// `--read-only`.
+    pub read_only: bool,
     /// `--expect-state`.
     pub expect_state: bool,
     /// `--force`.
@@ -51,6 +53,7 @@ impl Flags {
                 email: words(&self.email, "--email"),
                 ..CaWritten::default()
             },
+            read_only: switch(self.read_only, "--read-only"),
             expect_state: switch(self.expect_state, "--expect-state"),
             force: switch(self.force, "--force"),
             staging: switch(self.staging, "--staging"),

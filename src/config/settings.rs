@@ -60,6 +60,8 @@ pub struct Storage {
     pub expected: bool,
     /// Whether it is all right that it has been lost.
     pub force: bool,
+    /// Whether nothing is written there, as where another process issues.
+    pub read_only: bool,
 }
 
 /// Where to listen. Port 0 takes any free one.

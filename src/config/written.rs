@@ -57,6 +57,7 @@ impl<T> At<T> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Layer {
     pub(super) storage: Option<Words>,
+    pub(super) read_only: Option<At<bool>>,
     pub(super) expect_state: Option<At<bool>>,
     pub(super) force: Option<At<bool>>,
     pub(super) workers: Option<Words>,
@@ -222,6 +223,7 @@ impl Layer {
         };
         Self {
             storage: self.storage.or(lower.storage),
+            read_only: self.read_only.or(lower.read_only),
             expect_state: self.expect_state.or(lower.expect_state),
             force: self.force.or(lower.force),
             workers: self.workers.or(lower.workers),

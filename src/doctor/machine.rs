@@ -9,6 +9,8 @@ use super::{Check, Finding};
 pub struct Storage {
     /// The directory.
     pub path: PathBuf,
+    /// Whether it is to be read only.
+    pub read_only: bool,
     /// Why it cannot be written, if it cannot.
     pub refused: Option<String>,
     /// Whether that may be different for the user that sidegate runs as.
@@ -55,12 +57,18 @@ impl Storage {
     #[must_use]
     pub fn finding(&self) -> Finding {
         let (check, path) = (Check::Storage, self.path.display());
+        if self.read_only {
+            let reason = format!("{path} is only read, as configured: another process issues for it");
+            return Finding::pass(check, reason);
+        }
         if let Some(why) = &self.refused {
             let reason = format!("{path} cannot be written: {why}");
             return if self.by_user {
                 Finding::unknown(check, reason, "Ask again as the user that sidegate runs as.")
             } else {
-                Finding::fail(check, reason, "Make it writable, or choose another place with --storage.")
+                let remedy = "Make it writable, or choose another place with --storage; where another process issues for it, \
+                              read_only says that it is meant.";
+                Finding::fail(check, reason, remedy)
             };
         }
         let bytes = self.bytes.map(|bytes| format!("{} MB", bytes >> 20));
@@ -123,6 +131,7 @@ mod tests {
     fn a_storage_has_to_be_writable_and_to_have_room() {
         let good = Storage {
             path: "/data".into(),
+            read_only: false,
             refused: None,
             by_user: false,
             bytes: Some(1 << 30),
@@ -147,9 +156,14 @@ mod tests {
                 "/data cannot be written: read-only filesystem",
             ),
             (
-                Storage { refused, by_user: true, ..good.clone() },
+                Storage { refused: refused.clone(), by_user: true, ..good.clone() },
                 Outcome::Unknown,
                 "/data cannot be written: read-only filesystem",
+            ),
+            (
+                Storage { refused, read_only: true, ..good.clone() },
+                Outcome::Pass,
+                "/data is only read, as configured: another process issues for it",
             ),
         ] {
             let found = storage.finding();

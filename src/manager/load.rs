@@ -267,8 +267,15 @@ pub(super) async fn inventory_of(desired: &Desired, store: &Store) -> Result<Inv
     Ok(inventory)
 }
 
-/// Tells what was found for each wish that was looked at.
-pub(super) fn tell(desired: &Desired, inventory: &Inventory, now: SystemTime, recorder: &Recorder) {
+/// Tells what was found for each wish that was looked at, and what becomes of the others: a CA is asked, if this process
+/// may issue.
+pub(super) fn tell(
+    desired: &Desired,
+    inventory: &Inventory,
+    issues: bool,
+    now: SystemTime,
+    recorder: &Recorder,
+) {
     for wish in &desired.wishes {
         let primary = wish.names().primary();
         if inventory.is_unread(primary) {
@@ -282,7 +289,10 @@ pub(super) fn tell(desired: &Desired, inventory: &Inventory, now: SystemTime, re
                 not_after: held.not_after.into(),
                 valid: held.valid_at(now),
             },
-            None => Event::Missing { ca: wish.directories().flatten().next().map(Text::from) },
+            None => {
+                let ca = wish.directories().flatten().next().filter(|_| issues);
+                Event::Missing { ca: ca.map(Text::from) }
+            }
         };
         recorder.tell(wish.names(), event);
     }

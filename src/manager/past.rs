@@ -68,6 +68,12 @@ impl Past {
         Self { status, store }
     }
 
+    /// Whether nobody can go back from here, since nothing can be written.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.store.is_read_only()
+    }
+
     /// Every item that carries the name, or the wildcard that covers it.
     ///
     /// # Errors

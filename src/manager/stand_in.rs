@@ -1,8 +1,10 @@
 //! A selfsigned certificate that is on show before it is on disk, so that a thousand names do not delay a start.
 
-use super::Tools;
+use std::time::SystemTime;
+
 use super::plan::Step;
 use super::renew::{RenewError, issuance};
+use super::{Tools, schedule};
 use crate::ident::ItemId;
 use crate::issuer::{IssueJob, Unkept};
 use crate::pki::{Bundle, PrivateKey, SigningRequest};
@@ -23,6 +25,12 @@ impl Fresh {
         let chain = tools.issuers.selfsigned.issue(job, &Unkept).await?;
         let bundle = Bundle::join(key, chain, names)?;
         Ok(Self { step, bundle })
+    }
+
+    /// When it nears its end.
+    pub(super) fn renew_at(&self) -> SystemTime {
+        let leaf = self.bundle.leaf();
+        schedule::overdue(leaf.not_before(), leaf.not_after())
     }
 
     /// Puts it into the store.

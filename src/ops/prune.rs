@@ -59,6 +59,7 @@ pub async fn prune(
     }
     let _role = match store.claim_issuer().await {
         Ok(role) => Some(role),
+        Err(_) if asked.dry_run && store.is_read_only() => None,
         Err(StoreError::Taken { .. }) if asked.dry_run => None,
         Err(error @ StoreError::Taken { .. }) => {
             let text =

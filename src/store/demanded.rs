@@ -5,10 +5,9 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tracing::warn;
 
 use super::engine::{Engine, EngineError, Expect, Secrecy};
-use super::{StoreError, layout};
+use super::{StoreError, damaged, layout};
 use crate::ident::Name;
 
 /// `state/on-demand.json`. Losing it costs a question for each name, and what was spent of an hour's budget.
@@ -72,8 +71,7 @@ impl Demands {
                 Err(error) => error.to_string(),
             },
         };
-        let to = self.engine.set_aside(&key.as_prefix()).await?;
-        warn!(place = %key, why, %to, "set aside");
+        damaged::set_aside(&*self.engine, &key, &why).await?;
         Ok(Demanded::default())
     }
 

@@ -80,6 +80,11 @@ pub trait Engine: Send + Sync {
     /// Every pointer directly below a folder, in order of names, and what does not lead anywhere in the storage with
     /// `None`.
     async fn follow_all(&self, folder: &Prefix) -> Result<Vec<(Key, Option<Prefix>)>, EngineError>;
+
+    /// Whether every verb that would change something is [`EngineError::ReadOnly`].
+    fn is_read_only(&self) -> bool {
+        false
+    }
 }
 
 /// What a value was when it was read. Equal contents have equal versions.
@@ -192,6 +197,12 @@ pub enum EngineError {
     /// Items do not change.
     #[error("{place} is part of an item, and items do not change")]
     Sealed {
+        /// The place.
+        place: Prefix,
+    },
+    /// This engine only reads.
+    #[error("the storage is read-only here, and {place} would be changed; do this where it can be written")]
+    ReadOnly {
         /// The place.
         place: Prefix,
     },

@@ -78,6 +78,13 @@ impl StoreError {
         matches!(self, Self::Taken { .. })
     }
 
+    /// Whether a storage can perhaps be read all the same: what was refused is to write there.
+    #[must_use]
+    pub fn forbids_writing(&self) -> bool {
+        let kinds = [io::ErrorKind::ReadOnlyFilesystem, io::ErrorKind::PermissionDenied];
+        matches!(self, Self::Storage { cause, .. } if kinds.contains(&cause.kind()))
+    }
+
     /// Whether the thing asked for is not there.
     #[must_use]
     pub fn is_absent(&self) -> bool {

@@ -20,6 +20,7 @@ pub mod sweep;
 mod account_id;
 mod accounts;
 mod changes;
+mod damaged;
 mod database;
 mod demanded;
 mod draft;
@@ -150,6 +151,12 @@ impl Store {
     /// [`StoreError::Taken`] if another process issues.
     pub async fn incoming(&self) -> Result<Incoming, StoreError> {
         Incoming::begin(self.clone()).await
+    }
+
+    /// Whether nothing in it can be changed from here.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.engine.is_read_only()
     }
 
     fn engine(&self) -> &dyn Engine {

@@ -5,10 +5,9 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tracing::warn;
 
 use super::engine::{Engine, EngineError, Expect, Secrecy};
-use super::{StoreError, layout};
+use super::{StoreError, damaged, layout};
 use crate::ident::{ItemId, Lineage, LineageId, Name, Names, Provider};
 
 /// `state/lineages/<lineage id>.json`. Losing it costs an attempt too many, never a certificate.
@@ -160,8 +159,7 @@ impl States {
                 Err(error) => error.to_string(),
             },
         };
-        let to = self.engine.set_aside(&key.as_prefix()).await?;
-        warn!(place = %key, why, %to, "set aside");
+        damaged::set_aside(&*self.engine, &key, &why).await?;
         Ok(None)
     }
 

@@ -78,7 +78,9 @@ fn what_is_not_built_is_an_unknown_key() {
         let fault = fault_before_site(&format!("[{key}]"));
         assert!(fault.contains(&format!("1:2: {key}: unknown key.")), "{fault}");
         assert!(
-            fault.contains("Accepted: storage, workers, drain, listen, acme, on_demand, log, prune, site"),
+            fault.contains(
+                "Accepted: storage, read_only, workers, drain, listen, acme, on_demand, log, prune, site"
+            ),
             "{fault}"
         );
     }
@@ -118,6 +120,7 @@ fn a_file_cut_off_anywhere_is_good_or_says_why_not() {
 #[test]
 fn each_value_has_its_kind() {
     for (text, fault) in [
+        ("read_only = \"yes\"", "1:13: read_only: this is a TOML string. Accepted: true or false"),
         ("storage = true", "1:11: storage: this is a TOML boolean. Accepted: a string"),
         ("listen = 443", "1:10: listen: this is a TOML integer. Accepted: a table: [listen]"),
         (

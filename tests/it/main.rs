@@ -36,6 +36,7 @@ mod plain;
 mod preflight;
 mod proof;
 mod prune;
+mod read_only;
 mod refuse;
 mod reloading;
 mod renewal;

@@ -36,4 +36,5 @@ fn are_understood(commands: &[String], verbs: &[&str]) {
 fn what_the_pages_show_is_understood() {
     are_understood(&commands("moving.md"), &["backup", "restore", "import", "export"]);
     are_understood(&commands("operations.md"), &["prune"]);
+    are_understood(&commands("store.md"), &["serve"]);
 }

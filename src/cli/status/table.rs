@@ -33,6 +33,9 @@ pub(super) fn long(report: &Report, color: bool) -> String {
             "\nsaid by process {}, which serves what another one issues (sidegate {})",
             process.pid, process.program
         ),
+        None if report.read_only => {
+            writeln!(out, "\nread from {}, which is read-only here", report.storage.display())
+        }
         None => writeln!(out, "\nread from {}; no process uses it", report.storage.display()),
     };
     out
@@ -175,6 +178,7 @@ mod tests {
             version: 1,
             process: Some(process),
             storage: "/var/lib/sidegate".into(),
+            read_only: false,
             certificates: vec![held, missing],
         }
     }

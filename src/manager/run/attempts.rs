@@ -68,7 +68,7 @@ impl Manager {
                     }
                     Err(error) => warn!(%error, "the store could not be swept"),
                 }
-                self.role = match std::mem::replace(&mut self.role, Role::follower()) {
+                self.role = match std::mem::replace(&mut self.role, Role::first(&self.tools.store)) {
                     Role::Sweeping(claim) => Role::Issuer(claim),
                     other => other,
                 };

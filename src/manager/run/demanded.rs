@@ -76,7 +76,7 @@ impl Manager {
     /// Somebody has come for names that nothing is shown for.
     pub(super) async fn meet(&mut self, met: Vec<Stranger>) {
         // It is for the other process to decide.
-        if matches!(self.role, Role::Follower { .. }) {
+        if !self.role.leads() {
             return;
         }
         let now = self.tools.clock.now();

@@ -8,6 +8,7 @@ mod demanded;
 mod picture;
 mod proving;
 mod pruning;
+mod reading;
 mod revoking;
 mod role;
 mod rolling_over;
@@ -146,6 +147,7 @@ impl Manager {
         publisher: Publisher,
         misses: Misses,
     ) -> (Self, Commands, Status) {
+        let role = Role::first(&store);
         let (sender, commands) = Commands::channel();
         let (status, picture) = Status::channel();
         let mut manager = Self {
@@ -176,7 +178,7 @@ impl Manager {
             waiting: HashMap::new(),
             pruning: Pruning::new(options.prune),
             proofs: Proofs::default(),
-            role: Role::follower(),
+            role,
             status,
             rows: VectorSync::new_sync(),
             stale: BTreeSet::new(),
@@ -197,10 +199,11 @@ impl Manager {
         self.index = Index::read(&self.tools.store.database()).await?;
         self.show_account().await;
         self.recall_demanded().await;
-        load::recall(&self.desired, &mut self.inventory, &self.tools.store).await?;
+        self.recall().await?;
         self.take_in_all().await?;
         self.receive_strangers().await;
-        load::tell(&self.desired, &self.inventory, self.tools.clock.now(), &self.tools.recorder);
+        let (issues, now) = (!self.role.only_reads(), self.tools.clock.now());
+        load::tell(&self.desired, &self.inventory, issues, now, &self.tools.recorder);
         self.stand_in_at_once().await;
         self.report();
         Ok(())
@@ -294,7 +297,8 @@ impl Manager {
             }
         }
         let pruning = self.prune_if_due(now);
-        let moments = [role, demanded, pruning, self.prove(now), self.agenda.next()];
+        let unwritten = self.renew_unwritten(now).await;
+        let moments = [role, demanded, pruning, unwritten, self.prove(now), self.agenda.next()];
         moments.into_iter().flatten().min()
     }
 

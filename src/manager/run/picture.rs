@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::Manager;
-use super::role::Role;
 use crate::manager::status::{Picture, row};
 
 impl Manager {
@@ -25,7 +24,7 @@ impl Manager {
         self.status.send_replace(Picture {
             desired: Arc::clone(&self.desired),
             issuers: Some(Arc::clone(&self.tools.issuers)),
-            issues: !matches!(self.role, Role::Follower { .. }),
+            issues: self.role.leads(),
             wishes: self.rows.clone(),
             elsewhere: self.elsewhere.picture(),
             bare: self.shelf.bare().cloned(),

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::Manager;
 use crate::manager::load;
-use crate::store::{Claim, StoreError};
+use crate::store::{Claim, Store, StoreError};
 use crate::story::Event;
 
 /// How often a follower asks whether the issuer role is free.
@@ -15,6 +15,8 @@ const ROLE_AGAIN: Duration = Duration::from_secs(10);
 
 /// What this process may do to the store.
 pub(super) enum Role {
+    /// Nothing can be written there. Another process may issue, in another place.
+    Reader,
     /// Nothing has been claimed yet, or another process has the role.
     Follower { told: bool, again: SystemTime },
     /// The role is ours; the sweep is running.
@@ -24,9 +26,23 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// A follower that has not asked yet.
-    pub(super) fn follower() -> Self {
-        Self::Follower { told: false, again: SystemTime::UNIX_EPOCH }
+    /// What a process may do that has claimed nothing yet.
+    pub(super) fn first(store: &Store) -> Self {
+        if store.is_read_only() {
+            Self::Reader
+        } else {
+            Self::Follower { told: false, again: SystemTime::UNIX_EPOCH }
+        }
+    }
+
+    /// Whether nothing that comes to be is ever written.
+    pub(super) fn only_reads(&self) -> bool {
+        matches!(self, Self::Reader)
+    }
+
+    /// Whether the role of the issuer is ours.
+    pub(super) fn leads(&self) -> bool {
+        matches!(self, Self::Sweeping(_) | Self::Issuer(_))
     }
 }
 

@@ -48,14 +48,17 @@ impl Manager {
 
     /// Whether there are wishes to be read, and room for the stand-ins that may come of it.
     pub(super) fn may_read(&self) -> bool {
-        !self.unread.is_empty() && self.fresh.len() < AT_ONCE
+        !self.unread.is_empty() && (self.fresh.len() < AT_ONCE || self.role.only_reads())
     }
 
     pub(super) async fn read_a_turn(&mut self) {
         let rest = self.unread.len().saturating_sub(A_TURN);
         for wish in self.unread.split_off(rest) {
             self.read(wish).await;
-            self.stand_in(wish).await;
+            // What is never written would take up memory for as long as the process lives.
+            if !self.role.only_reads() {
+                self.stand_in(wish).await;
+            }
         }
     }
 
@@ -126,6 +129,7 @@ impl Manager {
             let unknown = candidates.any(|id| self.inventory.item(&id).is_none());
             if unknown && !wish.names().iter().any(|name| self.inventory.is_unread(name)) {
                 self.read(index).await;
+                self.drop_unwritten(index).await;
                 // What we commit ourselves is seen to when that has ended.
                 let ours = |id| matches!(self.busy.get(id), Some(Some(_)));
                 if !ours(wish.lineage.id()) && !ours(wish.stand_in().lineage.id()) {
@@ -188,8 +192,12 @@ impl Manager {
     }
 
     /// Makes and shows a selfsigned certificate if the plan wants one; from memory, committed behind.
-    async fn stand_in(&mut self, wish: usize) {
-        let plan = self.planned(wish, self.tools.clock.now());
+    pub(super) async fn stand_in(&mut self, wish: usize) {
+        let now = self.tools.clock.now();
+        if self.role.only_reads() && self.has_something_for(wish, now) {
+            return;
+        }
+        let plan = self.planned(wish, now);
         let selfsigned = plan.steps.into_iter().find(|s| s.wish.lineage.provider() == Provider::Selfsigned);
         let Some(step) = selfsigned else { return };
         match Fresh::sign(&self.tools, step.clone()).await {

@@ -47,7 +47,7 @@ impl FsEngine {
         })
     }
 
-    /// The storage directory, absolute and without links.
+    /// The storage directory, absolute.
     #[must_use]
     pub fn root(&self) -> PathBuf {
         self.0.path("")
@@ -137,7 +137,9 @@ impl Engine for FsEngine {
 
     fn changes(&self) -> Changes {
         let folders = watched().map(|folder| (self.0.path(folder.as_str()), folder));
-        Changes::new(FolderWatch::new(folders))
+        let watch = FolderWatch::new(folders);
+        // Who changes what we only read, and by which way, is not known.
+        Changes::new(if self.0.is_read_only() { watch.distrusting() } else { watch })
     }
 
     async fn kept(&self) -> Result<Option<Bytes>, EngineError> {
@@ -156,5 +158,9 @@ impl Engine for FsEngine {
     async fn follow_all(&self, folder: &Prefix) -> Result<Vec<(Key, Option<Prefix>)>, EngineError> {
         let wanted = folder.clone();
         self.run("follow", folder, move |disk| disk.follow_all(&wanted)).await
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.0.is_read_only()
     }
 }

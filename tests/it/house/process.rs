@@ -72,9 +72,14 @@ impl Sidegate {
 
     /// Starts the program with these arguments and variables.
     pub(crate) fn start_with<S: AsRef<std::ffi::OsStr>>(arguments: &[S], variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sidegate"))
-            .args(arguments)
-            .envs(variables.iter().copied())
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidegate"));
+        command.args(arguments).envs(variables.iter().copied());
+        Self::by(command)
+    }
+
+    /// Starts a command that is, or becomes, the program.
+    pub(crate) fn by(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -4,4 +4,5 @@ mod advice;
 mod clock;
 mod course;
 mod fail_over;
+mod reading;
 mod world;

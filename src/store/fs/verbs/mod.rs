@@ -49,27 +49,31 @@ impl Disk {
     pub(super) fn open(root: &Path) -> io::Result<Self> {
         make_folders(root)?;
         let root = root.canonicalize()?;
-        // A root that is closed to others closes everything in it.
-        let open = warn_if_open(&root);
-        for folder in layout::folders() {
-            let path = root.join(folder.as_str());
-            make_folders(&path)?;
-            if open {
-                warn_if_open(&path);
-            }
-        }
+        let folders: Vec<PathBuf> =
+            layout::folders().iter().map(|folder| root.join(folder.as_str())).collect();
+        folders.iter().try_for_each(|folder| make_folders(folder))?;
         let shared = root.join(layout::aside().as_str());
         let turn = Mutex::new(File::open(&shared)?);
         let tools = Tools { aside: Aside::open(&shared)?, turn };
+        // A root that is closed to others closes everything in it.
+        let open = warn_if_open(&root);
+        for folder in folders.iter().filter(|_| open) {
+            warn_if_open(folder);
+        }
         Ok(Self { root, tools: Some(tools), warnings: AtomicU32::new(if open { 10 } else { 0 }) })
     }
 
     /// Opens it as it is, to look at only: every verb that changes something fails.
     pub(super) fn open_to_look(root: &Path) -> io::Result<Self> {
-        let root = root.canonicalize()?;
+        // A link on the way may lead elsewhere tomorrow.
+        let root = std::path::absolute(root)?;
         // A file is no storage.
         fs::read_dir(&root)?;
         Ok(Self { root, tools: None, warnings: AtomicU32::new(0) })
+    }
+
+    pub(super) fn is_read_only(&self) -> bool {
+        self.tools.is_none()
     }
 
     pub(super) fn path(&self, place: &str) -> PathBuf {
@@ -363,8 +367,7 @@ impl Disk {
     }
 
     fn tools(&self, place: &Prefix) -> Done<&Tools> {
-        let closed = || fault("change", place, ErrorKind::ReadOnlyFilesystem.into());
-        self.tools.as_ref().ok_or_else(closed)
+        self.tools.as_ref().ok_or_else(|| EngineError::ReadOnly { place: place.clone() })
     }
 
     fn warn_about(&self, key: &Key, mode: u32) {

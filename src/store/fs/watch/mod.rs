@@ -81,6 +81,11 @@ impl FolderWatch {
         watch
     }
 
+    /// The same, looking as often as if the kernel told nothing.
+    pub(super) fn distrusting(self) -> Self {
+        Self { every: LOOK_ALONE, ..self }
+    }
+
     /// Asks the kernel about the folders it does not tell about yet.
     fn add_watches(&mut self) {
         let fd = match &self.kernel {

@@ -1,0 +1,99 @@
+//! The storage: which place it is, and whether anything may be written there.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use tracing::{info, warn};
+
+use super::AppError;
+use crate::clock::Clock;
+use crate::config::Storage;
+use crate::store::fs::{FsEngine, journal};
+use crate::store::{Engine, StoreError};
+use crate::story::Recorder;
+
+/// A storage that was opened.
+pub(super) struct Opened {
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) path: PathBuf,
+    access: Access,
+}
+
+/// What may be done in it.
+enum Access {
+    Full,
+    /// It is to be read only.
+    Reading,
+    /// It can be read only.
+    Refused(StoreError),
+}
+
+/// Opens the storage: to read it only, where that is asked for or all that is possible; where nobody chose it and it cannot
+/// be used, the fallback.
+///
+/// # Errors
+///
+/// [`AppError::Store`] if it cannot even be read.
+pub(super) fn open(storage: &Storage) -> Result<Opened, AppError> {
+    let path = &storage.path;
+    if storage.read_only {
+        return Ok(Opened::new(FsEngine::open_to_look(path)?, path, Access::Reading));
+    }
+    let error = match FsEngine::open(path) {
+        Ok(engine) => return Ok(Opened::new(engine, path, Access::Full)),
+        Err(error) => error,
+    };
+    if let Some(fallback) = &storage.fallback
+        && let Ok(engine) = FsEngine::open(fallback)
+    {
+        warn!(%error, storage = %fallback.display(),
+            "the usual place cannot be used, so this one is; --storage chooses another");
+        return Ok(Opened::new(engine, fallback, Access::Full));
+    }
+    match FsEngine::open_to_look(path) {
+        Ok(engine) if error.forbids_writing() => Ok(Opened::new(engine, path, Access::Refused(error))),
+        _ => Err(error.into()),
+    }
+}
+
+impl Opened {
+    fn new(engine: FsEngine, path: &Path, access: Access) -> Self {
+        Self { engine: Arc::new(engine), path: path.to_owned(), access }
+    }
+
+    pub(super) fn is_read_only(&self) -> bool {
+        self.engine.is_read_only()
+    }
+
+    /// Somebody to tell what happens, and a thread that keeps it in the storage for as long as anybody can tell anything;
+    /// no thread where nothing can be written.
+    pub(super) fn journal(&self, clock: &Clock) -> Result<Recorder, AppError> {
+        if self.is_read_only() {
+            return Ok(Recorder::default());
+        }
+        let (recorder, told) = Recorder::channel(clock.clone());
+        let at = self.path.clone();
+        thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || journal::keep(told, &at))
+            .map_err(AppError::setup("the thread journal cannot be started"))?;
+        Ok(recorder)
+    }
+
+    /// Tells what it means that nothing can be written, if so.
+    pub(super) fn tell(&self) {
+        let storage = self.path.display();
+        match &self.access {
+            Access::Full => {}
+            Access::Reading => {
+                info!(%storage, "read-only: what is in the storage is served and followed, nothing is issued");
+            }
+            Access::Refused(StoreError::Storage { cause, .. }) => {
+                warn!(%storage, %cause, "the storage cannot be written, so what is in it is served and followed, \
+                    and nothing is issued or renewed here; --read-only says that this is meant");
+            }
+            Access::Refused(error) => warn!(%storage, %error, "the storage is only read"),
+        }
+    }
+}
