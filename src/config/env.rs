@@ -25,6 +25,8 @@ const VARIABLES: &[&str] = &[
     "ACME_EMAIL",
     "ACME_DNS_SERVER",
     "ACME_DNS_KEY",
+    "ACME_DNS_PROVIDER",
+    "ACME_DNS_CREDENTIALS",
     "LOG_FORMAT",
     "LOG_LEVEL",
     "HEALTH_ADDR",
@@ -32,7 +34,7 @@ const VARIABLES: &[&str] = &[
 ];
 
 /// May be given as the name of a file that holds the value, by a variable that ends in `_FILE`.
-const BY_FILE: &[&str] = &["ACME_EMAIL", "ACME_DIRECTORY", "ACME_DNS_KEY"];
+const BY_FILE: &[&str] = &["ACME_EMAIL", "ACME_DIRECTORY", "ACME_DNS_KEY", "ACME_DNS_CREDENTIALS"];
 
 /// The variables of a process, at one moment.
 #[derive(Debug, Clone, Default)]
@@ -143,6 +145,8 @@ pub(super) fn read(
         dns: DnsWritten {
             server: value("ACME_DNS_SERVER"),
             key: value("ACME_DNS_KEY"),
+            provider: value("ACME_DNS_PROVIDER"),
+            credentials: value("ACME_DNS_CREDENTIALS"),
             ..DnsWritten::default()
         },
         log_format: value("LOG_FORMAT"),

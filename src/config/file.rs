@@ -71,8 +71,10 @@ const FALLBACK: Kind = Kind {
         "eab_key",
     ],
 };
-const DNS: Kind =
-    Kind { name: "acme.dns", keys: &["server", "key", "hook", "nameservers", "timeout", "wait"] };
+const DNS: Kind = Kind {
+    name: "acme.dns",
+    keys: &["server", "key", "provider", "credentials", "hook", "nameservers", "timeout", "wait"],
+};
 const ON_DEMAND: Kind = Kind {
     name: "on_demand",
     keys: &[
@@ -221,6 +223,9 @@ impl Reader<'_> {
             server: self.text(table, "server"),
             key: None,
             key_file: self.text(table, "key"),
+            provider: self.text(table, "provider"),
+            credentials: None,
+            credentials_file: self.text(table, "credentials"),
             hook: self.list(table, "hook"),
             nameservers: self.list(table, "nameservers"),
             timeout: self.text(table, "timeout"),

@@ -43,6 +43,11 @@ impl<T> At<T> {
         Fault::new(&self.place, &self.key, what)
     }
 
+    /// Where it is, without what it is.
+    pub(super) fn mark(&self) -> At<()> {
+        At { value: (), place: self.place.clone(), key: self.key.clone() }
+    }
+
     /// What an operator calls this value: the variable, the flag, or the key.
     pub(super) fn name(&self) -> &str {
         match &self.place {
@@ -131,6 +136,12 @@ pub(super) struct DnsWritten {
     pub(super) key: Option<Words>,
     /// Where the key is kept.
     pub(super) key_file: Option<Words>,
+    /// Who keeps the zones.
+    pub(super) provider: Option<Words>,
+    /// What the account there is opened with. It is secret: no message may hold it.
+    pub(super) credentials: Option<Words>,
+    /// Where that is kept.
+    pub(super) credentials_file: Option<Words>,
     pub(super) hook: Option<At<Vec<Words>>>,
     pub(super) nameservers: Option<At<Vec<Words>>>,
     pub(super) timeout: Option<Words>,
@@ -143,6 +154,9 @@ impl DnsWritten {
             server: self.server.or(lower.server),
             key: self.key.or(lower.key),
             key_file: self.key_file.or(lower.key_file),
+            provider: self.provider.or(lower.provider),
+            credentials: self.credentials.or(lower.credentials),
+            credentials_file: self.credentials_file.or(lower.credentials_file),
             hook: self.hook.or(lower.hook),
             nameservers: self.nameservers.or(lower.nameservers),
             timeout: self.timeout.or(lower.timeout),

@@ -58,7 +58,12 @@ impl Resolver {
         end_of_aliases(&reply, name)
     }
 
-    async fn zone(&self, name: &Fqdn) -> Result<Fqdn, DnsError> {
+    /// The zone that a name lies in.
+    ///
+    /// # Errors
+    ///
+    /// [`DnsError::NoAuthority`] if nobody answers, or no zone has it.
+    pub async fn zone(&self, name: &Fqdn) -> Result<Fqdn, DnsError> {
         let mut asked = Some(name.clone());
         while let Some(at) = asked {
             let reply = self.ask(&at, kind::SOA).await.map_err(|why| unknown(name, why))?;

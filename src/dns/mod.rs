@@ -8,6 +8,7 @@
 //! This room does not know what its records are good for.
 
 mod authority;
+mod cloud;
 mod error;
 mod exchange;
 mod issue_value;
@@ -19,6 +20,7 @@ mod tsig;
 mod update;
 
 pub use authority::{Nameserver, Resolver};
+pub use cloud::{Cloud, CloudAccount, CloudError};
 pub use error::{DnsError, Rcode};
 pub use issue_value::IssueValue;
 pub use key::{Algorithm, Key, KeyError};

@@ -20,22 +20,22 @@ pub(crate) fn faults_of(text: &str) -> Vec<String> {
     }
 }
 
-const SITE: &str = "[[site]]\ndomains = [\"example.com\"]\nto = 3000\n";
+pub(crate) const SITE: &str = "[[site]]\ndomains = [\"example.com\"]\nto = 3000\n";
 
 /// The one fault of a file that is good but for `text` in front of a site.
-fn fault_before_site(text: &str) -> String {
+pub(crate) fn fault_before_site(text: &str) -> String {
     let faults = faults_of(&format!("{text}\n{SITE}"));
     assert_eq!(faults.len(), 1, "{text}: {faults:#?}");
     faults[0].clone()
 }
 
-fn fault_in_site(text: &str) -> String {
+pub(crate) fn fault_in_site(text: &str) -> String {
     let faults = faults_of(&format!("{SITE}{text}\n"));
     assert_eq!(faults.len(), 1, "{text}: {faults:#?}");
     faults[0].clone()
 }
 
-fn fault_of_variable(name: &str, value: &str) -> String {
+pub(crate) fn fault_of_variable(name: &str, value: &str) -> String {
     let env = Env::of([("TLS_DOMAIN", "example.com"), ("TARGET", "3000"), (name, value)]);
     let faults = config::load(&Purpose::Direct, &Flags::default(), &env).expect_err(name);
     assert_eq!(faults.exit_code(), 78);
@@ -143,7 +143,7 @@ fn each_value_has_its_kind() {
         ),
         (
             "[acme]\nchallenges = [\"dns-01\"]",
-            "2:15: acme.challenges: dns-01 needs a way to set records. Accepted: [acme.dns] with server and key, or with hook",
+            "2:15: acme.challenges: dns-01 needs a way to set records. Accepted: [acme.dns] with server and key, with provider",
         ),
         (
             "[acme]\nchallenges = [\"http-01\"]\n[acme.dns]\nhook = [\"x\"]",
@@ -167,13 +167,6 @@ fn each_value_has_its_kind() {
         let said = fault_before_site(text);
         assert!(said.starts_with(fault), "{text}\nsaid   {said}\nnot    {fault}");
     }
-}
-
-#[test]
-fn a_challenge_needs_its_listener() {
-    let fault =
-        fault_before_site("[listen]\nhttp = \"off\"\n[acme]\nchallenges = [\"http-01\", \"tls-alpn-01\"]");
-    assert!(fault.contains("http-01 needs the listener that listen.http switches off"), "{fault}");
 }
 
 #[test]
@@ -211,139 +204,6 @@ fn a_site_says_whose_certificate_and_where_to() {
     let faults = faults_of(&format!("{SITE}cert = \"x.pem\"\nkey = \"y.pem\"\n"));
     assert_eq!(faults.len(), 2, "each missing file is named: {faults:#?}");
     assert!(faults.iter().all(|fault| fault.contains("there is no such file")), "{faults:#?}");
-}
-
-#[test]
-fn nobody_is_promised_a_certificate_that_cannot_be_had() {
-    let site = |domain: &str, issuer: &str| {
-        faults_of(&format!("[[site]]\ndomains = [\"{domain}\"]\nto = 1\n{issuer}\n"))
-    };
-    let wildcard = site("*.example.com", "");
-    assert_eq!(
-        wildcard,
-        [
-            "2:12: site.domains: a CA signs *.example.com after a challenge in the DNS only. Accepted: [acme.dns] \
-          with server and key, or with hook, dns-persist-01 in acme.challenges, issuer = \"selfsigned\", or cert and key of your own"
-        ]
-    );
-    let proved = "[acme.dns]\nhook = [\"x\"]\n[[site]]\ndomains = [\"*.example.com\"]\nto = 1";
-    assert_eq!(faults_of(proved), Vec::<String>::new());
-    let narrowed = site("example.com", "challenges = [\"dns-01\"]");
-    let what = "4:15: site.challenges: \"dns-01\" is none of the challenges of [acme]. Accepted: http-01, tls-alpn-01";
-    assert_eq!(narrowed, [what]);
-    let narrowed = faults_of(&format!("{proved}\nchallenges = [\"http-01\"]"));
-    let way = "Accepted: dns-01 in the site's challenges, issuer";
-    assert!(narrowed.len() == 1 && narrowed[0].contains(way), "{narrowed:#?}");
-    let standing = "[acme]\nchallenges = [\"http-01\", \"dns-persist-01\"]\n\
-                    [[site]]\ndomains = [\"*.example.com\"]\nto = 1";
-    assert_eq!(faults_of(standing), Vec::<String>::new());
-    let narrowed = faults_of(&format!("{standing}\nchallenges = [\"http-01\"]"));
-    let way = "Accepted: dns-persist-01 in the site's challenges, issuer";
-    assert!(narrowed.len() == 1 && narrowed[0].contains(way), "{narrowed:#?}");
-    let address = "[acme]\nchallenges = [\"dns-01\"]\nprofile = \"shortlived\"\n[acme.dns]\nhook = [\"x\"]\n\
-                   [[site]]\ndomains = [\"192.0.2.7\"]\nto = 1\nissuer = \"acme\"";
-    let address = faults_of(address);
-    assert!(address[0].contains("an address such as 192.0.2.7 cannot be proved in the DNS"), "{address:#?}");
-    assert_eq!(site("*.example.com", "issuer = \"selfsigned\""), Vec::<String>::new());
-    let internal = site("db.internal", "issuer = \"acme\"");
-    assert!(internal[0].contains("no public CA can sign db.internal"), "{internal:#?}");
-    let address = site("192.0.2.7", "issuer = \"acme\"");
-    assert!(address[0].contains("under the profile shortlived only"), "{address:#?}");
-    assert_eq!(site("192.0.2.7", ""), Vec::<String>::new());
-    let many: Vec<String> = (0..101).map(|n| format!("n{n}.example.com")).collect();
-    let many = site(&many.join("\", \""), "");
-    assert!(many.len() == 1 && many[0].contains("100"), "{many:#?}");
-}
-
-#[test]
-fn a_way_into_the_dns_is_whole_and_one() {
-    for (keys, fault) in [
-        ("server = \"192.0.2.53\"", "2:10: acme.dns.server: nothing says which key updates are signed with."),
-        ("hook = []", "2:8: acme.dns.hook: the list is empty. Accepted: a program and its first arguments"),
-        ("hook = \"x\"", "2:8: acme.dns.hook: this is a TOML string. Accepted: a list of strings"),
-        ("hook = [\"x\"]\nserver = \"ns1\"", "2:8: acme.dns.hook: acme.dns.server is set as well."),
-        (
-            "wait = \"30s\"",
-            "2:8: acme.dns.wait: nothing says how records are set. Accepted: [acme.dns] with server",
-        ),
-        ("nameservers = [\"ns1\"]", "2:15: acme.dns.nameservers: nothing says how records are set."),
-        ("hook = [\"x\"]\nwait = \"1h\"", "3:8: acme.dns.wait: \"1h\" is too long. Accepted: 600s at most"),
-        ("hook = [\"x\"]\nwait = \"30\"", "3:8: acme.dns.wait: \"30\" is not a duration."),
-        ("hook = [\"x\"]\ntimeout = \"0s\"", "3:11: acme.dns.timeout: \"0s\" is too short."),
-        (
-            "hook = [\"x\"]\nnameservers = [\"ns 1\"]",
-            "3:16: acme.dns.nameservers: \"ns 1\" is not the address of",
-        ),
-        ("hook = [\"x\"]\nnameservers = []", "3:15: acme.dns.nameservers: the list is empty."),
-        (
-            "hook = [\"x\"]\nwait = \"30s\"\ntimeout = \"1m\"",
-            "3:8: acme.dns.wait: acme.dns.timeout is set as well, but with a wait nobody looks.",
-        ),
-        ("hoook = [\"x\"]", "2:1: acme.dns.hoook: unknown key. Did you mean `hook`?"),
-    ] {
-        let said = fault_before_site(&format!("[acme.dns]\n{keys}"));
-        assert!(said.starts_with(fault), "{said}\nis not {fault}");
-        assert!(said.contains("Accepted: "), "{said}");
-    }
-    assert_eq!(
-        faults_of(&format!("[acme.dns]\n{SITE}")),
-        Vec::<String>::new(),
-        "an empty table says nothing"
-    );
-}
-
-#[test]
-fn a_key_that_is_none_is_told_without_it() {
-    const SECRET: &str = "c2VjcmV0IHNlY3JldCBzZWNyZXQ=";
-    let folder = tempfile::tempdir().expect("a directory");
-    let file = folder.path().join("dns.key");
-    for (key, what, accepted) in [
-        (
-            format!("hmac-md5:sidegate:{SECRET}"),
-            "hmac-md5 is not an algorithm we sign with",
-            "hmac-sha256, hmac-sha",
-        ),
-        (
-            format!("{SECRET}:sidegate:hmac-sha256"),
-            "what stands first is not an algorithm",
-            "hmac-sha256, hmac-sha",
-        ),
-        (
-            format!("hmac-sha256:sidegate:{SECRET}%"),
-            "the secret is not base64",
-            "a file as tsig-keygen writes it",
-        ),
-        (
-            format!("hmac-sha256:{SECRET}:sidegate"),
-            "its name cannot be the name of a key",
-            "a file as tsig-keygen",
-        ),
-        (
-            SECRET.to_owned(),
-            "this is no TSIG key",
-            "a file as tsig-keygen writes it, or with algorithm:name:secret",
-        ),
-    ] {
-        std::fs::write(&file, &key).expect("written");
-        let keys = format!("[acme.dns]\nserver = \"ns1\"\nkey = {file:?}");
-        let variable = [("TLS_DOMAIN", "*.example.com"), ("TARGET", "1"), ("ACME_DNS_SERVER", "ns1")];
-        let [domain, target, server] = variable;
-        let env = Env::of([domain, target, server, ("ACME_DNS_KEY", &key)]);
-        let of_variable = config::load(&Purpose::Direct, &Flags::default(), &env).expect_err("no key");
-        let of_variable = of_variable.iter().next().expect("a fault").to_string();
-        let of_file = fault_before_site(&keys);
-        assert!(of_file.starts_with("3:7: acme.dns.key: "), "{of_file}");
-        assert!(of_variable.starts_with("ACME_DNS_KEY: "), "{of_variable}");
-        for fault in [of_file, of_variable] {
-            assert!(fault.contains(what) && fault.contains(&format!("Accepted: {accepted}")), "{fault}");
-            assert!(!fault.contains(SECRET), "{fault}");
-        }
-    }
-    std::fs::remove_file(&file).expect("it is there");
-    let missing = fault_before_site(&format!("[acme.dns]\nserver = \"ns1\"\nkey = {file:?}"));
-    assert!(missing.contains("there is no such file"), "{missing}");
-    let lonely = fault_of_variable("ACME_DNS_KEY", &format!("hmac-sha256:a:{SECRET}"));
-    assert!(lonely.starts_with("ACME_DNS_KEY: nothing says which server has this key."), "{lonely}");
 }
 
 #[test]
@@ -508,92 +368,5 @@ fn a_list_needs_no_file_of_sites() {
     assert!(
         faults.to_string().starts_with("TLS_CERTIFICATES: /no/such/list: there is no such file."),
         "{faults}"
-    );
-}
-
-#[test]
-fn keys_limits_and_profiles_are_among_those_there_are() {
-    let fault = fault_before_site("[acme]\nkey_type = \"ed25519\"");
-    assert!(fault.starts_with("2:12: acme.key_type: \"ed25519\" is none of the choices."), "{fault}");
-    assert!(fault.ends_with("Accepted: p256, p384, rsa2048, rsa3072, rsa4096"), "{fault}");
-    let fault = fault_before_site("[acme]\nreuse_key = \"yes\"");
-    assert_eq!(fault, "2:13: acme.reuse_key: this is a TOML string. Accepted: true or false");
-    let fault = fault_before_site("[acme]\npreflight = \"no\"");
-    assert_eq!(fault, "2:13: acme.preflight: this is a TOML string. Accepted: true or false");
-    let fault = fault_before_site("[acme]\nnameservers = [\"udp://ns1\"]");
-    assert!(
-        fault.starts_with("2:16: acme.nameservers: \"udp://ns1\" is not the address of a DNS server."),
-        "{fault}"
-    );
-    let fault = fault_before_site("[acme]\nnameservers = []");
-    assert!(fault.starts_with("2:15: acme.nameservers: the list is empty."), "{fault}");
-    let fault = fault_before_site("[acme]\nlimits = \"lets-encrypt\"");
-    assert!(fault.starts_with("2:10: acme.limits: \"lets-encrypt\" is none of the choices."), "{fault}");
-    assert!(fault.ends_with("Did you mean `letsencrypt`? Accepted: letsencrypt, none"), "{fault}");
-    let fault = fault_before_site("[acme]\nprofile = \"short lived\"");
-    assert!(
-        fault.starts_with("2:11: acme.profile: \"short lived\" is not the name of a profile."),
-        "{fault}"
-    );
-    let fault = fault_before_site("[acme]\nprofile_required = true");
-    assert!(fault.starts_with("2:20: acme.profile_required: no profile is named"), "{fault}");
-    let fault = fault_before_site("[acme]\npreferred_chain = \" \"");
-    assert!(fault.starts_with("2:19: acme.preferred_chain: \" \" is not the name of a CA."), "{fault}");
-    assert!(faults_of(&format!("[acme]\nprofile = \"classic\"\nkey_type = \"rsa2048\"\n{SITE}")).is_empty());
-}
-
-#[test]
-fn an_address_needs_the_profile_under_which_public_cas_sign_addresses() {
-    let site = "[[site]]\ndomains = [\"192.0.2.1\"]\nissuer = \"acme\"\nto = 3000\n";
-    for acme in ["", "[acme]\nprofile = \"classic\"\n"] {
-        let faults = faults_of(&format!("{acme}{site}"));
-        let [fault] = &faults[..] else { panic!("{faults:#?}") };
-        let words = "a CA signs addresses such as 192.0.2.1 under the profile shortlived only. \
-                     Accepted: acme.profile = \"shortlived\", or issuer = \"selfsigned\"";
-        assert!(fault.ends_with(words), "{fault}");
-    }
-    assert!(faults_of(&format!("[acme]\nprofile = \"shortlived\"\n{site}")).is_empty());
-    assert!(faults_of(&format!("[acme]\ndirectory = \"https://ca.example/dir\"\n{site}")).is_empty());
-}
-
-#[test]
-fn a_fallback_is_another_ca_whose_certificates_are_of_use() {
-    const STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
-    let fault = |ca: &str| fault_before_site(&format!("[[acme.fallback]]\n{ca}"));
-    let missing = fault("email = \"ops@example.org\"");
-    assert!(
-        missing.starts_with("1:1: acme.fallback.directory: missing. Accepted: an https:// URL"),
-        "{missing}"
-    );
-    let odd = fault("directory = \"ca.example\"");
-    assert!(odd.starts_with("2:13: acme.fallback.directory: \"ca.example\" is not the URL of"), "{odd}");
-    let same = fault("directory = \"https://acme-v02.api.letsencrypt.org/directory\"");
-    assert!(
-        same.contains("acme.fallback.directory: this CA is asked already. Accepted: each CA once"),
-        "{same}"
-    );
-    let staging = fault(&format!("directory = {STAGING:?}"));
-    assert!(staging.contains("no browser trusts the certificates of this CA"), "{staging}");
-    let unknown = fault("directory = \"https://ca.example/dir\"\nretry = [\"1m\"]");
-    assert!(unknown.starts_with("3:1: acme.fallback.retry: unknown key."), "{unknown}");
-    let alone = fault("directory = \"https://ca.example/dir\"\neab_kid = \"k\"");
-    assert!(alone.starts_with("3:11: acme.fallback.eab_kid: eab_kid and eab_key are"), "{alone}");
-}
-
-#[test]
-fn a_binding_has_a_name_and_a_key_that_can_be_read() {
-    let folder = tempfile::tempdir().expect("a directory");
-    let file = folder.path().join("eab.key");
-    let fault = |key: &str| {
-        std::fs::write(&file, key).expect("written");
-        faults_of(&format!("[acme]\neab_kid = \"k\"\neab_key = {file:?}\n{SITE}"))
-    };
-    assert_eq!(fault("dGhpcnR5LXR3byBieXRlcyBvZiB0aGUgY3VzdG9tZXI=\n"), Vec::<String>::new());
-    assert!(fault("not base64!")[0].contains("holds no key in base64url"));
-    assert!(fault("dGhp")[0].contains("is too short"));
-    let alone = fault_before_site("[acme]\neab_kid = \"k\"");
-    assert!(
-        alone.starts_with("2:11: acme.eab_kid: eab_kid and eab_key are of use only together."),
-        "{alone}"
     );
 }

@@ -2,7 +2,10 @@
 
 mod backup;
 mod cli;
+mod cloud;
+mod config_acme;
 mod config_demand;
+mod config_dns;
 mod config_faults;
 mod config_samples;
 mod crash;

@@ -11,14 +11,20 @@ use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
 
 /// A CA that asks this server.
-async fn pebble(place: &Place, named: &Named) -> Pebble {
+pub(crate) async fn pebble(place: &Place, named: &Named) -> Pebble {
     let mut settings = Settings::new(place.http, place.https);
     settings.dns = Some(named.port());
     Pebble::start(settings).await
 }
 
 /// A configuration with `dns` as its `[acme.dns]`, `general` above it, and a site for each of these lists of names.
-fn configure(place: &Place, pebble: &Pebble, general: &str, dns: &str, domains: &[&str]) -> PathBuf {
+pub(crate) fn configure(
+    place: &Place,
+    pebble: &Pebble,
+    general: &str,
+    dns: &str,
+    domains: &[&str],
+) -> PathBuf {
     let root = |name: &str, pem: &[u8]| {
         let path = place.path(name);
         std::fs::write(&path, pem).expect("written");
@@ -41,11 +47,11 @@ fn by_update(place: &Place, named: &Named, secret: &str) -> String {
     format!("server = \"{0}\"\nkey = \"dns.key\"\nnameservers = [\"{0}\"]", named.server())
 }
 
-const DNS01: &str = "challenges = [\"dns-01\"]";
-const BOTH: &str = "[\"example.com\", \"*.example.com\"]";
+pub(crate) const DNS01: &str = "challenges = [\"dns-01\"]";
+pub(crate) const BOTH: &str = "[\"example.com\", \"*.example.com\"]";
 
 /// Both names are in one certificate of the CA, whose records are gone.
-async fn assert_served(place: &Place, named: &Named, pebble: &Pebble, sidegate: &Sidegate) {
+pub(crate) async fn assert_served(place: &Place, named: &Named, pebble: &Pebble, sidegate: &Sidegate) {
     sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
     let mut serials = Vec::new();
     for name in ["example.com", "shop.example.com"] {

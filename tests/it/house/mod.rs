@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod backend;
 pub(crate) mod client;
+pub(crate) mod cloud;
 mod daemon;
 pub(crate) mod faults;
 pub(crate) mod front;

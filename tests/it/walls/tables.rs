@@ -175,6 +175,8 @@ pub(super) const ROOMS: &[Room] = &[
             "dns::Key",
             "dns::KeyError",
             "dns::Algorithm",
+            "dns::CloudAccount",
+            "dns::CloudError",
         ],
         "Settings are each room's `Options`, and the values those are made of; nothing is run here.",
     ),
@@ -249,6 +251,11 @@ pub(super) const FOREIGN: &[Foreign] = &[
             "config", "app", "cli", "main",
         ],
         cure: "The lowest rooms know no HTTP and no shared buffers; use `Vec<u8>` and `&[u8]`.",
+    },
+    Foreign {
+        paths: &["dns_update"],
+        may_stand_in: &["dns/cloud"],
+        cure: "What providers want to be asked is known in `dns/cloud` only; elsewhere use `Cloud`.",
     },
     Foreign {
         paths: &["instant_acme"],

@@ -22,7 +22,7 @@ use tracing::{info, warn};
 
 use super::{Challenge, ChallengeKind, Posted, SolveError, Solver};
 use crate::clock::Clock;
-use crate::dns::{Key, Resolver, Server, Updater};
+use crate::dns::{Cloud, CloudAccount, Key, Resolver, Server, Updater};
 use crate::ident::{Fqdn, Name};
 use crate::pki::crypto;
 
@@ -50,6 +50,8 @@ pub enum Way {
         /// What it knows us by.
         key: Key,
     },
+    /// By the provider that keeps the zone.
+    Cloud(CloudAccount),
 }
 
 /// Answers in the DNS.
@@ -71,6 +73,7 @@ struct Record {
 enum Hand {
     Hook(Hook),
     Updater(Updater),
+    Cloud(Cloud),
 }
 
 /// A record was not set, or it is not known.
@@ -98,8 +101,9 @@ impl Dns01 {
         let hand = match &options.way {
             Way::Hook(command) => Hand::Hook(Hook::new(command.clone())),
             Way::Update { server, key } => Hand::Updater(Updater::new(server.clone(), key.clone(), clock)),
+            Way::Cloud(account) => Hand::Cloud(Cloud::new(account.clone())),
         };
-        let resolver = Resolver::new(resolvers.iter().copied().map(Server::from).collect());
+        let resolver = options.sight.resolver(resolvers.iter().copied().map(Server::from));
         Self { hand, sight: options.sight.clone(), resolver, leftovers: Leftovers::default() }
     }
 
@@ -131,7 +135,7 @@ impl Solver for Dns01 {
         let record = self.record(challenge).await.map_err(fault)?;
         // The guard is there before the record is: an attempt that fails, or is cancelled, may have set it.
         let mut hung = Hung { record, refused: false, leftovers: Arc::clone(&self.leftovers) };
-        match self.hand.set(&hung.record).await {
+        match self.hand.set(&hung.record, &self.resolver).await {
             Ok(()) => Ok(Posted::Dns(hung)),
             Err(unset) => {
                 hung.refused = unset.refused;
@@ -150,7 +154,7 @@ impl Solver for Dns01 {
         loop {
             // Not while the lock is held: removing takes time.
             let Some(record) = locked(&self.leftovers).pop() else { return };
-            match self.hand.remove(&record).await {
+            match self.hand.remove(&record, &self.resolver).await {
                 Ok(()) => info!(%record, "removed"),
                 Err(error) => warn!(%record, error, "could not be removed; nobody needs it any more"),
             }
@@ -159,7 +163,7 @@ impl Solver for Dns01 {
 }
 
 impl Hand {
-    async fn set(&self, record: &Record) -> Result<(), Unset> {
+    async fn set(&self, record: &Record, resolver: &Resolver) -> Result<(), Unset> {
         match self {
             Self::Hook(hook) => {
                 let done = hook.run("present", record).await;
@@ -169,14 +173,24 @@ impl Hand {
                 let done = updater.add(&record.name, &record.value).await;
                 done.map_err(|error| Unset { why: error.to_string(), refused: error.is_refusal() })
             }
+            Self::Cloud(cloud) => {
+                let zone = resolver.zone(&record.name).await;
+                let zone = zone.map_err(|error| Unset { why: error.to_string(), refused: true })?;
+                let done = cloud.add(&zone, &record.name, &record.value).await;
+                done.map_err(|why| Unset { why, refused: false })
+            }
         }
     }
 
-    async fn remove(&self, record: &Record) -> Result<(), String> {
+    async fn remove(&self, record: &Record, resolver: &Resolver) -> Result<(), String> {
         match self {
             Self::Hook(hook) => hook.run("cleanup", record).await,
             Self::Updater(updater) => {
                 updater.remove(&record.name, &record.value).await.map_err(|e| e.to_string())
+            }
+            Self::Cloud(cloud) => {
+                let zone = resolver.zone(&record.name).await.map_err(|e| e.to_string())?;
+                cloud.remove(&zone, &record.name, &record.value).await
             }
         }
     }

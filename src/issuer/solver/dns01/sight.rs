@@ -34,15 +34,22 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Sight {
+    /// Who is asked about zones and aliases: the servers that have to show a record know their own, which others may see
+    /// otherwise; else `usual`.
+    pub(super) fn resolver(&self, usual: impl IntoIterator<Item = Server>) -> Resolver {
+        Resolver::new(match self {
+            Self::Servers { servers, .. } => servers.clone(),
+            Self::Authority { .. } | Self::After(_) => usual.into_iter().collect(),
+        })
+    }
+
     /// The place to which the aliases of a name lead, so that somebody else's zone can have the records (RFC 8555 section
     /// 8.4 has CAs follow them). Where nobody can be asked it is the name itself.
     pub(super) async fn follow(&self, name: Fqdn, resolver: &Resolver) -> Fqdn {
-        let followed = match self {
-            Self::Authority { .. } => resolver.follow(&name).await,
-            Self::Servers { servers, .. } => Resolver::new(servers.clone()).follow(&name).await,
-            Self::After(_) => return name,
-        };
-        match followed {
+        if let Self::After(_) = self {
+            return name;
+        }
+        match resolver.follow(&name).await {
             Ok(target) if target != name => {
                 info!(%name, %target, "an alias; the record goes to where it leads");
                 target
