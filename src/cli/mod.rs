@@ -17,6 +17,7 @@ mod prune;
 mod renew;
 mod revoke;
 mod status;
+mod tool;
 mod words;
 
 use std::ffi::OsString;
@@ -42,6 +43,7 @@ pub use self::prune::PruneArgs;
 pub use self::renew::RenewArgs;
 pub use self::revoke::RevokeArgs;
 pub use self::status::{ListArgs, StatusArgs};
+pub use self::tool::Tool;
 pub use self::words::{demo, summary};
 
 /// `EX_USAGE`: the command line was wrong.
@@ -71,38 +73,8 @@ pub enum Command {
         /// What the flags say.
         flags: Flags,
     },
-    /// Say how every certificate is, and by the exit code whether somebody should look.
-    Status(StatusArgs),
-    /// Say what is served and what comes next.
-    List(ListArgs),
-    /// Renew a certificate, or try that out.
-    Renew(RenewArgs),
-    /// Tell the items of a name.
-    History(HistoryArgs),
-    /// Tell all there is to know of an item.
-    Show(ShowArgs),
-    /// Serve an earlier item of a certificate.
-    Rollback(RollbackArgs),
-    /// Have a certificate revoked by its CA.
-    Revoke(RevokeArgs),
-    /// Look after the accounts at CAs.
-    Account(AccountArgs),
-    /// Remove what nobody needs any more.
-    Prune(PruneArgs),
-    /// Tell what happened to a name, what comes next, and why.
-    Explain(ExplainArgs),
-    /// Write all of a storage into one file.
-    Backup(BackupArgs),
-    /// Bring back what is in such a file.
-    Restore(RestoreArgs),
-    /// Take over what another program has got.
-    Import(ImportArgs),
-    /// Give a certificate to another program.
-    Export(ExportArgs),
-    /// Say what would keep certificates from being issued.
-    Doctor(DoctorArgs),
-    /// Look whether the storage is as it should be, and repair it.
-    Fsck(FsckArgs),
+    /// Look after what is there.
+    Tool(Tool),
     /// Show it all with an app of its own.
     Demo {
         /// What the flags say.
@@ -136,22 +108,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Inste
             Command::Serve { purpose: Purpose::Serve { file }, flags: site.flags(machine) }
         }
         Some(Verb::Check { file, site, machine }) => Command::Check { file, flags: site.flags(machine) },
-        Some(Verb::Status(args)) => Command::Status(args),
-        Some(Verb::List(args)) => Command::List(args),
-        Some(Verb::Renew(args)) => Command::Renew(args),
-        Some(Verb::History(args)) => Command::History(args),
-        Some(Verb::Show(args)) => Command::Show(args),
-        Some(Verb::Rollback(args)) => Command::Rollback(args),
-        Some(Verb::Revoke(args)) => Command::Revoke(args),
-        Some(Verb::Account(args)) => Command::Account(args),
-        Some(Verb::Prune(args)) => Command::Prune(args),
-        Some(Verb::Explain(args)) => Command::Explain(args),
-        Some(Verb::Backup(flags)) => Command::Backup(flags),
-        Some(Verb::Restore(flags)) => Command::Restore(flags),
-        Some(Verb::Import(flags)) => Command::Import(flags),
-        Some(Verb::Export(flags)) => Command::Export(flags),
-        Some(Verb::Doctor(args)) => Command::Doctor(args),
-        Some(Verb::Fsck(args)) => Command::Fsck(args),
+        Some(Verb::Tool(tool)) => Command::Tool(tool),
         Some(Verb::Demo { http_port, https_port, log }) => {
             Command::Demo { flags: Flags { http_port, https_port, log, ..Flags::default() } }
         }
@@ -220,38 +177,8 @@ enum Verb {
         #[command(flatten)]
         machine: MachineFlags,
     },
-    /// Say how each certificate is: what is served, what comes next, what is wrong; exit code 0 if nothing is
-    Status(StatusArgs),
-    /// Show what is served for each name and what comes next, in short
-    List(ListArgs),
-    /// Renew a certificate now, if it is due; wait for the outcome
-    Renew(RenewArgs),
-    /// List all items of a name, which one is served, and why
-    History(HistoryArgs),
-    /// Show all there is to know of an item, but its key
-    Show(ShowArgs),
-    /// Go back to an earlier item of a certificate, until the next one is issued
-    Rollback(RollbackArgs),
-    /// Have a certificate revoked by its CA, and another one ordered if it was served
-    Revoke(RevokeArgs),
-    /// Give the accounts at CAs other keys
-    Account(AccountArgs),
-    /// Remove certificates and keys that have ended and that newer ones have followed
-    Prune(PruneArgs),
-    /// Tell the story of a name: what happened, what comes next, and why
-    Explain(ExplainArgs),
-    /// Write certificates, keys and accounts into one archive, while others use them
-    Backup(BackupArgs),
-    /// Bring back what is in such an archive; nothing that is there is overwritten
-    Restore(RestoreArgs),
-    /// Take over certificates from certbot, acme.sh, lego, Caddy, Traefik or PEM files
-    Import(ImportArgs),
-    /// Give a certificate and its key to another program
-    Export(ExportArgs),
-    /// Look for what would keep certificates from being issued; exit code 0 if nothing is found
-    Doctor(DoctorArgs),
-    /// Look whether the storage is whole, and with --repair make it so
-    Fsck(FsckArgs),
+    #[command(flatten)]
+    Tool(Tool),
     /// A tiny app behind sidegate on https://localhost:8443, self-signed, leaving nothing behind
     Demo {
         /// Port for http [default: 8080]
@@ -295,17 +222,17 @@ mod tests {
         assert_eq!(parsed("serve -c x.toml --log debug"), Ok(serve));
         assert_eq!(parsed("check -c x.toml"), Ok(Command::Check { file, flags: Flags::default() }));
         let status = StatusArgs { name: Some("a.example".into()), json: true, place: Place::default() };
-        assert_eq!(parsed("status a.example --json"), Ok(Command::Status(status)));
+        assert_eq!(parsed("status a.example --json"), Ok(Command::Tool(Tool::Status(status))));
         assert_eq!(
             parsed("list --json"),
-            Ok(Command::List(ListArgs { json: true, place: Place::default() }))
+            Ok(Command::Tool(Tool::List(ListArgs { json: true, place: Place::default() })))
         );
         let fsck = FsckArgs { repair: true, json: false, place: Place::default() };
-        assert_eq!(parsed("fsck --repair"), Ok(Command::Fsck(fsck)));
+        assert_eq!(parsed("fsck --repair"), Ok(Command::Tool(Tool::Fsck(fsck))));
         let flags = Flags { expect_state: true, force: true, ..Flags::default() };
         let serve = Command::Serve { purpose: Purpose::Serve { file: None }, flags };
         assert_eq!(parsed("serve --expect-state --force"), Ok(serve));
-        assert_eq!(parsed("doctor"), Ok(Command::Doctor(DoctorArgs::default())));
+        assert_eq!(parsed("doctor"), Ok(Command::Tool(Tool::Doctor(DoctorArgs::default()))));
         assert_eq!(parsed("demo"), Ok(Command::Demo { flags: Flags::default() }));
     }
 
