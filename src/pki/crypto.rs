@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use aws_lc_rs::{digest, rand};
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::PkiError;
@@ -16,6 +17,18 @@ pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> =
         LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
     Arc::clone(&PROVIDER)
+}
+
+/// TLS for a client that trusts `roots` and nothing else. A root that cannot be read is left out.
+#[must_use]
+pub fn trusting(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> ClientConfig {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(roots);
+    ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the safe default versions")
+        .with_root_certificates(store)
+        .with_no_client_auth()
 }
 
 /// A chain and its key in the form a handshake uses, without the proof that they fit.

@@ -20,7 +20,6 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient, Problem};
-use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
 use tracing::warn;
@@ -60,20 +59,13 @@ impl Connector {
         pace: Pace,
         clock: Clock,
     ) -> Self {
-        let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(roots);
-        let tls = ClientConfig::builder_with_provider(crypto::provider())
-            .with_safe_default_protocol_versions()
-            .expect("the provider has the safe default versions")
-            .with_root_certificates(store)
-            .with_no_client_auth();
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(timeouts.connect));
         // RFC 8555 section 6.1: HTTPS always.
         let https = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
+            .with_tls_config(crypto::trusting(roots))
             .https_only()
             .enable_http1()
             .wrap_connector(tcp);

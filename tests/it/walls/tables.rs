@@ -216,8 +216,6 @@ pub(super) const FOREIGN: &[Foreign] = &[
             "catalog",
             "proxy/tls",
             "proxy/upstream/connect",
-            "ask",
-            "issuer/acme/http",
             "doctor",
         ],
         cure: "Which TLS library we use is known to as few files as can be; elsewhere pass DER bytes or a `Bundle`.",
