@@ -91,24 +91,16 @@ impl Signer {
         sender: Sender<'_>,
         payload: Option<&Value>,
     ) -> Result<Response<Bytes>, Error> {
-        insist!(http, self.post_some_times(http, url, sender, payload))
-    }
-
-    /// A round of tries, as many as `instant_acme` makes of each request.
-    async fn post_some_times(
-        &self,
-        http: &Http,
-        url: &str,
-        sender: Sender<'_>,
-        payload: Option<&Value>,
-    ) -> Result<Response<Bytes>, Error> {
-        for _ in 1..TRIES {
-            match self.post_once(http, url, sender, payload).await {
-                Err(error) if is_bad(&error) => {}
-                done => return done,
+        // As many tries a round as `instant_acme` makes of each request.
+        insist!(http, async {
+            for _ in 1..TRIES {
+                match self.post_once(http, url, sender, payload).await {
+                    Err(error) if is_bad(&error) => {}
+                    done => return done,
+                }
             }
-        }
-        self.post_once(http, url, sender, payload).await
+            self.post_once(http, url, sender, payload).await
+        })
     }
 
     async fn post_once(
