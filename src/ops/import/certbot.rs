@@ -2,25 +2,12 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::files::{exists, holding, list, name, perhaps, setting};
+use super::registration::Registration;
 use super::{Found, Member, Trove};
 use crate::ops::OpsError;
-
-/// `regr.json`.
-#[derive(Deserialize)]
-struct Registration {
-    uri: Option<String>,
-    body: Option<Body>,
-}
-
-#[derive(Deserialize)]
-struct Body {
-    #[serde(default)]
-    contact: Vec<String>,
-}
 
 pub(super) fn find(root: &Path) -> Result<Trove, OpsError> {
     exists(root)?;

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::directories::{authority, matching, of_url};
 use super::files::{exists, list, name, perhaps};
+use super::registration::Registration;
 use super::{Found, Member, Trove};
 use crate::ops::OpsError;
 use crate::pki::pem;
@@ -23,18 +24,6 @@ struct Resource {
 #[derive(Deserialize)]
 struct Account {
     registration: Option<Registration>,
-}
-
-#[derive(Deserialize)]
-struct Registration {
-    uri: Option<String>,
-    body: Option<Body>,
-}
-
-#[derive(Deserialize)]
-struct Body {
-    #[serde(default)]
-    contact: Vec<String>,
 }
 
 pub(super) fn find(root: &Path, configured: &str) -> Result<Trove, OpsError> {

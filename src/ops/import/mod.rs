@@ -9,6 +9,7 @@ mod certbot;
 mod directories;
 mod files;
 mod lego;
+mod registration;
 mod take;
 mod traefik;
 
