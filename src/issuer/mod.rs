@@ -32,7 +32,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::clock::Epoch;
-use crate::ident::{Names, Provider};
+use crate::ident::{Name, Names, Provider};
 use crate::pki::{Chain, Leaf, SigningRequest};
 
 /// Turns signing requests into certificates.
@@ -182,6 +182,8 @@ pub struct IssueJob<'a> {
     pub profile: Option<&'a Profile>,
     /// The kinds of challenge that may prove its names, of those that are configured.
     pub challenges: &'a [ChallengeKind],
+    /// By which kind names were validated last, where that is known.
+    pub validated: &'a [(Name, ChallengeKind)],
 }
 
 impl<'a> IssueJob<'a> {
@@ -197,6 +199,7 @@ impl<'a> IssueJob<'a> {
             rehearse: false,
             profile: None,
             challenges: &ChallengeKind::ALL,
+            validated: &[],
         }
     }
 }
@@ -235,6 +238,15 @@ pub trait Progress: Send + Sync {
     ///
     /// [`NoteError`] if it could not be kept; the issuer stops then, rather than lose the order.
     async fn note_order(&self, order: &OrderNote) -> Result<(), NoteError>;
+
+    /// Keeps by which kinds of challenge names were validated, for the next one who orders a certificate for them.
+    ///
+    /// # Errors
+    ///
+    /// [`NoteError`] if that could not be kept.
+    async fn note_validated(&self, _names: &[(Name, ChallengeKind)]) -> Result<(), NoteError> {
+        Ok(())
+    }
 }
 
 /// The notes of an issuance that nobody goes on with: one that takes no time, or is only tried out.

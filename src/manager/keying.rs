@@ -1,31 +1,31 @@
 //! Which key the next certificate is to have: a new one, or on request that of the certificate before.
 
-use tracing::{info, warn};
+use tracing::info;
 
 use super::Tools;
 use super::plan::Step;
 use crate::issuer::Reason;
-use crate::store::{Keying, Store, StoreError};
+use crate::store::{Item, Keying, Store, StoreError};
 
-/// What decides about the key of the certificate of a step.
+/// What decides about the key of the certificate of a step, which takes the place of this item.
 ///
 /// # Errors
 ///
 /// [`StoreError::Engine`] if it cannot be told which keys are compromised.
-pub(super) async fn keying(tools: &Tools, step: &Step) -> Result<Keying, StoreError> {
+pub(super) async fn keying(
+    tools: &Tools,
+    step: &Step,
+    replaced: Option<&Item>,
+) -> Result<Keying, StoreError> {
     let wish = &step.wish;
     let compromised = compromised(&tools.store).await?;
     let mut keying = Keying { compromised, ..Keying::from(wish.key_type) };
-    let Some(replaced) = step.replaces.as_ref().filter(|_| wish.reuse_key) else { return Ok(keying) };
-    match tools.store.database().item(replaced).await {
-        Ok(item) => {
-            let key = item.bundle().key();
-            if key.key_type() == Some(wish.key_type) && !keying.is_compromised(key) {
-                info!(names = %wish.names(), item = %replaced, "uses the key of the certificate before again");
-                keying.reuse = Some(key.clone());
-            }
+    if let Some(item) = replaced.filter(|_| wish.reuse_key) {
+        let key = item.bundle().key();
+        if key.key_type() == Some(wish.key_type) && !keying.is_compromised(key) {
+            info!(names = %wish.names(), item = %item.id(), "uses the key of the certificate before again");
+            keying.reuse = Some(key.clone());
         }
-        Err(error) => warn!(%error, "the certificate to be replaced cannot be read; makes a new key"),
     }
     Ok(keying)
 }

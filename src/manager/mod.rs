@@ -21,6 +21,7 @@ mod failure;
 mod inventory;
 mod keying;
 mod load;
+mod notes;
 mod outlook;
 mod past;
 pub mod plan;

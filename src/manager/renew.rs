@@ -1,22 +1,18 @@
 //! The straight path of one certificate, top to bottom.
 
-use std::time::SystemTime;
-
-use async_trait::async_trait;
 use thiserror::Error;
 use tracing::warn;
 
 use super::Tools;
 use super::asked::{NotRenewed, Renewed};
 use super::keying::keying;
+use super::notes::Notes;
 use super::plan::Step;
 use crate::clock::Epoch;
 use crate::ident::{ItemId, Name};
-use crate::issuer::{
-    Advice, IssueError, IssueJob, NoteError, OrderNote, Predecessor, Progress, Replacing, Verdict,
-};
+use crate::issuer::{Advice, IssueError, IssueJob, Predecessor, Verdict};
 use crate::pki::{Bundle, PkiError, PrivateKey, SigningRequest};
-use crate::store::{Draft, Issuance, StoreError};
+use crate::store::{Draft, Item, StoreError};
 use crate::story::{Event, Text};
 
 /// Why a lineage did not get its certificate.
@@ -96,15 +92,18 @@ pub(super) async fn renew(tools: &Tools, step: &Step, epoch: Epoch) -> Result<It
         },
     );
     let mut draft = tools.store.spool().open(&wish.lineage).await?;
-    let (key, request) = draft.request_or_generate(keying(tools, step).await?).await?;
-    let notes = Notes::begin(&draft, tools, step).await?;
-    let predecessor = predecessor(tools, step).await;
+    let replaced = replaced(tools, step).await;
+    let (key, request) = draft.request_or_generate(keying(tools, step, replaced.as_ref()).await?).await?;
+    let notes = Notes::begin(&draft, tools, step, replaced.as_ref().and_then(Item::issuance)).await?;
+    let validated = notes.validated();
+    let predecessor = replaced.as_ref().map(|item| predecessor(item, step));
     let job = IssueJob {
         predecessor: predecessor.as_ref(),
         urgent: step.urgent,
         rehearse: step.failures > 0,
         profile: step.profile(),
         challenges: &wish.challenges,
+        validated: &validated,
         ..IssueJob::new(&request, &step.why, epoch)
     };
     let issued = issuer.issue(job, &notes).await;
@@ -138,22 +137,20 @@ pub(super) async fn ask(tools: &Tools, id: &ItemId) -> Result<Option<Advice>, Re
     Ok(issuer.advise(item.bundle().leaf()).await?)
 }
 
-/// The certificate that is replaced. One that cannot be read is no reason not to replace it.
-async fn predecessor(tools: &Tools, step: &Step) -> Option<Predecessor> {
-    let item = match tools.store.database().item(step.replaces.as_ref()?).await {
-        Ok(item) => item,
-        Err(error) => {
-            warn!(%error, "the certificate to be replaced cannot be read");
-            return None;
-        }
-    };
+/// The item that is replaced. One that cannot be read is no reason not to replace it.
+async fn replaced(tools: &Tools, step: &Step) -> Option<Item> {
+    let item = tools.store.database().item(step.replaces.as_ref()?).await;
+    item.inspect_err(|error| warn!(%error, "the certificate to be replaced cannot be read")).ok()
+}
+
+fn predecessor(item: &Item, step: &Step) -> Predecessor {
     let issuance = item.issuance();
-    Some(Predecessor {
+    Predecessor {
         leaf: item.bundle().leaf().clone(),
         directory: issuance.and_then(|issuance| issuance.directory.clone()),
         account: issuance.and_then(|issuance| issuance.account.clone()),
         window: step.window,
-    })
+    }
 }
 
 /// Leaves the draft behind as failed, without the parts that can never become a certificate.
@@ -169,68 +166,4 @@ async fn fail(draft: Draft, error: RenewError) -> RenewError {
         warn!(error = %left, "the failed draft could not be marked");
     }
     error
-}
-
-/// What `issuance.json` says of a step.
-pub(super) fn issuance(step: &Step, order: Option<&OrderNote>, now: SystemTime) -> Issuance {
-    let (replaces, not_replacing) = match order.map(|note| note.replacing.clone()).unwrap_or_default() {
-        Replacing::Nothing => (None, None),
-        Replacing::Named(id) => (Some(id), None),
-        Replacing::Unnamed(why) => (None, Some(why)),
-    };
-    Issuance {
-        replaces,
-        not_replacing,
-        directory: step.directory().map(str::to_owned),
-        order: order.map(|note| note.order.clone()),
-        account: order.map(|note| note.account.clone()),
-        profile: order.and_then(|note| note.profile.clone()),
-        key_type: step.wish.key_type.as_str().to_owned(),
-        why: step.why.clone(),
-        noted: now,
-    }
-}
-
-/// The issuer's notes, kept in the draft's `issuance.json`.
-struct Notes<'a> {
-    draft: &'a Draft,
-    /// The order an earlier attempt left.
-    order: Option<OrderNote>,
-    tools: &'a Tools,
-    step: &'a Step,
-}
-
-impl<'a> Notes<'a> {
-    /// Reads what an earlier attempt noted; an order at another CA, or one that lacks the required profile, is not to
-    /// be resumed.
-    async fn begin(draft: &'a Draft, tools: &'a Tools, step: &'a Step) -> Result<Self, StoreError> {
-        let noted = draft.issuance().and_then(|noted| {
-            let replacing = match (noted.replaces, noted.not_replacing) {
-                (Some(id), _) => Replacing::Named(id),
-                (None, Some(why)) => Replacing::Unnamed(why),
-                (None, None) => Replacing::Nothing,
-            };
-            let (directory, account, order) = (noted.directory?, noted.account?, noted.order?);
-            Some(OrderNote { directory, account, order, replacing, profile: noted.profile })
-        });
-        let required = step.profile().filter(|profile| profile.required);
-        let order = noted.filter(|note| {
-            Some(&*note.directory) == step.directory()
-                && required.is_none_or(|profile| note.profile.as_ref() == Some(&profile.name))
-        });
-        draft.note_issuance(&issuance(step, order.as_ref(), tools.clock.now())).await?;
-        Ok(Self { draft, order, tools, step })
-    }
-}
-
-#[async_trait]
-impl Progress for Notes<'_> {
-    fn order(&self) -> Option<OrderNote> {
-        self.order.clone()
-    }
-
-    async fn note_order(&self, order: &OrderNote) -> Result<(), NoteError> {
-        let noted = issuance(self.step, Some(order), self.tools.clock.now());
-        self.draft.note_issuance(&noted).await.map_err(|e| NoteError(e.to_string()))
-    }
 }

@@ -2,8 +2,9 @@
 
 use std::time::SystemTime;
 
+use super::notes::issuance;
 use super::plan::Step;
-use super::renew::{RenewError, issuance};
+use super::renew::RenewError;
 use super::{Tools, schedule};
 use crate::ident::ItemId;
 use crate::issuer::{IssueJob, Unkept};

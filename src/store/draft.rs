@@ -1,5 +1,6 @@
 //! A draft: one certificate being put together.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -249,6 +250,7 @@ impl Draft {
             replaces: None,
             not_replacing: None,
             profile: None,
+            validated: BTreeMap::new(),
             key_type: KeyType::default().as_str().to_owned(),
             why: String::new(),
             noted: self.clock.now(),

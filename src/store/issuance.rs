@@ -1,5 +1,6 @@
 //! Where a certificate comes from: the small record beside the layout's eleven files.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,9 @@ pub struct Issuance {
     /// The CA's profile, if one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// By which kind of challenge each name was validated last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub validated: BTreeMap<String, String>,
     /// The kind of key, as configuration spells it.
     #[serde(default)]
     pub key_type: String,

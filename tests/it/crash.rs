@@ -1,5 +1,6 @@
 //! Dying at every verb on the way from a draft to an item: afterwards a sweep finds nothing torn.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -34,6 +35,7 @@ async fn issue(store: &Store, lineage: &Lineage, seen: &mut Option<Vec<u8>>) -> 
             replaces: None,
             not_replacing: None,
             profile: None,
+            validated: BTreeMap::new(),
             key_type: KeyType::P256.as_str().into(),
             why: "a test".into(),
             noted: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),

@@ -42,6 +42,7 @@ mod prune;
 mod read_only;
 mod refuse;
 mod reloading;
+mod remembering;
 mod renewal;
 mod renewing;
 mod resolve;

@@ -1,12 +1,12 @@
 //! `sidegate renew`: through the process that runs, with the CA's word as the outcome.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::house::front_of_ca::FrontOfCa;
 use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
-use crate::status::{localhost, tell};
+use crate::status::{Told, localhost, tell};
 
 /// A configuration with one name, which this CA signs.
 pub(crate) fn shop(place: &Place, pebble: &Pebble) -> PathBuf {
@@ -30,6 +30,22 @@ fn shop_at(place: &Place, directory: &str, api_root: &[u8], pebble: &Pebble) -> 
         "directory = {directory:?}\napi_root = {api:?}\nissuance_root = {issuance:?}\nchallenges = [\"http-01\"]\n"
     );
     place.configure(&acme, "[[site]]\ndomains = [\"shop.example.com\"]\nto = 3000\n")
+}
+
+/// Runs a tool, while what the test has started goes on.
+pub(crate) async fn asked(config: &Path, words: &'static [&'static str]) -> Told {
+    let config = config.to_owned();
+    tokio::task::spawn_blocking(move || tell(&config, words)).await.expect("no panic")
+}
+
+/// Why the shop's certificate is not renewed, if it is not; asked again while the process has only just started.
+pub(crate) async fn not_renewed(config: &Path) -> Option<String> {
+    loop {
+        let told = asked(config, &["renew", "shop.example.com", "--force"]).await;
+        if !told.err.contains("it has just started") {
+            return (told.code != Some(0)).then_some(told.err);
+        }
+    }
 }
 
 #[tokio::test]

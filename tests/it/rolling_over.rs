@@ -7,8 +7,8 @@ use std::process::Command;
 use crate::house::front_of_ca::{Fault, FrontOfCa};
 use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
-use crate::renewing::{shop, shop_through};
-use crate::status::{Told, localhost, tell};
+use crate::renewing::{asked, not_renewed, shop, shop_through};
+use crate::status::{localhost, tell};
 
 const ROLLOVER: &[&str] = &["account", "rollover"];
 
@@ -28,22 +28,6 @@ fn account(place: &Place) -> String {
     let current = fs::read_link(place.storage().join("letsencrypt-account/current")).expect("a link");
     assert_eq!(accounts, [current.to_str().expect("text")], "one account, and it is the current one");
     accounts.remove(0)
-}
-
-/// Runs a tool, while what the test has started goes on.
-async fn asked(config: &Path, words: &'static [&'static str]) -> Told {
-    let config = config.to_owned();
-    tokio::task::spawn_blocking(move || tell(&config, words)).await.expect("no panic")
-}
-
-/// Why there is no renewal, if there is none; asked again while the process has only just started.
-async fn not_renewed(config: &Path) -> Option<String> {
-    loop {
-        let told = asked(config, &["renew", "shop.example.com", "--force"]).await;
-        if !told.err.contains("it has just started") {
-            return (told.code != Some(0)).then_some(told.err);
-        }
-    }
 }
 
 /// How often the journal says that an account has another key.

@@ -1,5 +1,6 @@
 //! Drafts, items, pointers, accounts and states as the rooms above use them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -74,6 +75,7 @@ fn noted(key_type: &str) -> Issuance {
         replaces: None,
         not_replacing: None,
         profile: None,
+        validated: BTreeMap::new(),
         key_type: key_type.into(),
         why: "first certificate".into(),
         noted: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_001),

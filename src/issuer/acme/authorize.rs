@@ -13,8 +13,8 @@ use super::nonce::insist;
 use super::order::{Desk, Origin, Patience};
 use super::solvers::Choice;
 use crate::ident::{Name, Names};
-use crate::issuer::IssueError;
 use crate::issuer::solver::{Challenge, ChallengeKind, Posted, SolveError, Solver};
+use crate::issuer::{IssueError, Progress};
 use crate::story::{Event, Text};
 
 /// How long the other names' validations may go on after one has failed, before their answers are taken down.
@@ -65,7 +65,7 @@ impl Desk<'_> {
         &self,
         order: &mut Order,
         names: &Names,
-        origin: Origin,
+        (origin, progress): (Origin, &dyn Progress),
     ) -> Result<Option<IssueError>, IssueError> {
         let count = order.state().authorizations.len();
         if count > names.len() {
@@ -122,11 +122,15 @@ impl Desk<'_> {
         let outcome = match self.wait_while(order, OrderStatus::Pending).await {
             Ok(OrderStatus::Invalid) => Some(self.why_unproved(order, &asked, origin).await?),
             Ok(_) => {
-                for Asked { name, kind, .. } in &asked {
-                    // Those that were decided before have not come this far.
-                    let kind = kind.map(Text::of).unwrap_or_default();
-                    self.recorder.tell([name], Event::Validated { kind });
+                // Those that were decided before have not come this far.
+                let validated: Vec<(Name, ChallengeKind)> =
+                    asked.into_iter().filter_map(|Asked { name, kind, .. }| Some((name, kind?))).collect();
+                for (name, kind) in &validated {
+                    self.recorder.tell([name], Event::Validated { kind: Text::of(kind) });
                     self.solvers.proved(name);
+                }
+                if !validated.is_empty() {
+                    progress.note_validated(&validated).await?;
                 }
                 self.budget.verified(self.account.id(), names).await?;
                 None
@@ -150,7 +154,9 @@ impl Desk<'_> {
         let under_way = allowed().filter(|offer| offer.status == ChallengeStatus::Processing);
         let under_way: Vec<ChallengeKind> = under_way.map(|offer| offer.kind).collect();
         let offered: Vec<ChallengeKind> = allowed().map(|offer| offer.kind).collect();
-        let solver = self.solvers.choose(name, &under_way).or_else(|| self.solvers.choose(name, &offered));
+        let last = self.validated.iter().find(|(validated, _)| validated == name).map(|(_, kind)| *kind);
+        let choose = |kinds: &[ChallengeKind]| self.solvers.choose(name, kinds, last);
+        let solver = choose(&under_way).or_else(|| choose(&offered));
         let chosen = solver.and_then(|solver| {
             Some((solver, view.challenges.iter().find(|offer| offer.kind == solver.kind())?))
         });
@@ -167,7 +173,8 @@ impl Desk<'_> {
         if !is_token {
             return Err(self.nonsense("a challenge token with characters that do not belong".to_owned()));
         }
-        let choice = Choice { name, kind: solver.kind(), under_way: &under_way, allowed: self.challenges };
+        let (kind, under_way, allowed) = (solver.kind(), &under_way[..], self.challenges);
+        let choice = Choice { name, kind, under_way, allowed, last };
         let offered: Vec<ChallengeKind> = view.challenges.iter().map(|offer| offer.kind).collect();
         self.recorder.tell([name], self.solvers.why(choice, &offered));
         Ok((solver, offer))

@@ -148,6 +148,7 @@ impl AcmeIssuer {
             budget: &self.budget,
             solvers: &self.solvers,
             challenges: job.challenges,
+            validated: job.validated,
             turns: &self.turns,
             roots: &self.roots,
             preferred_chain: self.preferred_chain.as_deref(),

@@ -14,7 +14,7 @@ use super::nonce::insist;
 use super::solvers::Solvers;
 use super::turns::Turns;
 use crate::clock::Clock;
-use crate::ident::Names;
+use crate::ident::{Name, Names};
 use crate::issuer::solver::ChallengeKind;
 use crate::issuer::{IssueError, IssueJob, Progress};
 use crate::pki::{Chain, PkiError, Roots, SigningRequest};
@@ -30,6 +30,8 @@ pub(super) struct Desk<'a> {
     pub(super) solvers: &'a Solvers,
     /// Which kinds of them may be used.
     pub(super) challenges: &'a [ChallengeKind],
+    /// Which of them has validated a name the last time.
+    pub(super) validated: &'a [(Name, ChallengeKind)],
     pub(super) turns: &'a Turns,
     pub(super) roots: &'a Roots,
     /// The issuer's name at the top of the chain that is wanted, if one is.
@@ -64,7 +66,7 @@ impl Desk<'_> {
     ) -> Result<Option<Chain>, IssueError> {
         let names = job.request.names();
         let Some(mut order) = self.noted_order(names, progress).await? else { return Ok(None) };
-        match self.see_through(&mut order, job.request, Origin::Noted).await? {
+        match self.see_through(&mut order, job.request, (Origin::Noted, progress)).await? {
             End::Issued(chain) => Ok(Some(*chain)),
             // What killed it was most likely our absence, so this is no failure yet.
             End::Dead(error) => {
@@ -82,7 +84,7 @@ impl Desk<'_> {
         progress: &dyn Progress,
     ) -> Result<Chain, IssueError> {
         let (mut order, expense) = self.place(job, progress).await?;
-        match self.see_through(&mut order, job.request, Origin::Placed).await? {
+        match self.see_through(&mut order, job.request, (Origin::Placed, progress)).await? {
             End::Issued(chain) => Ok(*chain),
             End::Dead(error) => {
                 // With another key or other names it is a certificate all the same.
@@ -132,12 +134,12 @@ impl Desk<'_> {
         &self,
         order: &mut Order,
         request: &SigningRequest,
-        origin: Origin,
+        (origin, progress): (Origin, &dyn Progress),
     ) -> Result<End, IssueError> {
         let names = request.names();
         if order.state().status == OrderStatus::Pending {
             let _turn = self.turns.take(names).await;
-            if let Some(dead) = self.authorize(order, names, origin).await? {
+            if let Some(dead) = self.authorize(order, names, (origin, progress)).await? {
                 return Ok(End::Dead(dead));
             }
         }

@@ -11,8 +11,8 @@ use crate::story::{Event, Text};
 pub(super) struct Solvers {
     /// The preferred one first.
     all: Vec<Box<dyn Solver>>,
-    /// How often a kind has failed for a name since it was last proved. In memory only: after a restart the
-    /// preferred kind gets its chance again.
+    /// How often a kind has failed for a name since it was last proved. In memory only: after a restart each gets its
+    /// chance again.
     failures: Mutex<HashMap<(Name, ChallengeKind), u32>>,
 }
 
@@ -25,6 +25,8 @@ pub(super) struct Choice<'a> {
     pub(super) under_way: &'a [ChallengeKind],
     /// The kinds that the site may use.
     pub(super) allowed: &'a [ChallengeKind],
+    /// The kind that validated the name the last time.
+    pub(super) last: Option<ChallengeKind>,
 }
 
 impl Solvers {
@@ -33,15 +35,20 @@ impl Solvers {
     }
 
     /// The solver to try: of those that can prove the name and whose kind the CA offers, the one that has failed
-    /// least for it, and of those the preferred one.
-    pub(super) fn choose(&self, name: &Name, offered: &[ChallengeKind]) -> Option<&dyn Solver> {
+    /// least for it; of those the one that validated it the last time, else the preferred one.
+    pub(super) fn choose(
+        &self,
+        name: &Name,
+        offered: &[ChallengeKind],
+        last: Option<ChallengeKind>,
+    ) -> Option<&dyn Solver> {
         let failures = self.failures();
         let failed = |solver: &dyn Solver| failures.get(&(name.clone(), solver.kind())).copied();
         self.all
             .iter()
             .map(AsRef::as_ref)
             .filter(|solver| offered.contains(&solver.kind()) && solver.can_prove(name))
-            .min_by_key(|solver| failed(*solver).unwrap_or_default())
+            .min_by_key(|solver| (failed(*solver).unwrap_or_default(), last != Some(solver.kind())))
     }
 
     /// The kinds that may be used: those that are configured, of those that are allowed.
@@ -54,12 +61,12 @@ impl Solvers {
     pub(super) fn elsewhere(&self, names: &Names, allowed: &[ChallengeKind]) -> Option<Vec<ChallengeKind>> {
         let mut kinds = self.kinds(allowed);
         kinds.retain(|kind| *kind != ChallengeKind::DnsPersist01);
-        names.iter().all(|name| self.choose(name, &kinds).is_some()).then_some(kinds)
+        names.iter().all(|name| self.choose(name, &kinds, None).is_some()).then_some(kinds)
     }
 
     /// Why a kind was chosen, and why none of the others that are configured.
     pub(super) fn why(&self, choice: Choice<'_>, offered: &[ChallengeKind]) -> Event {
-        let Choice { name, kind, under_way, allowed } = choice;
+        let Choice { name, kind, under_way, allowed, last } = choice;
         let failures = self.failures();
         let failed = |kind: ChallengeKind| failures.get(&(name.clone(), kind)).copied().unwrap_or_default();
         let against = |solver: &dyn Solver| {
@@ -74,6 +81,8 @@ impl Solvers {
                 format!("{other}, with which nothing has begun")
             } else if failed(other) > failed(kind) {
                 format!("{other}, which has failed {} times", failed(other))
+            } else if last == Some(kind) {
+                format!("{other}, by which it was not validated the last time")
             } else {
                 format!("{other}, which comes later in challenges")
             }
@@ -84,6 +93,8 @@ impl Solvers {
             "its validation is under way already"
         } else if failed(kind) > 0 {
             "all have failed for this name, and this one least"
+        } else if last == Some(kind) {
+            "the name was validated by it the last time"
         } else {
             "the first of challenges that can prove the name, is offered by the CA and has not failed"
         };
@@ -126,7 +137,7 @@ mod tests {
         ]);
         let name = Name::parse("example.com").expect("a name");
         let both = [ChallengeKind::TlsAlpn01, ChallengeKind::Http01];
-        let chosen = |offered: &[ChallengeKind]| solvers.choose(&name, offered).map(Solver::kind);
+        let chosen = |offered: &[ChallengeKind]| solvers.choose(&name, offered, None).map(Solver::kind);
 
         assert_eq!(chosen(&both), Some(ChallengeKind::Http01));
         solvers.failed(&name, ChallengeKind::Http01);
@@ -140,7 +151,8 @@ mod tests {
         assert_eq!(chosen(&[]), None);
 
         let why = |kind: ChallengeKind, offered: &[ChallengeKind]| {
-            let choice = Choice { name: &name, kind, under_way: &[], allowed: &ChallengeKind::ALL };
+            let choice =
+                Choice { name: &name, kind, under_way: &[], allowed: &ChallengeKind::ALL, last: None };
             match solvers.why(choice, offered) {
                 Event::ChallengeChosen { others, .. } => others,
                 other => panic!("{other:?}"),
@@ -158,7 +170,33 @@ mod tests {
         assert_eq!(why(ChallengeKind::TlsAlpn01, &both), ["http-01, which has failed 1 times".into()]);
 
         let wildcard = Name::parse("*.example.com").expect("a name");
-        assert!(solvers.choose(&wildcard, &both).is_none());
+        assert!(solvers.choose(&wildcard, &both, None).is_none());
+    }
+
+    #[test]
+    fn what_worked_the_last_time_comes_first_until_it_fails() {
+        let (_publisher, challenges, _resolver, _misses) = crate::catalog::open();
+        let (http, tls) = (ChallengeKind::Http01, ChallengeKind::TlsAlpn01);
+        let solvers = Solvers::new(vec![
+            Box::new(Http01::new(challenges.clone())),
+            Box::new(TlsAlpn01::new(challenges)),
+        ]);
+        let name = Name::parse("example.com").expect("a name");
+        let chosen = |offered: &[ChallengeKind], last| solvers.choose(&name, offered, last).map(Solver::kind);
+        assert_eq!(chosen(&[http, tls], Some(tls)), Some(tls));
+        assert_eq!(chosen(&[http], Some(tls)), Some(http), "what cannot be is not waited for");
+        assert_eq!(chosen(&[http, tls], Some(ChallengeKind::Dns01)), Some(http));
+        let choice =
+            Choice { name: &name, kind: tls, under_way: &[], allowed: &ChallengeKind::ALL, last: Some(tls) };
+        let Event::ChallengeChosen { why, others, .. } = solvers.why(choice, &[http, tls]) else {
+            panic!("it was chosen")
+        };
+        assert_eq!(why.as_str(), "the name was validated by it the last time");
+        assert_eq!(others, ["http-01, by which it was not validated the last time".into()]);
+        solvers.failed(&name, tls);
+        assert_eq!(chosen(&[http, tls], Some(tls)), Some(http));
+        solvers.failed(&name, http);
+        assert_eq!(chosen(&[http, tls], Some(tls)), Some(tls));
     }
 
     #[test]
@@ -176,7 +214,7 @@ mod tests {
         assert_eq!(solvers.elsewhere(&both, &ChallengeKind::ALL), None);
         assert_eq!(solvers.elsewhere(&host, &[ChallengeKind::DnsPersist01]), None);
         let wildcard = both.iter().find(|name| name.is_wildcard()).expect("it is there");
-        let here = solvers.choose(wildcard, &ChallengeKind::ALL).map(Solver::kind);
+        let here = solvers.choose(wildcard, &ChallengeKind::ALL, None).map(Solver::kind);
         assert_eq!(here, Some(ChallengeKind::DnsPersist01));
     }
 }

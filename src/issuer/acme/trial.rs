@@ -36,7 +36,7 @@ impl AcmeIssuer {
             }
         }
         for name in job.request.names() {
-            if self.solvers.choose(name, job.challenges).is_none() {
+            if self.solvers.choose(name, job.challenges, None).is_none() {
                 let kinds: Vec<&str> = job.challenges.iter().map(|kind| kind.as_str()).collect();
                 return Err(IssueError::Unprovable { name: name.clone(), offered: kinds.join(", ") });
             }

@@ -1,5 +1,6 @@
 //! From what was found to what is kept.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::{Fate, Found, Import, Line, Member};
@@ -113,6 +114,7 @@ async fn commit(
         replaces: None,
         not_replacing: None,
         profile: None,
+        validated: BTreeMap::new(),
         key_type: bundle.key().key_type().map_or_else(String::new, |kind| kind.as_str().to_owned()),
         why: format!("imported from {}", line.from),
         noted: now,

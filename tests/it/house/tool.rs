@@ -1,5 +1,6 @@
 //! `sidegate` as a tool that does its work and ends, and storages for it to work on.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -100,6 +101,7 @@ fn issuance(directory: Option<&str>) -> Issuance {
         replaces: None,
         not_replacing: None,
         profile: None,
+        validated: BTreeMap::new(),
         key_type: KeyType::P256.as_str().to_owned(),
         why: "a test".to_owned(),
         noted: SystemTime::now(),

@@ -1,5 +1,6 @@
 //! Limits are kept before the CA has to say so, whatever is restarted or lost in between.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use sidegate::ident::{Lineage, Provider};
@@ -76,6 +77,7 @@ async fn commit(rig: &Rig, lineage: &Lineage, directory: &str) {
         replaces: None,
         not_replacing: None,
         profile: None,
+        validated: BTreeMap::new(),
         key_type: String::new(),
         why: String::new(),
         noted: SystemTime::now(),
