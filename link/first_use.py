@@ -7,8 +7,10 @@ PROGRAM is a release build that has kept its symbols. It runs under valgrind, an
 over HTTP/2, and stops. What it has called goes, in the script, to a section in front of all other code. Listens on
 loopback only, and ends what it has started.
 
-Names are written without the hash that the compiler puts at their end, so that the list outlives changes elsewhere. A
-name that is gone is no error, and one that is missing costs no more than a page or two.
+Names are written without the hash that the compiler puts at their end, so that the list outlives changes elsewhere. So
+one name may stand for many functions, one for each type it was compiled for: where most of them did not run, it is
+left out, since what it would bring along is more than what it saves. A name that is gone is no error, and one that is
+missing costs no more than a page or two.
 """
 import os
 import pathlib
@@ -21,12 +23,14 @@ import time
 
 NAME = "first.test"
 
+# So many bytes the kernel maps around one that is needed.
+AROUND = 64 * 1024
+
 def main():
     program = os.path.abspath(sys.argv[1])
     with tempfile.TemporaryDirectory() as place:
         ran = functions(program, pathlib.Path(place))
-    own = symbols(program)
-    names = sorted({without_hash(name) for name in ran if name in own})
+    names = worthwhile(symbols(program), ran)
     if len(names) < 500:
         sys.exit(f"{program} names {len(names)} of the functions that it ran: was it stripped?")
     print("/* The functions that run from the start to the first answers. `make first-use` writes this file. */")
@@ -83,9 +87,33 @@ def functions(program, place):
 
 
 def symbols(program):
-    """The names of all functions of the program itself."""
-    told = subprocess.run(["nm", program], check=True, capture_output=True, text=True).stdout
-    return {line.split()[2] for line in told.splitlines() if re.match(r"\w+ [tTwW] \S+$", line)}
+    """The functions of the program itself, and how many bytes each of them has."""
+    told = subprocess.run(["nm", "--print-size", program], check=True, capture_output=True, text=True).stdout
+    lines = re.finditer(r"^\w+ (\w+) [tTwW] (\S+)$", told, re.MULTILINE)
+    return {line[2]: int(line[1], 16) for line in lines}
+
+
+def worthwhile(own, ran):
+    """The names to write, those with the least that did not run first, so that what did lies close together."""
+    named = {}
+    for function, size in own.items():
+        group = named.setdefault(without_hash(function), Group())
+        group.size += size
+        if function in ran:
+            group.ran += 1
+            group.size_ran += size
+    good = {name: group for name, group in named.items() if group.ran and group.idle() <= group.ran * AROUND / 2}
+    return sorted(good, key=lambda name: (good[name].idle() / good[name].size_ran, name))
+
+
+class Group:
+    """The functions that have a name in common: how many ran, and their bytes."""
+
+    def __init__(self):
+        self.size = self.size_ran = self.ran = 0
+
+    def idle(self):
+        return self.size - self.size_ran
 
 
 def without_hash(name):
