@@ -26,6 +26,7 @@ impl From<H2Error> for ForwardError {
     fn from(error: H2Error) -> Self {
         match error {
             H2Error::Connect(error) => Self::Connect(error),
+            H2Error::Client(error) => Self::Exchange(ExchangeError::Client(error)),
             error @ H2Error::Exchange(_) => Self::H2(error),
         }
     }

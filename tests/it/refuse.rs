@@ -8,6 +8,7 @@ use sidegate::proxy::{Options, RouteTable, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::house::app::App;
+use crate::house::backend::Backend;
 use crate::house::client::{Client, get, h1, h2, read};
 use crate::house::front::{Front, site};
 
@@ -119,6 +120,29 @@ async fn a_body_is_no_larger_than_its_site_allows() {
         let line = front.line();
         assert_eq!((line["status"].to_string().as_str(), line["reason"].as_str()), (status, reason));
     }
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_is_no_larger_for_an_app_that_speaks_http2() {
+    let app = Backend::start().await;
+    let mut small = site(&["example.com"], app.address());
+    small.routes[0].1 = Target::parse(&format!("h2c://{}", app.address())).expect("a target");
+    small.max_body = Some(5);
+    let front = Front::start(Options::default(), &[small]);
+    let reading = tokio::spawn(async move {
+        let mut server = h2::server::handshake(app.accept().await.into_io()).await.expect("HTTP/2");
+        while let Some(Ok((request, _answer))) = server.accept().await {
+            let mut body = request.into_body();
+            tokio::spawn(async move { while let Some(Ok(_)) = body.data().await {} });
+        }
+    });
+    let head = "POST / HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n\
+                transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n";
+    let answer = raw(front.https, head).await;
+    assert_eq!(answer.get(9..12), Some("413"), "{answer}");
+    let line = front.line();
+    assert_eq!((&line["status"], line["reason"].as_str()), (&413.into(), Some("body_too_large")));
+    reading.abort();
 }
 
 #[tokio::test]

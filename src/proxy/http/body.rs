@@ -1,7 +1,9 @@
 //! The body type of the house: bytes pass through as they arrive, trailers too, and nothing is gathered up.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -31,10 +33,23 @@ pub(in crate::proxy) enum Body {
     Stream(h2::RequestBody),
     /// What a client sends, as long as it is not more than this.
     Limited(Box<Body>, u64),
+    /// What a client sends by way of somebody who keeps a body's faults to himself; they are told here as well.
+    Watched(Box<Body>, Told),
     /// What an upstream sends over HTTP/1.1, together with the connection it comes on.
     Upstream(Box<ResponseBody>),
     /// What an upstream sends over HTTP/2, and the place that it takes among the streams of its connection.
     H2(Incoming, #[expect(dead_code, reason = "it is held, not used")] Seat),
+}
+
+/// Why a body broke off, once it has.
+#[derive(Clone, Default)]
+pub(in crate::proxy) struct Told(Rc<Cell<Option<BodyError>>>);
+
+impl Told {
+    /// What was told since the last call.
+    pub(in crate::proxy) fn take(&self) -> Option<BodyError> {
+        self.0.take()
+    }
 }
 
 /// A request whose head announces more than its site allows.
@@ -70,6 +85,9 @@ pub(in crate::proxy) enum BodyError {
     /// The client's body is larger than its site allows.
     #[error("the client's body is larger than allowed")]
     TooLarge,
+    /// The client's body broke off; why is [`Told`].
+    #[error("the client's body broke off")]
+    Told,
     /// The upstream went away, or sent something that is no body.
     #[error("the upstream's body broke off")]
     Upstream(#[source] ReadError),
@@ -84,17 +102,27 @@ impl BodyError {
         match self {
             Self::Stream(error) => !error.is_library(),
             Self::Gone(_) => true,
-            Self::Length | Self::TooLarge | Self::Chunks(_) | Self::Upstream(_) | Self::H2(_) => false,
+            Self::Length
+            | Self::TooLarge
+            | Self::Told
+            | Self::Chunks(_)
+            | Self::Upstream(_)
+            | Self::H2(_) => false,
         }
     }
 }
 
 impl Body {
+    /// The same body, whose fault is told to `told` as well.
+    pub(in crate::proxy) fn watched(self, told: &Told) -> Self {
+        Self::Watched(Box::new(self), told.clone())
+    }
+
     /// Whether the client has begun to send it without waiting to be asked.
     pub(in crate::proxy) fn has_begun(&self) -> bool {
         match self {
             Self::Request(body) => body.has_begun(),
-            Self::Limited(body, _) => body.has_begun(),
+            Self::Limited(body, _) | Self::Watched(body, _) => body.has_begun(),
             _ => false,
         }
     }
@@ -125,6 +153,10 @@ impl HttpBody for Body {
                 }
                 polled
             }
+            Self::Watched(body, told) => Pin::new(body).poll_frame(cx).map_err(|error| {
+                told.0.set(Some(error));
+                BodyError::Told
+            }),
             Self::Upstream(body) => body.poll_frame(cx),
             Self::H2(body, _) => Pin::new(body).poll_frame(cx).map(|f| f.map(|f| f.map_err(BodyError::H2))),
         }
@@ -137,7 +169,7 @@ impl HttpBody for Body {
             Self::H2(body, _) => body.is_end_stream(),
             Self::Request(body) => body.is_over(),
             Self::Stream(body) => body.is_over(),
-            Self::Limited(body, _) => body.is_end_stream(),
+            Self::Limited(body, _) | Self::Watched(body, _) => body.is_end_stream(),
             Self::Upstream(body) => body.is_over(),
         }
     }
@@ -149,7 +181,7 @@ impl HttpBody for Body {
             Self::H2(body, _) => body.size_hint(),
             Self::Request(body) => body.size_hint(),
             Self::Stream(body) => body.size_hint(),
-            Self::Limited(body, _) => body.size_hint(),
+            Self::Limited(body, _) | Self::Watched(body, _) => body.size_hint(),
             Self::Upstream(body) => body.left().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }

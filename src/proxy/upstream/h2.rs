@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
@@ -23,7 +23,7 @@ use super::connect::{ConnectError, Stream};
 use super::pool::Pool;
 use super::target::Target;
 use super::tried::Tried;
-use crate::proxy::http::body::Body;
+use crate::proxy::http::body::{Body, BodyError, Told};
 
 /// How often a request is offered to a new connection when the old one turned it down.
 const OFFERS: usize = 3;
@@ -92,6 +92,9 @@ pub(in crate::proxy) enum H2Error {
     /// There is no connection.
     #[error(transparent)]
     Connect(ConnectError),
+    /// The client's body broke off.
+    #[error(transparent)]
+    Client(BodyError),
     /// The upstream broke off, or does not speak HTTP/2.
     #[error("{}", cause(.0))]
     Exchange(hyper::Error),
@@ -119,6 +122,11 @@ pub(in crate::proxy) async fn exchange(
     mut request: Request<Body>,
     tried: &mut Tried,
 ) -> Result<(Response<Incoming>, Seat, Came), H2Error> {
+    // hyper resets the stream of a body that breaks off, and keeps why to itself.
+    let told = (!request.body().is_end_stream()).then(Told::default);
+    if let Some(told) = &told {
+        request = request.map(|body| body.watched(told));
+    }
     let mut offer = 1;
     loop {
         let (seat, fresh) = seat(pool, tried).await?;
@@ -133,6 +141,9 @@ pub(in crate::proxy) async fn exchange(
             Ok(response) => return Ok((response, seat, Came::Reused)),
             Err(refused) => refused,
         };
+        if let Some(error) = told.as_ref().and_then(Told::take) {
+            return Err(H2Error::Client(error));
+        }
         let message = refused.take_message();
         let error = refused.into_error();
         let (unseen, ended) = (was_not_looked_at(&error), sender.is_closed());
