@@ -151,11 +151,13 @@ impl Disk {
                 fs::remove_file(&path).map_err(|e| fault("remove", place, e))?;
             }
         }
+        self.sync_around(place)?;
         if let Some(aside) = folder_aside {
-            // What does not go now goes when the next engine opens.
+            // Not before: a power cut might undo the renaming and not this, and half a folder would stand there again. What
+            // does not go now goes when the next engine opens.
             let _ = fs::remove_dir_all(aside);
         }
-        self.sync_around(place)
+        Ok(())
     }
 
     pub(super) fn seal(&self, draft: &Prefix, item: &Prefix) -> Done<()> {
