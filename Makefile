@@ -21,7 +21,7 @@ SIMULATION_SEEDS ?= 5000
 # How often `make compare` goes round the proxies; of each, the cheapest round counts.
 COMPARE_ROUNDS ?= 5
 
-.PHONY: help run test bench instructions instructions-record compare first-use fuzz differential simulation static static-debug lint ci compiler
+.PHONY: help run test bench instructions instructions-record compare first-use fuzz differential crash simulation static static-debug lint ci compiler
 
 help:
 	@echo 'make run      build and start the demo on https://localhost:8443'
@@ -34,6 +34,7 @@ help:
 	@echo 'make fuzz     bytes at random for every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) for each'
 	@echo 'make differential   requests without number, read by us and by others'
 	@echo 'make simulation   years of renewals at a CA that counts, with SIMULATION_SEEDS=$(SIMULATION_SEEDS) different fates'
+	@echo 'make crash    every system call interrupted, every power cut; writes docs/reliability.md'
 	@echo 'make static   one file that runs on any Linux: $(TARGET)/static/sidegate'
 	@echo 'make ci       what has to pass before a change lands: .ci/run'
 
@@ -89,6 +90,11 @@ differential: compiler
 # A failure names its seed, and how to see it again.
 simulation: compiler
 	SIMULATION_SEEDS=$(SIMULATION_SEEDS) $(CARGO) test --profile bench --test it -- --nocapture simulation::
+
+# On two processors about half an hour.
+crash: compiler
+	sh tests/setup.sh
+	CRASH_EVERYWHERE=1 $(CARGO) test --test it -- --nocapture reliability::
 
 static: compiler
 	$(STATIC) --release

@@ -41,6 +41,8 @@ mod proof;
 mod prune;
 mod read_only;
 mod refuse;
+#[cfg(target_arch = "x86_64")]
+mod reliability;
 mod reloading;
 mod remembering;
 mod renewal;

@@ -18,3 +18,5 @@ pub(crate) mod process;
 pub(crate) mod python;
 pub(crate) mod test_ca;
 pub(crate) mod tool;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod tracer;

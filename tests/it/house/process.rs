@@ -107,6 +107,11 @@ impl Sidegate {
         wait(self.out.clone(), words, "standard output").await
     }
 
+    /// Waits until the log has more lines than this, or has ended.
+    pub(crate) async fn says_more(&self, lines: usize) {
+        let _ = self.log.clone().wait_for(|log| log.len() > lines).await;
+    }
+
     /// All lines of the log so far.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.borrow().clone()
@@ -197,7 +202,7 @@ async fn wait(mut lines: watch::Receiver<Vec<String>>, words: &[&str], what: &st
 }
 
 /// Gathers lines until the stream ends.
-fn follow(stream: impl Read + Send + 'static) -> watch::Receiver<Vec<String>> {
+pub(super) fn follow(stream: impl Read + Send + 'static) -> watch::Receiver<Vec<String>> {
     let (sender, lines) = watch::channel(Vec::new());
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
