@@ -215,7 +215,11 @@ impl Accounts {
         for key in self.engine.list(&layout::accounts()).await? {
             let Some(id) = AccountId::parse(key.name()) else { continue };
             let sound = self.check_one(&id).await;
-            all.push((id, sound));
+            let files = self.engine.list(&layout::account(&id)).await;
+            // A folder that a crash has left empty is no account: nobody hears of one before its key is written.
+            if !files.is_ok_and(|files| files.is_empty()) {
+                all.push((id, sound));
+            }
         }
         Ok(all)
     }

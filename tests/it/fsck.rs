@@ -430,3 +430,13 @@ fn where_there_is_no_storage_none_is_made() {
         assert!(!root.exists());
     }
 }
+
+#[tokio::test]
+async fn an_account_that_a_crash_left_without_a_key_is_none() {
+    let storage = Storage::new().await;
+    let begun = storage.path("letsencrypt-account/ca.example-0123456789abcdef");
+    fs::create_dir(&begun).expect("made");
+    chmod(&begun, 0o700);
+    let told = fsck(&storage.root, &[]);
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+}
