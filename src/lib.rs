@@ -33,6 +33,7 @@
 //! - [`dns`] is asked and changed by whoever has to know or prove something about a name from outside.
 //! - [`ask`] asks a program of the operator's whether a name that nobody has listed may have a certificate.
 //! - [`story`] is told what happens and why, by everybody in the slow plane, once: for the log and for the journal.
+//! - [`hooks`] reads that journal behind everybody's back, and calls a program of the operator's for what is worth it.
 //! - [`catalog`] is the door: one immutable snapshot, swapped whole, handed out in halves that cannot reach each other.
 //!
 //! Which room may name which other, and where a foreign crate may appear, stands in the two tables of
@@ -64,6 +65,7 @@ pub mod config;
 pub mod dns;
 pub mod doctor;
 pub mod foreign;
+pub mod hooks;
 pub mod host;
 pub mod ident;
 pub mod issuer;

@@ -12,6 +12,7 @@ mod build;
 mod demo;
 mod examination;
 mod explain;
+mod hooks;
 mod operator;
 mod preflight;
 mod prover;
@@ -42,11 +43,12 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use build::Kit;
+use hooks::Hooks;
 use prover::Loopback;
 
 use crate::admin::{self, Desk, View};
@@ -105,7 +107,8 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let clock = Clock::system();
     let opened = storage::open(&settings.storage)?;
     opened.tell();
-    let recorder = opened.journal(&clock)?;
+    let (kept, told) = watch::channel(());
+    let recorder = opened.journal(&clock, move || kept.send_replace(()))?;
     let (read_only, storage) = (opened.is_read_only(), opened.path);
     let (version, place) = (Text::from(env!("CARGO_PKG_VERSION")), Text::of(storage.display()));
     recorder.tell([], Event::Started { version, storage: place });
@@ -118,6 +121,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let (publisher, challenges, resolver, misses) = catalog::open();
     let kit = Kit { store, storage: storage.clone(), challenges, clock, recorder, roots: Roots::default() };
     let options = build::manager(settings, &kit)?;
+    let hooks = Hooks::start(settings.hooks.clone(), &kit, told).await?;
     let (mut manager, commands, status) =
         Manager::new(options, kit.store.clone(), kit.clock.clone(), publisher, misses);
     manager.prove_by(Arc::new(Loopback::new(addrs.https)));
@@ -153,7 +157,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     info!(https = %addrs.https, http = addrs.http.map(tracing::field::display), health = ?addrs.health,
         workers = settings.workers, connections = files.connections(), "listening");
     let settings = settings.clone();
-    Ok(Running { addrs, settings, kit, proxy, drain, view, commands, end, threads, scribe, deaths })
+    Ok(Running { addrs, settings, kit, proxy, drain, view, commands, hooks, end, threads, scribe, deaths })
 }
 
 /// All that was bound, dealt out.

@@ -273,7 +273,7 @@ fn answered<T>(answer: Option<T>) -> Result<T, OperatorError> {
 async fn desk(settings: &Settings) -> Result<Desk, AppError> {
     let clock = Clock::system();
     let opened = storage::open(&settings.storage)?;
-    let recorder = opened.journal(&clock)?;
+    let recorder = opened.journal(&clock, || {})?;
     let (store, storage) = (Store::new(opened.engine, clock.clone()), opened.path);
     // Nobody solves anything here, but whoever knows a CA's limits would.
     let (_, challenges, ..) = catalog::open();

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use super::AppError;
 use super::build::{self, Kit};
+use super::hooks::Hooks;
 use crate::admin::View;
 use crate::config::Settings;
 use crate::manager::Commands;
@@ -40,6 +41,7 @@ pub struct Running {
     pub(super) drain: Drain,
     pub(super) view: View,
     pub(super) commands: Commands,
+    pub(super) hooks: Hooks,
     /// Ends the control plane.
     pub(super) end: CancellationToken,
     pub(super) threads: Vec<JoinHandle<()>>,
@@ -75,6 +77,7 @@ impl Running {
     /// [`AppError`] if the settings cannot be built; everything stays as it is then.
     pub async fn reload(&mut self, settings: Settings) -> Result<(), AppError> {
         let options = build::manager(&settings, &self.kit)?;
+        self.hooks.configure(settings.hooks.clone())?;
         if settings.sites != self.settings.sites || settings.on_demand != self.settings.on_demand {
             self.proxy.replace_routes(build::routes(&settings, &self.kit.roots));
         }
@@ -103,10 +106,11 @@ impl Running {
     /// As [`stop`](Self::stop), but cuts the connections that are left as soon as `now` resolves.
     pub async fn stop_or(self, now: impl Future<Output = ()>) {
         tokio::pin!(now);
-        let Self { drain, view, end, threads, scribe, settings, proxy, .. } = self;
+        let Self { drain, view, hooks, end, threads, scribe, settings, proxy, .. } = self;
         let grace = settings.drain;
         info!(connections = proxy.status().open_connections(), grace = ?grace, "stopping");
         view.drain();
+        hooks.end();
         drain.begin(grace);
         tokio::select! {
             () = drain.finished() => {}
@@ -115,6 +119,8 @@ impl Running {
                 drain.finished().await;
             }
         }
+        // While this process has the role: who has it next goes on where they ended.
+        hooks.stop();
         end.cancel();
         for thread in threads {
             // A thread that died has said so.

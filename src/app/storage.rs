@@ -67,8 +67,12 @@ impl Opened {
     }
 
     /// Somebody to tell what happens, and a thread that keeps it in the storage for as long as anybody can tell anything;
-    /// no thread where nothing can be written.
-    pub(super) fn journal(&self, clock: &Clock) -> Result<Recorder, AppError> {
+    /// no thread where nothing can be written. It calls `kept` whenever there is more in the journal.
+    pub(super) fn journal(
+        &self,
+        clock: &Clock,
+        kept: impl Fn() + Send + 'static,
+    ) -> Result<Recorder, AppError> {
         if self.is_read_only() {
             return Ok(Recorder::default());
         }
@@ -76,7 +80,7 @@ impl Opened {
         let at = self.path.clone();
         thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || journal::keep(told, &at))
+            .spawn(move || journal::keep(told, &at, kept))
             .map_err(AppError::setup("the thread journal cannot be started"))?;
         Ok(recorder)
     }

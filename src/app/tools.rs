@@ -116,7 +116,7 @@ pub async fn prune(
 ) -> Result<(Vec<Removed>, Vec<Removed>), AppError> {
     let clock = Clock::system();
     let opened = storage::open(&settings.storage)?;
-    let (now, recorder) = (clock.now(), opened.journal(&clock)?);
+    let (now, recorder) = (clock.now(), opened.journal(&clock, || {})?);
     let store = Store::new(opened.engine, clock.clone());
     let desired = build::desired(settings);
     let lineages = desired.wishes.iter().flat_map(|wish| [wish.lineage.clone(), wish.stand_in().lineage]);

@@ -25,6 +25,10 @@ pub fn summary(settings: &Settings) -> String {
             let _ = writeln!(out, "          else {}", ca.directory);
         }
     }
+    if let Some(hooks) = &settings.hooks {
+        let told: Vec<&str> = hooks.occasions.iter().map(|occasion| occasion.as_str()).collect();
+        let _ = writeln!(out, "hook      {} for {}", hooks.program.name(), told.join(", "));
+    }
     for site in &settings.sites {
         out.push('\n');
         describe(&mut out, site);

@@ -56,6 +56,7 @@ impl Checker<'_> {
             log: self.log(),
             access: self.access(),
             prune: self.prune(),
+            hooks: self.hooks(),
             workers: self.workers(),
             drain: self.drain(),
             hold: if matches!(self.purpose, Purpose::Run) { HOLD } else { Duration::ZERO },
@@ -213,6 +214,15 @@ impl Checker<'_> {
         let least = if least.is_zero() { String::new() } else { format!(", at least {}s", least.as_secs()) };
         self.faults.push(words.fault(what).accepted(format!("{}{least}", value::DURATION)));
         DRAIN
+    }
+
+    pub(super) fn bounded(&mut self, words: &Words, least: Duration, most: Duration) -> Duration {
+        let given = self.duration(words, least);
+        if given > most {
+            let what = format!("{:?} is too long", words.value);
+            self.faults.push(words.fault(what).accepted(format!("{}s at most", most.as_secs())));
+        }
+        given
     }
 
     fn log(&mut self) -> LogOptions {

@@ -85,12 +85,8 @@ impl Checker<'_> {
     fn hook(&mut self, hook: &At<Vec<Words>>) -> Option<Way> {
         self.not_empty(hook, "a program and its first arguments, such as [\"/etc/sidegate/dns-hook\"]");
         let (program, arguments) = hook.value.split_first()?;
-        // A name without a slash is looked for in PATH.
-        let is_path = program.value.contains('/');
-        let program =
-            if is_path { program.path().to_string_lossy().into_owned() } else { program.value.clone() };
         let arguments = arguments.iter().map(|words| words.value.clone());
-        Some(Way::Hook(std::iter::once(program).chain(arguments).collect()))
+        Some(Way::Hook(std::iter::once(program.program()).chain(arguments).collect()))
     }
 
     fn update(&mut self, server: &Words, key: &Words, in_file: bool) -> Option<Way> {
@@ -149,22 +145,13 @@ impl Checker<'_> {
                 let what = format!("{other} is set as well, but with a wait nobody looks");
                 self.faults.push(wait.fault(what).accepted("either wait, or nameservers and timeout"));
             }
-            return Sight::After(self.bounded(wait, Duration::ZERO));
+            return Sight::After(self.bounded(wait, Duration::ZERO, LONGEST));
         }
         let within = written.timeout.as_ref();
-        let within = within.map_or(WITHIN, |words| self.bounded(words, Duration::from_secs(1)));
+        let within = within.map_or(WITHIN, |words| self.bounded(words, Duration::from_secs(1), LONGEST));
         let Some(list) = &written.nameservers else { return Sight::Authority { within } };
         self.not_empty(list, SERVER);
         let servers = list.value.iter().filter_map(|words| self.dns_server(words)).collect();
         Sight::Servers { servers, within }
-    }
-
-    fn bounded(&mut self, words: &Words, least: Duration) -> Duration {
-        let given = self.duration(words, least);
-        if given > LONGEST {
-            let what = format!("{:?} is too long", words.value);
-            self.faults.push(words.fault(what).accepted(format!("{}s at most", LONGEST.as_secs())));
-        }
-        given
     }
 }

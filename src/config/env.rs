@@ -2,10 +2,13 @@
 //! front.
 //!
 //! `SIDEGATE_X` wins over `X`. A name that begins with `SIDEGATE_` and is not on the list is a fault: it
-//! was certainly meant for us, and it would certainly be missed.
+//! was certainly meant for us, and it would certainly be missed. Those by which we tell a hook what has happened are no
+//! fault where they stand together: a hook calls us.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+
+use crate::hooks::Options as Hooks;
 
 use super::error::{Fault, Place};
 use super::written::{CaWritten, DnsWritten, Layer, Words};
@@ -35,6 +38,9 @@ const VARIABLES: &[&str] = &[
 
 /// May be given as the name of a file that holds the value, by a variable that ends in `_FILE`.
 const BY_FILE: &[&str] = &["ACME_EMAIL", "ACME_DIRECTORY", "ACME_DNS_KEY", "ACME_DNS_CREDENTIALS"];
+
+/// What a hook for the DNS is told by.
+const FOR_DNS_HOOK: &[&str] = &["SIDEGATE_HOOK", "SIDEGATE_NAME", "SIDEGATE_VALUE"];
 
 /// The variables of a process, at one moment.
 #[derive(Debug, Clone, Default)]
@@ -72,6 +78,17 @@ impl Env {
             .or_else(|| absolute("HOME").map(|home| format!("{home}/.local/state")))
     }
 
+    /// Where programs are looked for.
+    pub(super) fn path(&self) -> Option<&str> {
+        self.0.get("PATH").map(String::as_str)
+    }
+
+    /// Whether this process was started by a hook, and the variable is one that it was told by.
+    fn is_for_hook(&self, name: &str) -> bool {
+        let calls = [("SIDEGATE_EVENT", Hooks::VARIABLES), ("SIDEGATE_HOOK", FOR_DNS_HOOK)];
+        calls.iter().any(|(first, told)| self.0.contains_key(*first) && told.contains(&name))
+    }
+
     /// Whether colours are unwanted (<https://no-color.org>: set and not empty).
     pub(super) fn no_color(&self) -> bool {
         self.value("NO_COLOR").is_some()
@@ -91,7 +108,7 @@ impl Env {
         let ours = self.0.iter().filter_map(|(name, value)| Some((name, name.strip_prefix(PREFIX)?, value)));
         ours.filter(|(name, bare, value)| {
             let by_file = bare.strip_suffix("_FILE").is_some_and(|bare| BY_FILE.contains(&bare));
-            !by_file && !VARIABLES.contains(bare) && !is_service_link(name, value)
+            !by_file && !VARIABLES.contains(bare) && !is_service_link(name, value) && !self.is_for_hook(name)
         })
         .map(|(name, bare, _)| (name.as_str(), bare))
     }

@@ -11,7 +11,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Fault, Place};
-use super::written::{At, CaWritten, DnsWritten, Layer, OnDemandWritten, RouteWritten, SiteWritten, Words};
+use super::written::{
+    At, CaWritten, DnsWritten, HooksWritten, Layer, OnDemandWritten, RouteWritten, SiteWritten, Words,
+};
 
 type Value<'i> = Spanned<DeValue<'i>>;
 
@@ -28,6 +30,7 @@ const ROOT: Kind = Kind {
         "on_demand",
         "log",
         "prune",
+        "hooks",
         "site",
     ],
 };
@@ -91,6 +94,7 @@ const ON_DEMAND: Kind = Kind {
 };
 const LOG: Kind = Kind { name: "log", keys: &["format", "level", "access"] };
 const PRUNE: Kind = Kind { name: "prune", keys: &["keep", "expired_for"] };
+const HOOKS: Kind = Kind { name: "hooks", keys: &["command", "events", "timeout"] };
 const SITE: Kind = Kind {
     name: "site",
     keys: &[
@@ -115,8 +119,8 @@ struct Kind {
 
 /// Every key a file may have, such as `listen.https`; those that hold a table are left out.
 pub fn keys() -> impl Iterator<Item = String> {
-    let tables = ["listen", "acme", "fallback", "dns", "on_demand", "log", "prune", "site", "route"];
-    [ROOT, LISTEN, ACME, FALLBACK, DNS, ON_DEMAND, LOG, PRUNE, SITE, ROUTE].into_iter().flat_map(
+    let tables = ["listen", "acme", "fallback", "dns", "on_demand", "log", "prune", "hooks", "site", "route"];
+    [ROOT, LISTEN, ACME, FALLBACK, DNS, ON_DEMAND, LOG, PRUNE, HOOKS, SITE, ROUTE].into_iter().flat_map(
         move |kind| {
             let leaves = kind.keys.iter().filter(move |key| !tables.contains(key));
             leaves.map(
@@ -187,8 +191,7 @@ impl Reader<'_> {
             }
         }
         if let Some(table) = self.table(&root, "on_demand", &ON_DEMAND) {
-            let place = document.get_key_value("on_demand").map(|(key, _)| self.place(key.span()));
-            layer.on_demand = Some(self.on_demand(place.unwrap_or(Place::Nowhere), &table));
+            layer.on_demand = Some(self.on_demand(self.place_of(document, "on_demand"), &table));
         }
         if let Some(table) = self.table(&root, "log", &LOG) {
             layer.log_format = self.text(&table, "format");
@@ -198,6 +201,14 @@ impl Reader<'_> {
         if let Some(table) = self.table(&root, "prune", &PRUNE) {
             layer.keep = self.text(&table, "keep");
             layer.expired_for = self.text(&table, "expired_for");
+        }
+        if let Some(table) = self.table(&root, "hooks", &HOOKS) {
+            layer.hooks = Some(HooksWritten {
+                place: self.place_of(document, "hooks"),
+                command: self.list(&table, "command"),
+                events: self.list(&table, "events"),
+                timeout: self.text(&table, "timeout"),
+            });
         }
         layer.sites = self.tables(&root, "site", &SITE, Self::site);
         layer
@@ -371,6 +382,10 @@ impl Reader<'_> {
         let found = value.get_ref().type_str();
         self.faults.push(Fault::new(&place, key, format!("this is a TOML {found}")).accepted(wanted));
         None
+    }
+
+    fn place_of(&self, document: &DeTable<'_>, key: &str) -> Place {
+        document.get_key_value(key).map_or(Place::Nowhere, |(key, _)| self.place(key.span()))
     }
 
     fn place(&self, span: Range<usize>) -> Place {

@@ -13,6 +13,7 @@ mod env;
 mod error;
 mod file;
 mod flags;
+mod hooks;
 mod keys;
 mod preflight;
 mod prune;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::dns::Server;
 use crate::foreign::{List, Source};
+use crate::hooks::Options as HookOptions;
 use crate::host::telemetry::Options as LogOptions;
 use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
 use crate::issuer::solver::ChallengeKind;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub access: bool,
     /// Which items are removed by themselves, if any are.
     pub prune: Option<Rule>,
+    /// Which program is told of what, if one is.
+    pub hooks: Option<HookOptions>,
     /// Threads that serve connections.
     pub workers: usize,
     /// How long open connections may go on once a stop was asked for.

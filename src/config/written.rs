@@ -29,6 +29,11 @@ impl Words {
         At { value, place: self.place.clone(), key: self.key.clone() }
     }
 
+    /// A program: a path, or without a slash a name that is looked for in `PATH`.
+    pub(super) fn program(&self) -> String {
+        if self.value.contains('/') { self.path().to_string_lossy().into_owned() } else { self.value.clone() }
+    }
+
     /// A path that was written in a file is relative to that file, any other to the working directory.
     pub(super) fn path(&self) -> PathBuf {
         match &self.place {
@@ -88,6 +93,7 @@ pub(super) struct Layer {
     pub(super) access: Option<Words>,
     pub(super) keep: Option<Words>,
     pub(super) expired_for: Option<Words>,
+    pub(super) hooks: Option<HooksWritten>,
     /// Of the one site that flags and variables can speak of.
     pub(super) domains: Option<At<Vec<Words>>>,
     pub(super) certificates: Option<Words>,
@@ -180,6 +186,15 @@ pub(super) struct OnDemandWritten {
     pub(super) max_names: Option<Words>,
 }
 
+/// `[hooks]`.
+#[derive(Debug, Clone)]
+pub(super) struct HooksWritten {
+    pub(super) place: Place,
+    pub(super) command: Option<At<Vec<Words>>>,
+    pub(super) events: Option<At<Vec<Words>>>,
+    pub(super) timeout: Option<Words>,
+}
+
 /// A `[[site]]`.
 #[derive(Debug, Clone)]
 pub(super) struct SiteWritten {
@@ -262,6 +277,7 @@ impl Layer {
             access: self.access.or(lower.access),
             keep: self.keep.or(lower.keep),
             expired_for: self.expired_for.or(lower.expired_for),
+            hooks: self.hooks.or(lower.hooks),
             domains: self.domains.or(lower.domains),
             certificates: self.certificates.or(lower.certificates),
             to: self.to.or(lower.to),

@@ -30,6 +30,10 @@ fn hint(error: &io::Error) -> &'static str {
 }
 
 impl SpawnError {
+    pub(super) fn new(program: String, source: io::Error) -> Self {
+        Self { program, source }
+    }
+
     /// What a shell would exit with: 127 for a program it cannot find, 126 for one it cannot run.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -64,7 +68,7 @@ impl Child {
         if let Some(port) = port {
             prepared.env("PORT", port.to_string());
         }
-        let process = prepared.spawn().map_err(|source| SpawnError { program, source })?;
+        let process = prepared.spawn().map_err(|source| SpawnError::new(program, source))?;
         let child = Self { process };
         if let (Some(files), Some(pid)) = (files, child.pid()) {
             let limit = Rlimit { current: Some(files.was), maximum: getrlimit(Resource::Nofile).maximum };

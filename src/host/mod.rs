@@ -1,4 +1,4 @@
-//! The machine around us: sockets, limits, signals, the log's far end, a wrapped program.
+//! The machine around us: sockets, limits, signals, the log's far end, a wrapped program and those that are called.
 //!
 //! Nothing here knows what the program is for. Functions take and give plain values (addresses, bytes,
 //! words), and `app` translates; so this room can be tested on its own, and it is the one to look at
@@ -9,6 +9,7 @@ pub mod child;
 pub mod control;
 pub mod holder;
 pub mod limits;
+pub mod program;
 pub mod resolvers;
 pub mod room;
 pub mod scratch;
@@ -20,6 +21,7 @@ pub mod trust;
 pub use self::child::{Child, SpawnError};
 pub use self::control::ControlSocket;
 pub use self::limits::FileLimit;
+pub use self::program::{Call, CallError, Program};
 pub use self::scratch::Scratch;
 pub use self::signals::{Signal, Signals};
 pub use self::sockets::{BindError, Listening};

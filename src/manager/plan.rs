@@ -76,7 +76,8 @@ pub fn plan(wish: &Wish, inventory: &Inventory, busy: impl Fn(&LineageId) -> boo
     if !wish.on_demand
         && let Some(why) = stand_in_due(wish, &stand_in, inventory, now, &mut plan.next)
     {
-        plan.steps.push(Step::first(stand_in, why));
+        let replaces = inventory.newest(&stand_in).map(|held| held.id.clone());
+        plan.steps.push(Step { replaces, ..Step::first(stand_in, why) });
     }
     if wish.lineage.provider() != Provider::Selfsigned {
         plan.order(wish, inventory, now);

@@ -1,7 +1,7 @@
 //! What of a storage is worth copying: everything that could not be made anew.
 //!
 //! Drafts are not: one costs an order that is placed again, and a copy of half of one is of no use. Nor is what was set
-//! aside, nor the folders that only a process that runs has something in.
+//! aside, nor the journal and how far a hook has been told of it, nor the folders that only a process that runs has something in.
 
 use super::layout::{self, AccountFile, AccountId, Family, File};
 use super::{Key, Prefix, database};

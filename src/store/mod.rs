@@ -25,6 +25,7 @@ mod database;
 mod demanded;
 mod draft;
 mod error;
+mod hooked;
 mod incoming;
 mod issuance;
 mod item;
@@ -51,6 +52,7 @@ pub use demanded::{Demanded, DemandedName, Demands, Granted};
 pub use draft::Draft;
 pub use engine::{Claim, Engine, EngineError};
 pub use error::StoreError;
+pub use hooked::{Hooked, Hooks};
 pub use incoming::Incoming;
 pub use issuance::Issuance;
 pub use item::Item;
@@ -109,6 +111,12 @@ impl Store {
     #[must_use]
     pub fn demands(&self) -> Demands {
         Demands::new(Arc::clone(&self.engine))
+    }
+
+    /// How far the operator's hook has been told what the journal holds.
+    #[must_use]
+    pub fn hooks(&self) -> Hooks {
+        Hooks::new(Arc::clone(&self.engine))
     }
 
     /// Which items are served because somebody said so, and which were revoked.

@@ -34,7 +34,10 @@ impl Standing {
         if layout::folders().iter().any(|base| place.holds(base.as_str())) {
             return Self::Base;
         }
-        if *place == layout::ledger().as_prefix() || *place == layout::demanded().as_prefix() {
+        if [layout::ledger(), layout::demanded(), layout::hooked()]
+            .iter()
+            .any(|file| file.as_prefix() == *place)
+        {
             return Self::File;
         }
         if *place == layout::current_account().as_prefix() {
@@ -100,6 +103,7 @@ mod tests {
             ("state/issuer", Standing::Base),
             ("state/ledger.json", Standing::File),
             ("state/on-demand.json", Standing::File),
+            ("state/hooks.json", Standing::File),
             ("state/incoming", Standing::Opaque),
             ("state/journal", Standing::Folder),
             ("state/journal/00000001.jsonl", Standing::File),

@@ -114,6 +114,11 @@ pub enum Event {
         replaces: Option<Text>,
         /// The families in which its names' pointers lead to it.
         pointers: Vec<Text>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_after: Option<Moment>,
+        /// Whether it only takes the place of the one that a CA is asked for.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        stands_in: bool,
     },
     /// Handshakes show it from now on.
     Served { item: Text, issuer: Text, not_after: Moment },
@@ -153,6 +158,19 @@ pub enum Event {
     DemandWithdrawn { why: Text },
     /// A name that was let in is not looked after any more.
     DemandOver,
+    /// The operator's hook was told of the event on that line.
+    HookRan { hook: Text, line: u64, attempt: u32 },
+    /// It was to be, and did not do what it should.
+    HookFailed {
+        hook: Text,
+        line: u64,
+        attempt: u32,
+        error: Text,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<Moment>,
+    },
+    /// So many lines were gone or damaged before a hook could be told of them.
+    HookMissed { lines: u64 },
     /// An operator asked for something.
     Commanded { command: Text, by: Text },
     /// Something that a later version tells.

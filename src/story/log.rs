@@ -108,6 +108,12 @@ impl Event {
             }
             Self::DemandWithdrawn { why } => warn!(name = %names, why = why.as_str(), "not renewed"),
             Self::DemandOver => info!(name = %names, "given up"),
+            Self::HookRan { hook, line, attempt } => info!(%names, %hook, line, attempt, "the hook was told"),
+            Self::HookFailed { hook, line, attempt, error, again } => {
+                let (error, again) = (error.as_str(), again.map(display));
+                warn!(%names, %hook, line, attempt, error, again, "the hook failed");
+            }
+            Self::HookMissed { lines } => warn!(lines, "lines of the journal are lost to the hook"),
             Self::Commanded { command, by } => info!(%names, %command, %by, "was asked"),
         }
     }

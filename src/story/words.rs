@@ -83,6 +83,12 @@ impl Event {
             Self::DemandDenied { .. } => "somebody came for it; it gets no certificate".to_owned(),
             Self::DemandWithdrawn { .. } => "is not renewed any more".to_owned(),
             Self::DemandOver => "given up: it is nobody's any more".to_owned(),
+            Self::HookRan { hook, .. } => format!("told the hook: {hook}"),
+            Self::HookFailed { hook, again: Some(again), .. } => {
+                format!("could not tell the hook: {hook}; again {again}")
+            }
+            Self::HookFailed { hook, again: None, .. } => format!("could not tell the hook: {hook}; gave up"),
+            Self::HookMissed { lines } => format!("{lines} lines were lost to the hook"),
             Self::Commanded { command, by } => format!("asked by {by}: {command}"),
             Self::Other => "something that only a later version can tell".to_owned(),
         }
@@ -125,7 +131,7 @@ impl Event {
             Self::Failed { error, rule, .. } => vec![error.to_string(), rule.to_string()],
             Self::Expiring { rule, .. } => vec![rule.to_string()],
             Self::Revoked { reason, .. } => vec![reason.to_string()],
-            Self::Unrevoked { error, .. } => vec![error.to_string()],
+            Self::Unrevoked { error, .. } | Self::HookFailed { error, .. } => vec![error.to_string()],
             Self::ServingDisproved { detail, .. } => vec![detail.to_string()],
             _ => Vec::new(),
         }

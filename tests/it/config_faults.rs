@@ -79,7 +79,7 @@ fn what_is_not_built_is_an_unknown_key() {
         assert!(fault.contains(&format!("1:2: {key}: unknown key.")), "{fault}");
         assert!(
             fault.contains(
-                "Accepted: storage, read_only, workers, drain, listen, acme, on_demand, log, prune, site"
+                "Accepted: storage, read_only, workers, drain, listen, acme, on_demand, log, prune, hooks, site"
             ),
             "{fault}"
         );

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sidegate::config::{self, Env, Flags, Keeper, Purpose, Settings};
+use sidegate::hooks::Occasion;
 use sidegate::ident::Provider;
 
 fn sample(name: &str) -> PathBuf {
@@ -72,8 +74,12 @@ fn the_reference_has_every_key_and_no_other() {
     ] {
         fs::write(folder.path().join(name), content).expect("written");
     }
+    let hook = folder.path().join("hook");
+    fs::write(&hook, "#!/bin/sh\n").expect("written");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("executable");
     let settings = serve(file, &Env::default());
     assert_eq!(settings.workers, 2);
+    assert_eq!(settings.hooks.expect("a hook").occasions, Occasion::ALL.into());
     assert!(matches!(settings.sites[1].keeper, Keeper::Files(_)));
     assert!(matches!(&settings.sites[2].keeper, Keeper::List(list) if list.len() == 1));
 

@@ -294,6 +294,9 @@ const DAMAGES: &[Damage] = &[
     damage("a torn memory of names on demand", "on-demand.json is damaged", |s| {
         fs::write(s.path("state/on-demand.json"), "{\"names\":").expect("written");
     }),
+    damage("a torn memory of hooks", "hooks.json is damaged", |s| {
+        fs::write(s.path("state/hooks.json"), "{\"line\":").expect("written");
+    }),
     damage("a torn note", "is damaged", |s| {
         let note = s.path("state/lineages").join(format!("{}.json", s.draft.id()));
         fs::write(note, "{\"names\":").expect("written");

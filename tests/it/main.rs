@@ -21,6 +21,7 @@ mod forward;
 mod fsck;
 mod going_back;
 mod headers;
+mod hooks;
 mod hostile_disk;
 mod house;
 mod import;

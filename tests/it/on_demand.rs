@@ -287,7 +287,7 @@ async fn ten_thousand_names_at_random_leave_no_trace_and_are_in_nobodys_way() {
 }
 
 /// How much memory a process has, in bytes.
-fn resident(sidegate: &Sidegate) -> usize {
+pub(crate) fn resident(sidegate: &Sidegate) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", sidegate.pid().as_raw_nonzero()));
     let status = status.expect("it runs");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("its memory");

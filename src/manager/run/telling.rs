@@ -43,8 +43,16 @@ impl Manager {
             provider: Text::of(held.provider),
             replaces: step.replaces.as_ref().map(|item| item.as_str().into()),
             pointers: Family::of(held.provider).map(Text::of).to_vec(),
+            not_after: Some(held.not_after.into()),
+            stands_in: held.provider == Provider::Selfsigned && self.is_from_ca(step.wish.names().primary()),
         };
         self.tools.recorder.tell(step.wish.names(), event);
+    }
+
+    /// Whether a CA is asked for the certificate with this name.
+    fn is_from_ca(&self, name: &Name) -> bool {
+        let owner = self.owners.of(name).map(|index| self.desired.wishes[index].lineage.provider());
+        owner == Some(Provider::Letsencrypt)
     }
 
     /// Tells that an item is served, and when it will be renewed.

@@ -159,6 +159,7 @@ impl Look<'_> {
     async fn notes(&mut self) -> Result<(), StoreError> {
         self.judge(&layout::ledger().as_prefix(), self.store.ledger().check().await);
         self.judge(&layout::demanded().as_prefix(), self.store.demands().check().await);
+        self.judge(&layout::hooked().as_prefix(), self.store.hooks().check().await);
         for id in self.store.states().list().await? {
             self.judge(&layout::lineage_state(&id).as_prefix(), self.store.states().check(&id).await);
         }

@@ -1,7 +1,7 @@
 //! Files that are whole or absent: created closed to others, synced, renamed, and the folder synced.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -173,6 +173,15 @@ pub(super) fn read_file(path: &Path) -> io::Result<(Vec<u8>, u32)> {
     let mut contents = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or_default());
     file.take(LARGEST).read_to_end(&mut contents)?;
     Ok((contents, meta.mode()))
+}
+
+/// What a plain file holds behind its first bytes.
+pub(super) fn read_behind(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
+    let (mut file, _) = open_file(path)?;
+    file.seek(SeekFrom::Start(bytes))?;
+    let mut contents = Vec::new();
+    file.take(LARGEST).read_to_end(&mut contents)?;
+    Ok(contents)
 }
 
 fn open_file(path: &Path) -> io::Result<(File, fs::Metadata)> {

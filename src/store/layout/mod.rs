@@ -11,6 +11,7 @@
 //! state/lineages/<lineage id>.json         failures, when to try again, when the CA wants a renewal
 //! state/ledger.json                        what has been spent of the limits of CAs
 //! state/on-demand.json                     names nobody has listed that may have a certificate
+//! state/hooks.json                         how far the operator's hook has been told what the journal holds
 //! state/journal/<number>.jsonl             what happened and why, one line an event
 //! state/pins/<name>                        what a name is served with because somebody said so
 //! state/revoked/<item id>                  items that are not to be gone back to
@@ -48,6 +49,7 @@ const STATE: &str = "state";
 const LINEAGES: &str = "lineages";
 const LEDGER: &str = "ledger.json";
 const DEMANDED: &str = "on-demand.json";
+const HOOKED: &str = "hooks.json";
 const JOURNAL: &str = "journal";
 const ISSUER: &str = "issuer";
 const PINS: &str = "pins";
@@ -199,6 +201,12 @@ pub fn ledger() -> Key {
 #[must_use]
 pub fn demanded() -> Key {
     place(&[STATE, DEMANDED])
+}
+
+/// How far the operator's hook has been told what the journal holds.
+#[must_use]
+pub fn hooked() -> Key {
+    place(&[STATE, HOOKED])
 }
 
 /// The folder of what is told: see [`journal`](super::journal).

@@ -67,8 +67,15 @@ pub(super) const ROOMS: &[Room] = &[
             "store::StoreError",
             "catalog::Challenges",
             "catalog::Posted",
+            "host::Program",
+            "host::Call",
         ],
         "An issuer sees a request, its accounts and `catalog::Challenges`; what must last it tells `Progress`.",
+    ),
+    room(
+        "hooks",
+        &["ident", "clock", "story", "store", "host::Program", "host::Call"],
+        "A hook is called for what the journal holds; nobody waits for it, and it can change nothing here.",
     ),
     room(
         "proxy",
@@ -171,6 +178,8 @@ pub(super) const ROOMS: &[Room] = &[
             "store::Rule",
             "issuer::Way",
             "issuer::Sight",
+            "hooks::Occasion",
+            "host::Program",
             "dns::Server",
             "dns::Key",
             "dns::KeyError",
@@ -184,7 +193,7 @@ pub(super) const ROOMS: &[Room] = &[
         "app",
         &[
             "ident", "clock", "host", "meter", "dns", "pki", "story", "store", "catalog", "foreign", "ask",
-            "issuer", "proxy", "manager", "doctor", "ops", "admin", "config",
+            "issuer", "hooks", "proxy", "manager", "doctor", "ops", "admin", "config",
         ],
         "`app` wires the rooms and does not know who called it.",
     ),

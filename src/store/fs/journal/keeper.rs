@@ -20,9 +20,11 @@ const KEPT: usize = 8;
 /// Keeps what is told in the journal of the storage in this directory, until nobody can tell anything any more. Blocks the
 /// thread it is called on.
 ///
+/// `kept` is called when there is more in it that survives a power cut.
+///
 /// Before it is said that this process keeps the journal nothing is written. A journal that cannot be written costs what
 /// was told meanwhile; how much stands in its place as soon as it can be written again.
-pub fn keep(mut told: Told, storage: &Path) {
+pub fn keep(mut told: Told, storage: &Path, kept: impl Fn()) {
     let mut keeping = Keeping::NotYet(Vec::new());
     loop {
         let heard = told.wait();
@@ -39,7 +41,9 @@ pub fn keep(mut told: Told, storage: &Path) {
                 Heard::End(answer) => answers.push(answer),
             }
         }
-        keeping.take(records, &told);
+        if keeping.take(records, &told) {
+            kept();
+        }
         for answer in answers {
             // Whoever asked may have gone.
             let _ = answer.send(());
@@ -74,17 +78,22 @@ impl Keeping {
         }
     }
 
-    fn take(&mut self, mut records: Vec<Record>, told: &Told) {
+    /// Whether any of it is on the disk now.
+    fn take(&mut self, mut records: Vec<Record>, told: &Told) -> bool {
         match self {
             Self::NotYet(waiting) => waiting.extend(records),
             Self::Somebody => {}
+            Self::Us(_, 0) if records.is_empty() => {}
             Self::Us(keeper, untold) => {
                 let before = *untold;
                 if before > 0 {
                     records.insert(0, told.record(Event::Untold { events: before }));
                 }
                 match keeper.write(&mut records, told) {
-                    Ok(()) => *untold = 0,
+                    Ok(()) => {
+                        *untold = 0;
+                        return true;
+                    }
                     Err(error) => {
                         let lost = records.len() as u64 - u64::from(before > 0);
                         *untold += lost;
@@ -95,6 +104,7 @@ impl Keeping {
                 }
             }
         }
+        false
     }
 }
 

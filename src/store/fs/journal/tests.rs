@@ -140,7 +140,7 @@ fn a_reader_goes_on_with_what_is_new_and_over_what_is_gone() {
 fn told_to_a_keeper(rig: &Rig, tell: impl AsyncFnOnce(&Recorder)) {
     let (recorder, told) = Recorder::channel(Clock::system());
     let storage = rig.storage.path().to_owned();
-    let thread = std::thread::spawn(move || keep(told, &storage));
+    let thread = std::thread::spawn(move || keep(told, &storage, || {}));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(tell(&recorder));
     drop(recorder);

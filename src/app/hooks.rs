@@ -1,0 +1,95 @@
+//! The thread that tells the operator's program what happens, where there is such a program.
+
+use std::path::absolute;
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::warn;
+
+use super::AppError;
+use super::build::Kit;
+use crate::hooks::{Options, Place, Runner};
+
+/// Who is told, and the thread that tells it. Dropping this ends the thread.
+pub(super) struct Hooks {
+    place: Place,
+    options: watch::Sender<Option<Options>>,
+    journal: watch::Receiver<()>,
+    end: CancellationToken,
+    _guard: DropGuard,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Hooks {
+    /// Starts the thread if somebody is to be told, or was: what nobody is told any more is not owed for ever. To be called
+    /// before this process adds to the journal; `journal` changes whenever it has.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Setup`].
+    pub(super) async fn start(
+        options: Option<Options>,
+        kit: &Kit,
+        journal: watch::Receiver<()>,
+    ) -> Result<Self, AppError> {
+        let place = Place {
+            storage: absolute(&kit.storage).unwrap_or_else(|_| kit.storage.clone()),
+            hooks: kit.store.hooks(),
+            clock: kit.clock.clone(),
+            recorder: kit.recorder.clone(),
+        };
+        let owed = place.hooks.load().await.unwrap_or_else(|error| {
+            warn!(%error, "whether something is owed to a hook cannot be told");
+            None
+        });
+        let end = CancellationToken::new();
+        let wanted = options.is_some() || owed.is_some();
+        let (options, _) = watch::channel(options);
+        let _guard = end.clone().drop_guard();
+        let mut hooks = Self { place, options, journal, end, _guard, thread: None };
+        if wanted {
+            hooks.begin()?;
+        }
+        Ok(hooks)
+    }
+
+    /// From now on this program is told, or none.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Setup`] if it takes a thread, and there is none to be had.
+    pub(super) fn configure(&mut self, options: Option<Options>) -> Result<(), AppError> {
+        let wanted = options.is_some();
+        self.options.send_replace(options);
+        if wanted && self.thread.is_none() { self.begin() } else { Ok(()) }
+    }
+
+    fn begin(&mut self) -> Result<(), AppError> {
+        let (place, end) = (self.place.clone(), self.end.clone());
+        let runner = Runner::new(place, self.options.subscribe(), self.journal.clone())
+            .map_err(AppError::setup("the journal cannot be read for hooks"))?;
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(AppError::setup("hooks cannot be run"))?;
+        // That it ends is no reason for anything else to end.
+        let thread = thread::Builder::new().name("hooks".to_owned());
+        let thread = thread.spawn(move || runtime.block_on(runner.run(end)));
+        self.thread = Some(thread.map_err(AppError::setup("the thread hooks cannot be started"))?);
+        Ok(())
+    }
+
+    /// From now on no program is called. One that runs has a moment to finish.
+    pub(super) fn end(&self) {
+        self.end.cancel();
+    }
+
+    /// The same, and returns when none runs any more.
+    pub(super) fn stop(mut self) {
+        self.end();
+        if let Some(thread) = self.thread.take() {
+            // One that died has said so.
+            let _ = thread.join();
+        }
+    }
+}

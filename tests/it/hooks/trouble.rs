@@ -1,0 +1,105 @@
+use std::fs;
+
+use super::{Hook, until};
+use crate::going_back::shown;
+use crate::house::client::Client;
+use crate::house::pebble::{Pebble, Settings};
+use crate::house::process::{Place, Sidegate};
+use crate::on_demand::resident;
+use crate::renewing::shop;
+use crate::status::{localhost, tell};
+
+#[tokio::test]
+async fn while_a_hook_hangs_names_are_served_and_renewed_and_a_stop_ends_it() {
+    let place = Place::new();
+    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
+    let hook = Hook::new(&place, "sleep 600 &\necho $! $$ > pids.part\nmv pids.part pids\nwait");
+    let config = shop(&place, &pebble);
+    hook.configure(&config, "timeout = \"10m\"");
+    let sidegate = Sidegate::serve(&config).await;
+    until(|| hook.path("pids").exists()).await;
+    let first = shown(&place).await;
+    assert_eq!(tell(&config, &["renew", "shop.example.com", "--force"]).code, Some(0));
+    assert_ne!(shown(&place).await, first);
+    assert_eq!(tell(&config, &["status"]).code, Some(0));
+    assert_eq!(hook.events(), [("issued".to_owned(), 1)], "the others wait");
+    sidegate.stop().await;
+    for pid in fs::read_to_string(hook.path("pids")).expect("noted").split_whitespace() {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        assert!(line.is_empty(), "{pid} is gone with its group");
+    }
+}
+
+#[tokio::test]
+async fn one_that_takes_too_long_is_killed_and_called_again() {
+    let place = Place::new();
+    let hook = Hook::new(&place, "test $SIDEGATE_ATTEMPT = 1 || exit 0\nexec sleep 600");
+    let config = localhost(&place);
+    hook.configure(&config, "timeout = \"1s\"");
+    let sidegate = Sidegate::serve(&config).await;
+    let line = sidegate.logged(&["WARN", "the hook failed", "hook=issued"]).await;
+    assert!(
+        line.contains("did not end within 1 seconds, and was killed") && line.contains("again=20"),
+        "{line}"
+    );
+    sidegate.logged(&["the hook was told", "hook=issued", "attempt=2"]).await;
+    sidegate.stop().await;
+    assert_eq!(hook.events(), [1, 2].map(|attempt| ("issued".to_owned(), attempt)));
+}
+
+#[tokio::test]
+async fn one_that_always_fails_is_given_up_and_what_comes_after_is_told() {
+    let place = Place::new();
+    let hook = Hook::new(&place, "test $SIDEGATE_EVENT != issued || { echo no such thing >&2; exit 4; }");
+    let config = localhost(&place);
+    hook.configure(&config, "");
+    let sidegate = Sidegate::serve(&config).await;
+    let line = sidegate.logged(&["the hook failed", "attempt=3"]).await;
+    assert!(line.contains("failed (exit status: 4): no such thing") && !line.contains("again="), "{line}");
+    assert_eq!(tell(&config, &["renew", "localhost", "--force"]).code, Some(0));
+    sidegate.logged(&["the hook was told", "hook=renewed"]).await;
+    sidegate.stop().await;
+    let told = tell(&config, &["explain", "localhost"]).out;
+    assert!(told.contains("could not tell the hook: issued; gave up\n    /"), "{told}");
+}
+
+#[tokio::test]
+async fn one_that_talks_without_end_fills_no_memory() {
+    let place = Place::new();
+    let hook = Hook::new(&place, "yes quarrel | head -c 200000000; exit 1");
+    let config = localhost(&place);
+    hook.configure(&config, "");
+    let sidegate = Sidegate::serve(&config).await;
+    sidegate.logged(&["serving", "item="]).await;
+    Client::offering(&["h2"]).hello(place.tls(), Some("localhost")).await.expect("a handshake");
+    let before = resident(&sidegate);
+    let line = sidegate.logged(&["the hook failed", "quarrel quarrel"]).await;
+    assert!(line.len() < 1000, "{line}");
+    let grown = resident(&sidegate).saturating_sub(before);
+    assert!(grown < 16 << 20, "{grown} bytes more");
+    sidegate.stop().await;
+}
+
+#[tokio::test]
+async fn one_that_is_not_there_is_a_fault_before_anything_changes() {
+    let place = Place::new();
+    let hook = Hook::new(&place, "");
+    let config = localhost(&place);
+    hook.configure(&config, "");
+    let sidegate = Sidegate::serve(&config).await;
+    sidegate.logged(&["the hook was told", "hook=issued"]).await;
+    fs::remove_file(hook.program()).expect("removed");
+    for words in [&["check"][..], &["serve"]] {
+        let told = tell(&config, words);
+        assert_eq!(told.code, Some(78), "{}", told.err);
+        assert!(
+            told.err.contains("hooks.command: ") && told.err.contains("calls.sh is not there."),
+            "{}",
+            told.err
+        );
+    }
+    sidegate.signal(rustix::process::Signal::HUP);
+    sidegate.logged(&["hooks.command", "is not there"]).await;
+    assert_eq!(tell(&config, &["status"]).code, Some(0), "what runs goes on, and can be asked");
+    sidegate.stop().await;
+}
