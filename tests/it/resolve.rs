@@ -11,8 +11,9 @@ use sidegate::proxy::Options;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::house::backend::soon;
 use crate::house::client::Client;
-use crate::house::front::{Front, bundle, cold};
+use crate::house::front::{Front, bundle, cold, site};
 
 fn empty() -> Front {
     Front::without_certificates(Options::default(), Vec::new())
@@ -212,6 +213,42 @@ async fn the_wait_for_a_cold_name_ends_with_the_handshakes_deadline() {
     front.publisher.publish([cold("example.com")]);
     let error = Client::offering(&["h2"]).hello(front.https, Some("example.com")).await.err();
     assert_eq!(error.expect("it was cut").kind(), std::io::ErrorKind::UnexpectedEof);
+}
+
+#[tokio::test]
+async fn a_validation_opens_no_connection_to_an_app() {
+    // Never waited for: what it has not accepted at once nobody has opened.
+    let app = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    app.set_nonblocking(true).expect("a socket");
+    let opened = || app.accept().map(|(connection, _)| connection).map_err(|error| error.kind());
+    let site = site(&["example.com"], app.local_addr().expect("it is bound"));
+    let front = Front::start(Options::default(), &[site]);
+    let challenge = bundle(&["example.com"]);
+    let ca = Client::offering(&["acme-tls/1"]);
+    assert_eq!(ca.alert(front.https, Some("example.com")).await, AlertDescription::NoApplicationProtocol);
+    let posted = front.challenges.post_tls_alpn01("example.com", Arc::clone(challenge.certified_key()));
+    for name in ["example.com", "EXAMPLE.com"] {
+        let mut shown = ca.hello(front.https, Some(name)).await.expect("a handshake");
+        assert_eq!(shown.leaf.der(), challenge.leaf().der());
+        // Somebody who would like to reach the app by this door.
+        let request = b"GET /secret HTTP/1.1\r\nHost: example.com\r\n\r\n";
+        // The other side may have closed already.
+        let _ = shown.io.write_all(request).await;
+        let _ = shown.io.read_to_end(&mut Vec::new()).await;
+    }
+    assert_eq!(ca.alert(front.https, Some("other.example.com")).await, AlertDescription::UnrecognisedName);
+    drop(posted);
+    assert_eq!(opened().err(), Some(std::io::ErrorKind::WouldBlock));
+
+    // The first connection to the app is that of the first client who is no validation.
+    let mut client = Client::offering(&["http/1.1"]).hello(front.https, Some("example.com")).await;
+    let client = &mut client.as_mut().expect("a handshake").io;
+    client.write_all(b"GET /first HTTP/1.1\r\nHost: example.com\r\n\r\n").await.expect("sent");
+    let app = TcpListener::from_std(app).expect("a runtime");
+    let (mut wire, _) = soon(app.accept()).await.expect("a connection");
+    let mut head = [0; 10];
+    wire.read_exact(&mut head).await.expect("a request");
+    assert_eq!(&head, b"GET /first");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod budget;
 mod dns01;
 mod faults;
 mod issuance;
+mod perspectives;
 mod profiles;
 mod rehearsal;
 mod resume;

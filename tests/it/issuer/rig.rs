@@ -30,10 +30,14 @@ pub(super) struct Rig {
     pub(super) store: Store,
     pub(super) resolver: Resolver,
     challenges: Challenges,
+    /// The tokens that were asked for by http-01.
+    tokens: Tokens,
     /// End with the rig.
     responders: JoinSet<()>,
     _rest: (Publisher, Misses),
 }
+
+type Tokens = Arc<Mutex<Vec<String>>>;
 
 /// What is to be issued, and what was noted of it so far.
 pub(super) struct Wish {
@@ -72,7 +76,8 @@ impl Rig {
         let http = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let tls = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let mut settings = Settings::new(port_of(&http), port_of(&tls));
-        responders.spawn(answer_http01(http, resolver.clone()));
+        let tokens = Tokens::default();
+        responders.spawn(answer_http01(http, resolver.clone(), Arc::clone(&tokens)));
         responders.spawn(answer_tls_alpn01(tls, resolver.clone()));
         change(&mut settings);
         let store = Store::new(Arc::new(MemoryEngine::new()), Clock::system());
@@ -82,6 +87,7 @@ impl Rig {
             store,
             resolver,
             challenges,
+            tokens,
             responders,
             _rest: (publisher, misses),
         }
@@ -97,7 +103,12 @@ impl Rig {
     /// Begins to answer http-01 at this port.
     pub(super) async fn answer_http01_at(&mut self, port: u16) {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the port is free");
-        self.responders.spawn(answer_http01(listener, self.resolver.clone()));
+        self.responders.spawn(answer_http01(listener, self.resolver.clone(), Arc::clone(&self.tokens)));
+    }
+
+    /// The token that was asked for last by http-01.
+    pub(super) fn token(&self) -> String {
+        self.tokens.lock().expect("no test panicked here").last().expect("somebody has looked").clone()
     }
 
     /// The account at the CA, as it is kept.
@@ -240,7 +251,7 @@ fn port_of(listener: &TcpListener) -> u16 {
 }
 
 /// Port 80 of the names: answers what is posted, and 404 for the rest.
-async fn answer_http01(listener: TcpListener, resolver: Resolver) {
+async fn answer_http01(listener: TcpListener, resolver: Resolver, tokens: Tokens) {
     loop {
         let (mut stream, _) = listener.accept().await.expect("the listener stays");
         let mut head = Vec::new();
@@ -252,6 +263,7 @@ async fn answer_http01(listener: TcpListener, resolver: Resolver) {
         let head = String::from_utf8_lossy(&head).into_owned();
         let path = head.split(' ').nth(1).unwrap_or_default();
         let token = path.strip_prefix("/.well-known/acme-challenge/");
+        tokens.lock().expect("no test panicked here").extend(token.map(str::to_owned));
         let answer = match token.and_then(|token| resolver.http01(token)) {
             Some(text) => format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len()),
             None => "HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
