@@ -18,10 +18,13 @@ DIFFERENTIAL_SEED ?= $(shell date +%s)
 # How many courses of the world `make simulation` goes through.
 SIMULATION_SEEDS ?= 5000
 
+# With how many names `make scale` starts the program.
+SCALE_NAMES ?= 100000
+
 # How often `make compare` goes round the proxies; of each, the cheapest round counts.
 COMPARE_ROUNDS ?= 5
 
-.PHONY: help run test bench instructions instructions-record compare first-use fuzz differential crash simulation static static-debug lint ci compiler
+.PHONY: help run test bench instructions instructions-record compare first-use fuzz differential crash simulation scale static static-debug lint ci compiler
 
 help:
 	@echo 'make run      build and start the demo on https://localhost:8443'
@@ -35,6 +38,7 @@ help:
 	@echo 'make differential   requests without number, read by us and by others'
 	@echo 'make simulation   years of renewals at a CA that counts, with SIMULATION_SEEDS=$(SIMULATION_SEEDS) different fates'
 	@echo 'make crash    every system call interrupted, every power cut; writes docs/reliability.md'
+	@echo 'make scale    the first client, memory and one unread certificate with SCALE_NAMES=$(SCALE_NAMES) names; 2 GB of disk'
 	@echo 'make static   one file that runs on any Linux: $(TARGET)/static/sidegate'
 	@echo 'make ci       what has to pass before a change lands: .ci/run'
 
@@ -95,6 +99,10 @@ simulation: compiler
 crash: compiler
 	sh tests/setup.sh
 	CRASH_EVERYWHERE=1 $(CARGO) test --test it -- --nocapture reliability::
+
+# benches/scale/main.rs says what else can be set.
+scale: compiler
+	SCALE_NAMES=$(SCALE_NAMES) $(CARGO) bench --bench scale
 
 static: compiler
 	$(STATIC) --release

@@ -25,7 +25,7 @@ fn filled(count: u32, certificate: &Arc<Certificate>) -> (Publisher, Resolver) {
 fn swap(criterion: &mut Criterion) {
     let sides = [certificate(), certificate()];
     let mut group = criterion.benchmark_group("swap");
-    for count in [1, 10_000, 1_000_000] {
+    for count in [1, 100, 10_000, 1_000_000] {
         let (mut publisher, _resolver) = filled(count, &sides[0]);
         let mut turn = 0;
         group.bench_function(BenchmarkId::new("one of", count), |bencher| {

@@ -39,6 +39,7 @@ want curl curl
 want haproxy haproxy
 want h2load nghttp2-client
 want valgrind valgrind
+want strace strace
 python=/usr/bin/python3
 [ -x "$python" ] || python=$(command -v python3 || true)
 if [ -z "$python" ] || ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then

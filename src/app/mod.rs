@@ -141,10 +141,11 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let end = CancellationToken::new();
     let mut threads = Vec::with_capacity(settings.workers + 1);
     let (prepared, is_prepared) = oneshot::channel();
+    let (accepting, accepts) = oneshot::channel();
     threads.push(spawn("control", died.clone(), {
         let (end, view) = (end.clone(), view.clone());
         let windows = Windows { health: sockets.health, view, control: control_socket, desk };
-        move || control(manager, windows, prepared, end)
+        move || control(manager, windows, (prepared, accepts), end)
     })?);
     is_prepared.await.map_err(AppError::setup("the control plane did not start"))??;
 
@@ -156,6 +157,8 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     drop(watcher);
     info!(https = %addrs.https, http = addrs.http.map(tracing::field::display), health = ?addrs.health,
         workers = settings.workers, connections = files.connections(), "listening");
+    // A control plane that has gone is told of elsewhere.
+    let _ = accepting.send(());
     let settings = settings.clone();
     Ok(Running { addrs, settings, kit, proxy, drain, view, commands, hooks, end, threads, scribe, deaths })
 }
@@ -275,7 +278,7 @@ fn control_socket(storage: &Path) -> Option<ControlSocket> {
 fn control(
     mut manager: Manager,
     windows: Windows,
-    prepared: oneshot::Sender<Result<(), StoreError>>,
+    (prepared, accepts): (oneshot::Sender<Result<(), StoreError>>, oneshot::Receiver<()>),
     end: CancellationToken,
 ) -> std::io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -286,7 +289,10 @@ fn control(
             return;
         }
         let _socket = windows.open();
-        manager.run(end).await;
+        // What is read behind is in nobody's way before there is somebody to be served.
+        if accepts.await.is_ok() {
+            manager.run(end).await;
+        }
     });
     Ok(())
 }

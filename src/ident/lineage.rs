@@ -79,8 +79,8 @@ impl LineageId {
             .map(|c| if c == ':' { '_' } else { c })
             .collect();
         let mut id = format!("{label}-{provider}-");
-        for byte in &sum.as_ref()[..16] {
-            id.push_str(&format!("{byte:02x}"));
+        for half in sum.as_ref()[..16].iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+            id.push(char::from(b"0123456789abcdef"[usize::from(half)]));
         }
         Self(id.into())
     }

@@ -213,7 +213,8 @@ pub(super) async fn recall(
     inventory.set_revoked(store.pins().all_revoked().await?);
     let known: HashSet<LineageId> = store.states().list().await?.into_iter().collect();
     let ids = |wish: &Wish| [wish.lineage.id().clone(), wish.stand_in().lineage.id().clone()];
-    let wanted: HashSet<LineageId> = desired.wishes.iter().flat_map(ids).collect();
+    let wishes = if known.is_empty() { &[][..] } else { &desired.wishes };
+    let wanted: HashSet<LineageId> = wishes.iter().flat_map(ids).collect();
     let mut failed: HashMap<(Name, Option<String>), Attempts> = HashMap::new();
     for id in known.difference(&wanted) {
         let Some(state) = store.states().load(id).await? else { continue };
@@ -223,7 +224,8 @@ pub(super) async fn recall(
             }
         }
     }
-    for wish in desired.wishes.iter().filter(|wish| !known.contains(wish.lineage.id())) {
+    let is_new = |wish: &&Wish| !failed.is_empty() && !known.contains(wish.lineage.id());
+    for wish in desired.wishes.iter().filter(is_new) {
         for directory in wish.directories() {
             let before = |name: &Name| failed.get(&(name.clone(), directory.map(str::to_owned)));
             if let Some(attempts) = wish.names().iter().find_map(before) {

@@ -181,7 +181,7 @@ pub(super) fn row(
     let served = chosen(wish.names().primary());
     let unread = wish.names().iter().any(|name| inventory.is_unread(name));
     // It is served from memory before it is an item.
-    let standing_in = busy(wish.stand_in().lineage.id());
+    let standing_in = !unread && busy(wish.stand_in().lineage.id());
     // Nobody has promised anything for a name that nobody has listed.
     let mut names = wish.names().iter().filter(|_| !unread && !standing_in && !wish.on_demand);
     let bare = names.find(|name| !chosen(name).is_some_and(|held| inventory.is_sound(held, now))).cloned();

@@ -33,6 +33,7 @@ mod layout;
 mod limits;
 mod lists;
 mod manual;
+mod many_names;
 mod on_demand;
 mod operations_page;
 mod pebble;

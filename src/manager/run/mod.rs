@@ -303,6 +303,10 @@ impl Manager {
     }
 
     fn plan(&mut self, wish: usize, now: SystemTime) {
+        // Nothing is planned on a guess; reading it has it planned.
+        if self.desired.wishes[wish].names().iter().all(|name| self.inventory.is_unread(name)) {
+            return self.agenda.put(wish, None);
+        }
         let mut plan = self.planned(wish, now);
         let on_demand = self.desired.wishes[wish].on_demand;
         if on_demand {

@@ -16,17 +16,19 @@ use crate::manager::stand_in::Fresh;
 use crate::store::{Changed, StoreError};
 use crate::story::Event;
 
-/// So many wishes' items are read before anybody may connect; the others behind.
+/// Of so many wishes the items are read before anybody may connect; where there are more, the first client waits for none
+/// but its own.
 const AT_ONCE: usize = 512;
 /// So many wishes are read in one turn of the loop.
 const A_TURN: usize = 32;
 
 impl Manager {
-    /// Shows what is there for all wishes: the first ones read, the others when they are asked for or behind. Then what
+    /// Shows what is there for all wishes: read at once, or if there are many when they are asked for or behind. Then what
     /// somebody else keeps.
     pub(super) async fn take_in_all(&mut self) -> Result<(), StoreError> {
         let desired = Arc::clone(&self.desired);
-        let (now, later) = desired.wishes.split_at(desired.wishes.len().min(AT_ONCE));
+        let many = desired.wishes.len() > AT_ONCE;
+        let (now, later) = desired.wishes.split_at(if many { 0 } else { desired.wishes.len() });
         let mut names: Vec<Name> = Vec::new();
         for wish in now {
             load::take_stock(wish, &self.index, &mut self.inventory, &self.tools.store).await?;
@@ -63,6 +65,7 @@ impl Manager {
     }
 
     pub(super) async fn read(&mut self, wish: usize) {
+        self.agenda.put_now(wish);
         let desired = Arc::clone(&self.desired);
         let (wish, store) = (&desired.wishes[wish], &self.tools.store);
         if let Err(error) = load::take_stock(wish, &self.index, &mut self.inventory, store).await {
@@ -87,6 +90,7 @@ impl Manager {
             if let Err(error) = load::take_stock(wish, &self.index, &mut self.inventory, store).await {
                 warn!(%name, %error, "the items of this name cannot be listed");
             }
+            self.agenda.put_now(index);
         }
         if preference::choose(name, wish, &self.inventory, now).is_none() {
             self.stand_in(index).await;
@@ -186,8 +190,10 @@ impl Manager {
 
     /// Makes sure that what was read at once has something valid to show.
     pub(super) async fn stand_in_at_once(&mut self) {
-        for wish in 0..self.desired.wishes.len().min(AT_ONCE) {
-            self.stand_in(wish).await;
+        if self.unread.is_empty() {
+            for wish in 0..self.desired.wishes.len() {
+                self.stand_in(wish).await;
+            }
         }
     }
 

@@ -30,12 +30,23 @@ pub(crate) struct Faulty {
     fault: Fault,
     at: usize,
     count: AtomicUsize,
+    /// Verbs on these places never end.
+    hangs: Box<dyn Fn(&Prefix) -> bool + Send + Sync>,
 }
 
 impl Faulty {
     /// The fault happens at verb number `at`, the first being 0.
     pub(crate) fn new(inner: Arc<dyn Engine>, fault: Fault, at: usize) -> Arc<Self> {
-        Arc::new(Self { inner, fault, at, count: AtomicUsize::new(0) })
+        Arc::new(Self { inner, fault, at, count: AtomicUsize::new(0), hangs: Box::new(|_| false) })
+    }
+
+    /// There is no fault but that verbs on these places never end.
+    pub(crate) fn hanging(
+        inner: Arc<dyn Engine>,
+        hangs: impl Fn(&Prefix) -> bool + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let (fault, at, count) = (Fault::Fails, usize::MAX, AtomicUsize::new(0));
+        Arc::new(Self { inner, fault, at, count, hangs: Box::new(hangs) })
     }
 
     /// Whether the chosen verb was ever reached.
@@ -48,6 +59,9 @@ impl Faulty {
         place: &Prefix,
         work: impl Future<Output = Result<T, EngineError>> + Send,
     ) -> Result<T, EngineError> {
+        if (self.hangs)(place) {
+            return std::future::pending().await;
+        }
         let number = self.count.fetch_add(1, Ordering::SeqCst);
         let fails = match self.fault {
             Fault::Fails => number == self.at,

@@ -4,5 +4,6 @@ mod advice;
 mod clock;
 mod course;
 mod fail_over;
+mod many;
 mod reading;
 mod world;
