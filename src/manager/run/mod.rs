@@ -334,9 +334,11 @@ impl Manager {
 
     fn planned(&self, wish: usize, now: SystemTime) -> plan::Plan {
         let wish = &self.desired.wishes[wish];
-        // An order waits until the stand-in of its names is committed: pointers lead to what was committed last.
-        let standing_in = self.busy.contains_key(wish.stand_in().lineage.id());
-        plan::plan(wish, &self.inventory, |id| standing_in || self.busy.contains_key(id), now)
+        // One after the other, since pointers lead to what was committed last: an order waits for the stand-in of its
+        // names, and a stand-in that is tried once more waits for the order.
+        let lineages = [wish.stand_in().lineage, wish.lineage.clone()];
+        let at_work = lineages.iter().any(|lineage| self.busy.contains_key(lineage.id()));
+        plan::plan(wish, &self.inventory, |_| at_work, now)
     }
 
     /// It is another time than we thought: what is valid and what is due are looked at again.
