@@ -85,9 +85,9 @@ pub(in crate::proxy) enum BodyError {
     /// The client's body is larger than its site allows.
     #[error("the client's body is larger than allowed")]
     TooLarge,
-    /// The client's body broke off; why is [`Told`].
+    /// The client's body broke off; why is [`Told`]. Its source is what the upstream is told by HTTP/2.
     #[error("the client's body broke off")]
-    Told,
+    Told(#[source] ::h2::Error),
     /// The upstream went away, or sent something that is no body.
     #[error("the upstream's body broke off")]
     Upstream(#[source] ReadError),
@@ -97,6 +97,15 @@ pub(in crate::proxy) enum BodyError {
 }
 
 impl BodyError {
+    /// What ends a stream that a body of ours broke off: what has ended the client's, or that nobody needs it any more.
+    fn reason(&self) -> ::h2::Reason {
+        match self {
+            Self::Stream(error) => error.reason(),
+            _ => None,
+        }
+        .unwrap_or(::h2::Reason::CANCEL)
+    }
+
     /// Whether the client went away, rather than sent something wrong.
     pub(in crate::proxy) fn is_absence(&self) -> bool {
         match self {
@@ -104,7 +113,7 @@ impl BodyError {
             Self::Gone(_) => true,
             Self::Length
             | Self::TooLarge
-            | Self::Told
+            | Self::Told(_)
             | Self::Chunks(_)
             | Self::Upstream(_)
             | Self::H2(_) => false,
@@ -154,8 +163,9 @@ impl HttpBody for Body {
                 polled
             }
             Self::Watched(body, told) => Pin::new(body).poll_frame(cx).map_err(|error| {
+                let reason = error.reason();
                 told.0.set(Some(error));
-                BodyError::Told
+                BodyError::Told(reason.into())
             }),
             Self::Upstream(body) => body.poll_frame(cx),
             Self::H2(body, _) => Pin::new(body).poll_frame(cx).map(|f| f.map(|f| f.map_err(BodyError::H2))),
