@@ -31,6 +31,12 @@ fn both(place: &Place, pebble: &Pebble) -> std::path::PathBuf {
     config
 }
 
+/// Waits until all is read that the program has said of its newest certificate.
+async fn caught_up(sidegate: &Sidegate, config: &Path) {
+    let (_, item) = from_ca(&history(config)).pop().expect("a certificate");
+    sidegate.logged(&["serving", &item]).await;
+}
+
 /// How often an answer for this kind was put up.
 fn posted(sidegate: &Sidegate, kind: &str) -> usize {
     let words = ["posted the answer to the challenge", kind];
@@ -48,6 +54,7 @@ async fn a_renewal_begins_with_the_kind_that_worked_also_after_a_restart() {
     assert_eq!((posted(&sidegate, "http-01"), posted(&sidegate, "tls-alpn-01")), (1, 1));
     assert_eq!(noted(&place, &config), json!({ NAME: "tls-alpn-01" }));
     assert_eq!(not_renewed(&config).await, None);
+    caught_up(&sidegate, &config).await;
     assert_eq!((posted(&sidegate, "http-01"), posted(&sidegate, "tls-alpn-01")), (1, 2));
     sidegate.stop().await;
 
@@ -55,6 +62,7 @@ async fn a_renewal_begins_with_the_kind_that_worked_also_after_a_restart() {
     sidegate.logged(&["swept"]).await;
     let (orders, issued) = (pebble.orders(), pebble.issued());
     assert_eq!(not_renewed(&config).await, None);
+    caught_up(&sidegate, &config).await;
     assert_eq!((posted(&sidegate, "http-01"), posted(&sidegate, "tls-alpn-01")), (0, 1));
     assert_eq!((pebble.orders(), pebble.issued()), (orders + 1, issued + 1), "nothing was tried in vain");
     assert_eq!(noted(&place, &config), json!({ NAME: "tls-alpn-01" }));
@@ -88,6 +96,7 @@ async fn an_item_that_does_not_say_begins_with_the_first_kind() {
         fs::write(&path, issuance.to_string()).expect("written");
         let sidegate = Sidegate::serve(&config).await;
         assert_eq!(not_renewed(&config).await, None);
+        caught_up(&sidegate, &config).await;
         assert_eq!(posted(&sidegate, kind), 1, "{validated:?}: {:#?}", sidegate.log());
         assert_eq!(noted(&place, &config), json!({ NAME: kind }), "other names are not its own");
         sidegate.stop().await;
