@@ -163,6 +163,7 @@ fn issuance() -> Issuance {
         not_replacing: None,
         profile: None,
         validated: BTreeMap::new(),
+        challenges: Vec::new(),
         key_type: KeyType::P256.as_str().to_owned(),
         why: "there was none".to_owned(),
         noted: SystemTime::now() - Duration::from_secs(60),

@@ -24,7 +24,8 @@ pub(super) struct Notes<'a> {
 
 impl<'a> Notes<'a> {
     /// Reads what an earlier attempt noted; an order at another CA, or one that lacks the required profile, is not to
-    /// be resumed. By what names were validated `before` is known as long as nothing newer is.
+    /// be resumed. By what names were validated `before` is known as long as nothing newer is, and as long as the same kinds
+    /// are configured in the same order: who changes that wants the first one to be tried.
     pub(super) async fn begin(
         draft: &'a Draft,
         tools: &'a Tools,
@@ -33,7 +34,10 @@ impl<'a> Notes<'a> {
     ) -> Result<Self, StoreError> {
         let earlier = draft.issuance();
         let known = [before, earlier.as_ref()].into_iter().flatten();
-        let known = known.flat_map(|issuance| issuance.validated.clone());
+        let configured = challenges(step);
+        // Earlier versions did not note what was configured.
+        let holds = |known: &&Issuance| known.challenges.is_empty() || known.challenges == configured;
+        let known = known.filter(holds).flat_map(|issuance| issuance.validated.clone());
         let validated = known.filter(|(name, _)| step.wish.names().iter().any(|of| of.to_string() == *name));
         let validated = validated.collect();
         let noted = earlier.and_then(|noted| {
@@ -105,8 +109,14 @@ pub(super) fn issuance(step: &Step, order: Option<&OrderNote>, now: SystemTime) 
         account: order.map(|note| note.account.clone()),
         profile: order.and_then(|note| note.profile.clone()),
         validated: BTreeMap::new(),
+        challenges: challenges(step),
         key_type: step.wish.key_type.as_str().to_owned(),
         why: step.why.clone(),
         noted: now,
     }
+}
+
+/// The kinds of challenge that are configured, as they are noted.
+fn challenges(step: &Step) -> Vec<String> {
+    step.wish.challenges.iter().map(ToString::to_string).collect()
 }

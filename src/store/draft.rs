@@ -251,6 +251,7 @@ impl Draft {
             not_replacing: None,
             profile: None,
             validated: BTreeMap::new(),
+            challenges: Vec::new(),
             key_type: KeyType::default().as_str().to_owned(),
             why: String::new(),
             noted: self.clock.now(),

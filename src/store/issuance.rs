@@ -29,6 +29,9 @@ pub struct Issuance {
     /// By which kind of challenge each name was validated last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub validated: BTreeMap<String, String>,
+    /// The kinds that were configured by then, the preferred one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub challenges: Vec<String>,
     /// The kind of key, as configuration spells it.
     #[serde(default)]
     pub key_type: String,

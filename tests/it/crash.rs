@@ -36,6 +36,7 @@ async fn issue(store: &Store, lineage: &Lineage, seen: &mut Option<Vec<u8>>) -> 
             not_replacing: None,
             profile: None,
             validated: BTreeMap::new(),
+            challenges: Vec::new(),
             key_type: KeyType::P256.as_str().into(),
             why: "a test".into(),
             noted: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::going_back::{from_ca, history};
@@ -68,6 +69,30 @@ async fn a_renewal_begins_with_the_kind_that_worked_also_after_a_restart() {
     assert_eq!(noted(&place, &config), json!({ NAME: "tls-alpn-01" }));
     let story = tell(&config, &["explain", NAME]);
     assert!(story.out.contains("the name was validated by it the last time"), "{}", story.out);
+    sidegate.stop().await;
+}
+
+#[tokio::test]
+async fn another_order_of_kinds_counts_for_more_than_what_worked() {
+    let place = Place::new();
+    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
+    let config = both(&place, &pebble);
+    let sidegate = Sidegate::serve(&config).await;
+    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    assert_eq!(noted(&place, &config), json!({ NAME: "http-01" }));
+
+    let text = fs::read_to_string(&config).expect("a file");
+    let text = text.replace("[\"http-01\", \"tls-alpn-01\"]", "[\"tls-alpn-01\", \"http-01\"]");
+    fs::write(&config, text).expect("written");
+    sidegate.signal(Signal::HUP);
+    sidegate.logged(&["configured"]).await;
+    for renewal in 1..=2 {
+        assert_eq!(not_renewed(&config).await, None);
+        caught_up(&sidegate, &config).await;
+        assert_eq!(posted(&sidegate, "tls-alpn-01"), renewal, "{:#?}", sidegate.log());
+        assert_eq!(noted(&place, &config), json!({ NAME: "tls-alpn-01" }));
+    }
+    assert_eq!(posted(&sidegate, "http-01"), 1);
     sidegate.stop().await;
 }
 

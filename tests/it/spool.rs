@@ -76,6 +76,7 @@ fn noted(key_type: &str) -> Issuance {
         not_replacing: None,
         profile: None,
         validated: BTreeMap::new(),
+        challenges: Vec::new(),
         key_type: key_type.into(),
         why: "first certificate".into(),
         noted: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_001),

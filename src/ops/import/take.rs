@@ -115,6 +115,7 @@ async fn commit(
         not_replacing: None,
         profile: None,
         validated: BTreeMap::new(),
+        challenges: Vec::new(),
         key_type: bundle.key().key_type().map_or_else(String::new, |kind| kind.as_str().to_owned()),
         why: format!("imported from {}", line.from),
         noted: now,

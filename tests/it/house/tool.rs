@@ -102,6 +102,7 @@ fn issuance(directory: Option<&str>) -> Issuance {
         not_replacing: None,
         profile: None,
         validated: BTreeMap::new(),
+        challenges: Vec::new(),
         key_type: KeyType::P256.as_str().to_owned(),
         why: "a test".to_owned(),
         noted: SystemTime::now(),

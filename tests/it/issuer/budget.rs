@@ -78,6 +78,7 @@ async fn commit(rig: &Rig, lineage: &Lineage, directory: &str) {
         not_replacing: None,
         profile: None,
         validated: BTreeMap::new(),
+        challenges: Vec::new(),
         key_type: String::new(),
         why: String::new(),
         noted: SystemTime::now(),
