@@ -9,6 +9,7 @@
 //! ```
 
 mod build;
+mod cas;
 mod demo;
 mod examination;
 mod explain;

@@ -43,7 +43,7 @@ impl Preflight for Lookout {
         if identities.is_empty() {
             return Ok(());
         }
-        let ca = Ca { identities: identities.to_vec(), account: Some(account.to_owned()) };
+        let ca = Ca { called: None, identities: identities.to_vec(), account: Some(account.to_owned()) };
         let methods: Vec<&str> = challenges.iter().copied().map(ChallengeKind::as_str).collect();
         let look = async |name| (name, self.examiner.dns(name, &ca, &methods).await);
         let mut looks: FuturesUnordered<_> = names.iter().map(look).collect();

@@ -11,7 +11,7 @@ use super::act::{say, show};
 use super::flags::Place;
 use crate::app;
 use crate::config::Env;
-use crate::doctor::{Finding, Outcome, Report};
+use crate::doctor::{Check, Finding, Outcome, Report};
 
 /// What is to be looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -78,11 +78,13 @@ fn table(report: &Report, color: bool) -> String {
 }
 
 fn section(out: &mut String, findings: &[Finding], color: bool) {
-    for Finding { check, outcome, reason, remedy } in findings {
+    for Finding { check, ca, outcome, reason, remedy } in findings {
         let word = format!("{:OUTCOMES$}", outcome.as_str());
         let known = COLORS.iter().find(|(known, _)| known == outcome).filter(|_| color);
         let word = known.map_or(word.clone(), |(_, color)| format!("{color}{word}{PLAIN}"));
-        let _ = writeln!(out, "  {:NAMES$}  {word}  {reason}", check.name());
+        // What is said of a CA itself names it.
+        let at = ca.as_ref().filter(|_| *check != Check::Ca).map(|ca| format!("{ca}: ")).unwrap_or_default();
+        let _ = writeln!(out, "  {:NAMES$}  {word}  {at}{reason}", check.name());
         if let Some(remedy) = remedy {
             let _ = writeln!(out, "  {:NAMES$}  {:OUTCOMES$}  > {remedy}", "", "");
         }
@@ -95,6 +97,9 @@ struct Row<'a> {
     /// None for what concerns all names.
     name: Option<String>,
     check: String,
+    /// Only where several are configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca: Option<&'a str>,
     outcome: &'static str,
     reason: &'a str,
     remedy: Option<&'a str>,
@@ -105,6 +110,7 @@ impl<'a> Row<'a> {
         Self {
             name,
             check: finding.check.name(),
+            ca: finding.ca.as_deref(),
             outcome: finding.outcome.as_str(),
             reason: &finding.reason,
             remedy: finding.remedy.as_deref(),
@@ -127,7 +133,6 @@ fn json(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Check;
 
     fn report() -> Report {
         let general =
@@ -162,5 +167,20 @@ example.com
         assert_eq!(value[3]["name"], "example.com");
         assert_eq!(value[3]["outcome"], "fail");
         assert_eq!(value[3]["remedy"], "Allow it.");
+        assert!(value[3].get("ca").is_none(), "there is only one");
+    }
+
+    #[test]
+    fn of_several_cas_each_is_named() {
+        let ca = "https://ca.test/dir";
+        let answers = Finding::pass(Check::Ca, format!("{ca} answers")).at(Some(ca));
+        let clock = Finding::pass(Check::Clock, "is right").at(Some(ca));
+        let report = Report { general: vec![answers, clock], names: Vec::new() };
+        let expected = "  CA              pass         https://ca.test/dir answers
+  clock           pass         https://ca.test/dir: is right
+";
+        assert_eq!(table(&report, false), expected);
+        let value: serde_json::Value = serde_json::from_str(&json(&report)).expect("JSON");
+        assert_eq!([&value[0]["ca"], &value[1]["ca"]], [ca, ca]);
     }
 }

@@ -6,9 +6,11 @@ use super::finding::shown;
 use super::{Check, Finding};
 use crate::clock::rfc3339;
 
-/// What has to be known of the CA that is to issue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What has to be known of a CA that may issue.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ca {
+    /// What findings call it; none if there is no other.
+    pub called: Option<String>,
     /// The domains that mean it in CAA records (RFC 8555 section 7.1.1). A CA that names none need not look at the DNS
     /// that we see.
     pub identities: Vec<String>,

@@ -43,6 +43,8 @@ pub enum Outcome {
 pub struct Finding {
     /// What was looked at.
     pub check: Check,
+    /// At which CA, where it concerns one of several.
+    pub ca: Option<String>,
     /// How it came out.
     pub outcome: Outcome,
     /// Why, in a sentence.
@@ -54,7 +56,7 @@ pub struct Finding {
 /// Everything that was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Of this machine and the CA.
+    /// Of this machine and the CAs.
     pub general: Vec<Finding>,
     /// Of each name.
     pub names: Vec<(Name, Vec<Finding>)>,
@@ -95,25 +97,35 @@ impl Finding {
     /// All is well.
     #[must_use]
     pub fn pass(check: Check, reason: impl Into<String>) -> Self {
-        Self { check, outcome: Outcome::Pass, reason: reason.into(), remedy: None }
+        Self { check, ca: None, outcome: Outcome::Pass, reason: reason.into(), remedy: None }
     }
 
     /// It cannot be told from here, and this is how it can.
     #[must_use]
     pub fn unknown(check: Check, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, outcome: Outcome::Unknown, reason: reason.into(), remedy: Some(remedy.into()) }
+        Self::told(check, Outcome::Unknown, reason.into(), remedy.into())
     }
 
     /// It may go wrong.
     #[must_use]
     pub fn warn(check: Check, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, outcome: Outcome::Warn, reason: reason.into(), remedy: Some(remedy.into()) }
+        Self::told(check, Outcome::Warn, reason.into(), remedy.into())
     }
 
     /// It cannot go well.
     #[must_use]
     pub fn fail(check: Check, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, outcome: Outcome::Fail, reason: reason.into(), remedy: Some(remedy.into()) }
+        Self::told(check, Outcome::Fail, reason.into(), remedy.into())
+    }
+
+    fn told(check: Check, outcome: Outcome, reason: String, remedy: String) -> Self {
+        Self { check, ca: None, outcome, reason, remedy: Some(remedy) }
+    }
+
+    /// The same, said of this CA if others are configured too.
+    #[must_use]
+    pub fn at(self, ca: Option<&str>) -> Self {
+        Self { ca: ca.map(str::to_owned), ..self }
     }
 }
 

@@ -12,6 +12,7 @@
 mod addresses;
 mod ca;
 mod caa;
+mod fail_over;
 mod finding;
 mod machine;
 mod names;

@@ -34,24 +34,24 @@ impl Examiner {
         Self { authority, clock, turns: Semaphore::new(TOGETHER) }
     }
 
-    /// What the DNS says of a name that is to be proved by one of these kinds of challenge.
+    /// What the DNS says of a name that is to be proved to this CA by one of these kinds of challenge.
     pub async fn dns(&self, name: &Name, ca: &Ca, methods: &[&str]) -> Vec<Finding> {
         let _turn = self.turns.acquire().await;
-        self.look(name, ca, &fitting(name, methods)).await.0
+        self.look(name, &[ca], &fitting(name, methods)).await.0
     }
 
-    /// The same, and what answers where the name leads; `http` and `https` are the ports at which sidegate listens on
+    /// The same for each of these CAs, and what answers where the name leads; `http` and `https` are the ports at which sidegate listens on
     /// this machine.
     pub async fn name(
         &self,
         name: &Name,
-        ca: &Ca,
+        cas: &[&Ca],
         methods: &[&str],
         (http, https): (Option<u16>, u16),
     ) -> Vec<Finding> {
         let methods = fitting(name, methods);
         let _turn = self.turns.acquire().await;
-        let (mut findings, addresses) = self.look(name, ca, &methods).await;
+        let (mut findings, addresses) = self.look(name, cas, &methods).await;
         let by_http = methods.contains(&"http-01");
         let host = host_of(name);
         let knocks = first_of_each(&addresses).map(async |ip| {
@@ -71,24 +71,24 @@ impl Examiner {
         findings
     }
 
-    /// What the DNS says, and the addresses to which the CA may connect.
-    async fn look(&self, name: &Name, ca: &Ca, methods: &[&str]) -> (Vec<Finding>, Vec<IpAddr>) {
+    /// What the DNS says, and the addresses to which a CA may connect.
+    async fn look(&self, name: &Name, cas: &[&Ca], methods: &[&str]) -> (Vec<Finding>, Vec<IpAddr>) {
         match name {
             Name::Ip(ip) => (Vec::new(), vec![*ip]),
             // Nobody connects to a wildcard itself.
             Name::Dns(fqdn) if fqdn.is_wildcard() => {
                 let (caa, standing) =
-                    tokio::join!(self.caa(fqdn, ca, methods), self.standing(fqdn, ca, methods));
-                ([caa].into_iter().chain(standing).collect(), Vec::new())
+                    tokio::join!(self.caa(fqdn, cas, methods), self.standing(fqdn, cas, methods));
+                (caa.into_iter().chain(standing).collect(), Vec::new())
             }
             Name::Dns(fqdn) => {
                 let (answers, caa, standing) = tokio::join!(
                     self.addresses(fqdn),
-                    self.caa(fqdn, ca, methods),
-                    self.standing(fqdn, ca, methods)
+                    self.caa(fqdn, cas, methods),
+                    self.standing(fqdn, cas, methods)
                 );
                 let by_dns = methods.iter().any(|method| method.starts_with("dns-"));
-                let findings = [answers.judge(is_ours, !by_dns), caa].into_iter().chain(standing);
+                let findings = [answers.judge(is_ours, !by_dns)].into_iter().chain(caa).chain(standing);
                 (findings.collect(), answers.in_order())
             }
         }
@@ -99,29 +99,36 @@ impl Examiner {
         Answers { v4, v6 }
     }
 
-    async fn caa(&self, name: &Fqdn, ca: &Ca, methods: &[&str]) -> Finding {
+    async fn caa(&self, name: &Fqdn, cas: &[&Ca], methods: &[&str]) -> Vec<Finding> {
         match timeout(PATIENCE, climb(&self.authority, name)).await {
-            Ok(found) => judge(name, &found, ca, methods),
-            Err(_) => Finding::unknown(
+            Ok(found) => judge(name, &found, cas, methods),
+            Err(_) => vec![Finding::unknown(
                 Check::Caa,
                 late(),
                 "See that the name servers answer: a CA that hears nothing either will not issue.",
-            ),
+            )],
         }
     }
 
     /// Nothing where no standing record is to prove it.
-    async fn standing(&self, name: &Fqdn, ca: &Ca, methods: &[&str]) -> Option<Finding> {
+    async fn standing(&self, name: &Fqdn, cas: &[&Ca], methods: &[&str]) -> Vec<Finding> {
         if !methods.contains(&standing::METHOD) {
-            return None;
+            return Vec::new();
         }
+        let only = *methods == [standing::METHOD];
+        let each =
+            cas.iter().map(async |ca| self.standing_for(name, ca, only).await.at(ca.called.as_deref()));
+        join_all(each).await
+    }
+
+    async fn standing_for(&self, name: &Fqdn, ca: &Ca, only: bool) -> Finding {
         let needed = match standing::needed(name, ca) {
             Ok(needed) => needed,
-            Err(finding) => return Some(finding),
+            Err(finding) => return finding,
         };
         let seen = said(self.authority.text(&needed.place)).await;
         let now = self.clock.now();
-        Some(standing::judge(&needed, needed.shown(seen, now), *methods == [standing::METHOD], now))
+        standing::judge(&needed, needed.shown(seen, now), only, now)
     }
 }
 

@@ -111,9 +111,9 @@ mod tests {
         let name = Fqdn::parse("example.com").expect("a name");
         let long = Fqdn::parse(&["a"; 120].join(".")).expect("a name");
         let identities = vec!["ca.test".to_owned()];
-        let nameless = Ca { identities: Vec::new(), account: None };
-        let unknown = Ca { identities: identities.clone(), account: None };
-        let known = Ca { identities, account: Some("https://ca.test/1".to_owned()) };
+        let nameless = Ca::default();
+        let unknown = Ca { identities: identities.clone(), ..Ca::default() };
+        let known = Ca { called: None, identities, account: Some("https://ca.test/1".to_owned()) };
         for (name, ca, outcome, words) in [
             (&name, nameless, Outcome::Unknown, "which domain means it"),
             (&name, unknown, Outcome::Unknown, "there is none yet"),

@@ -161,6 +161,74 @@ async fn a_ca_that_does_not_answer_is_a_contradiction_and_silent_servers_are_not
     );
 }
 
+/// A second CA that goes by another name, and what makes it one of the configuration.
+async fn fallback(place: &Place, named: &Named) -> (Pebble, String) {
+    let mut settings = Settings::new(place.http, place.https);
+    settings.dns = Some(named.port());
+    settings.identities = vec!["other.example".to_owned()];
+    settings.newer = true;
+    let other = Pebble::start(settings).await;
+    std::fs::write(place.path("other-api.pem"), other.api_root()).expect("written");
+    let table =
+        format!("\n[[acme.fallback]]\ndirectory = {:?}\napi_root = \"other-api.pem\"\n", other.directory());
+    (other, table)
+}
+
+#[tokio::test]
+async fn every_ca_is_looked_at_and_only_what_all_of_them_forbid_is_a_contradiction() {
+    let (place, named) = (Place::new(), Named::holding(RECORDS).await);
+    let pebble = pebble(&place, &named).await;
+    let (mut other, table) = fallback(&place, &named).await;
+    let acme = acme(&place, &pebble, &named) + &table;
+    let config = place.configure(&acme, &sites(&["good", "alias", "a.strict", "strange"]));
+    let (first, second) = (pebble.directory(), other.directory());
+    // What is said of a name at a CA: the outcome and why.
+    let said = |rows: &[Value], name: &str, check: &str, ca: Option<&str>| -> (String, String) {
+        let row = rows.iter().find(|row| {
+            row["name"].as_str().unwrap_or_default() == name
+                && row["check"] == check
+                && row.get("ca").and_then(Value::as_str) == ca
+        });
+        let row = row.unwrap_or_else(|| panic!("nothing of {check} of {name} at {ca:?} in {rows:#?}"));
+        (row["outcome"].as_str().expect("text").to_owned(), row["reason"].as_str().expect("text").to_owned())
+    };
+    let (out, code) = doctor(&config, &["--json"]);
+    assert_eq!(code, Some(2), "no CA may issue for strange.test: {out}");
+    let rows: Vec<Value> = serde_json::from_str(&out).expect("JSON");
+    for (name, check, ca, outcome, words) in [
+        ("", "CA", Some(&first), "pass", "answers"),
+        ("", "CA", Some(&second), "pass", "answers"),
+        ("", "clock", Some(&first), "pass", "within"),
+        ("", "clock", Some(&second), "pass", "within"),
+        ("good.test", "addresses", None, "pass", "127.0.0.1"),
+        ("good.test", "CAA", Some(&first), "pass", "let this CA issue"),
+        ("good.test", "CAA", Some(&second), "warn", "allow \"ca.test\", not other.example"),
+        ("a.strict.test", "CAA", Some(&first), "warn", "allow \"other.example\", not ca.test"),
+        ("a.strict.test", "CAA", Some(&second), "pass", "let this CA issue"),
+        ("strange.test", "CAA", Some(&first), "fail", "the critical tag"),
+        ("strange.test", "CAA", Some(&second), "fail", "the critical tag"),
+    ] {
+        let (seen, reason) = said(&rows, name, check, ca.map(String::as_str));
+        assert_eq!(seen, outcome, "{check} of {name} at {ca:?}: {reason}");
+        assert!(reason.contains(words), "{reason}");
+    }
+    let (out, code) = doctor(&config, &["good.test"]);
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains(&format!("warn         {second}: the CAA records of good.test allow")), "{out}");
+
+    // With the second one down, the first one is what a.strict.test would need.
+    other.stop();
+    for (name, code, silent, caa) in [("good.test", 1, "warn", "pass"), ("a.strict.test", 2, "fail", "fail")]
+    {
+        let (out, seen) = doctor(&config, &["--json", name]);
+        assert_eq!(seen, Some(code), "{out}");
+        let rows: Vec<Value> = serde_json::from_str(&out).expect("JSON");
+        assert_eq!(said(&rows, "", "CA", Some(&second)).0, silent, "{out}");
+        assert_eq!(said(&rows, name, "CAA", Some(&first)).0, caa, "{out}");
+    }
+    assert_eq!((pebble.orders(), pebble.accounts()), (0, 0), "it only looks");
+}
+
 #[tokio::test]
 async fn the_handbook_shows_what_it_prints() {
     let records = "\

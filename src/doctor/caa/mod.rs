@@ -48,20 +48,24 @@ pub(super) async fn climb(authority: &Authority, name: &Fqdn) -> Found {
     Found::Nothing
 }
 
-/// What that means for a certificate with this name, proved by one of these kinds of challenge.
-pub(super) fn judge(name: &Fqdn, found: &Found, ca: &Ca, methods: &[&str]) -> Finding {
-    let check = Check::Caa;
-    let (at, sets) = match found {
-        Found::Nothing => return Finding::pass(check, "no CAA record, so any CA may issue"),
-        Found::Unanswered(at, why) => {
-            return Finding::unknown(
-                check,
-                format!("nobody says whether {at} has CAA records: {}", shown(why)),
-                "See that the name servers answer: a CA that hears nothing either will not issue.",
-            );
+/// What that means for a certificate with this name from each of these CAs, proved by one of these kinds of challenge.
+pub(super) fn judge(name: &Fqdn, found: &Found, cas: &[&Ca], methods: &[&str]) -> Vec<Finding> {
+    match found {
+        Found::Nothing => vec![Finding::pass(Check::Caa, "no CAA record, so any CA may issue")],
+        Found::Unanswered(at, why) => vec![Finding::unknown(
+            Check::Caa,
+            format!("nobody says whether {at} has CAA records: {}", shown(why)),
+            "See that the name servers answer: a CA that hears nothing either will not issue.",
+        )],
+        Found::Set(at, sets) => {
+            let judged = |ca: &&Ca| judge_one(name, (at, sets), ca, methods).at(ca.called.as_deref());
+            cas.iter().map(judged).collect()
         }
-        Found::Set(at, sets) => (at, sets),
-    };
+    }
+}
+
+fn judge_one(name: &Fqdn, (at, sets): (&Fqdn, &[Vec<Caa>]), ca: &Ca, methods: &[&str]) -> Finding {
+    let check = Check::Caa;
     let rulings: Vec<Ruling> = sets.iter().map(|set| rule(name, set, ca, methods)).collect();
     let forbids = rulings.iter().find_map(|ruling| match ruling {
         Ruling::Forbids(why) => Some(why),

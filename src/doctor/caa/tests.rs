@@ -4,7 +4,8 @@ use crate::doctor::Outcome;
 const ACCOUNT: &str = "https://ca.test/acct/1";
 
 fn ca() -> Ca {
-    Ca { identities: vec!["ca.test".to_owned(), "ca2.test".to_owned()], account: Some(ACCOUNT.to_owned()) }
+    let identities = vec!["ca.test".to_owned(), "ca2.test".to_owned()];
+    Ca { called: None, identities, account: Some(ACCOUNT.to_owned()) }
 }
 
 fn fqdn(name: &str) -> Fqdn {
@@ -23,7 +24,7 @@ fn set(records: &[&str]) -> Vec<Caa> {
 
 fn judged(name: &str, sets: &[&[&str]], ca: &Ca) -> Finding {
     let found = Found::Set(fqdn("example.com"), sets.iter().map(|records| set(records)).collect());
-    judge(&fqdn(name), &found, ca, &["http-01", "tls-alpn-01"])
+    judge(&fqdn(name), &found, &[ca], &["http-01", "tls-alpn-01"]).remove(0)
 }
 
 #[test]
@@ -87,11 +88,25 @@ fn what_depends_on_what_is_not_known_cannot_be_told() {
     let nameless = Ca { identities: Vec::new(), ..ca() };
     assert_eq!(judged("example.com", &[&["issue other.test"]], &nameless).outcome, Outcome::Unknown);
     assert_eq!(judged("example.com", &[&["iodef x"]], &nameless).outcome, Outcome::Pass);
-    let silent = Found::Unanswered(fqdn("example.com"), "ns1 says SERVFAIL".to_owned());
-    let found = judge(&fqdn("a.example.com"), &silent, &ca(), &[]);
-    assert_eq!(found.outcome, Outcome::Unknown);
-    assert!(found.reason.ends_with("ns1 says SERVFAIL"), "{}", found.reason);
-    assert_eq!(judge(&fqdn("a.example.com"), &Found::Nothing, &ca(), &[]).outcome, Outcome::Pass);
+}
+
+#[test]
+fn what_names_no_ca_is_said_once_and_the_rest_of_each() {
+    let called = |called: &str, identity: &str| Ca {
+        called: Some(called.to_owned()),
+        identities: vec![identity.to_owned()],
+        account: None,
+    };
+    let (ca, other) = (called("a", "ca.test"), called("b", "other.test"));
+    let judged = |found: Found| judge(&fqdn("a.example.com"), &found, &[&ca, &other], &[]);
+    let silent = judged(Found::Unanswered(fqdn("example.com"), "ns1 says SERVFAIL".to_owned()));
+    assert_eq!((silent.len(), silent[0].outcome, &silent[0].ca), (1, Outcome::Unknown, &None));
+    assert!(silent[0].reason.ends_with("ns1 says SERVFAIL"), "{}", silent[0].reason);
+    let nothing = judged(Found::Nothing);
+    assert_eq!((nothing.len(), nothing[0].outcome, &nothing[0].ca), (1, Outcome::Pass, &None));
+    let named = judged(Found::Set(fqdn("example.com"), vec![set(&["issue other.test"])]));
+    let outcomes: Vec<_> = named.iter().map(|found| (found.ca.as_deref(), found.outcome)).collect();
+    assert_eq!(outcomes, [(Some("a"), Outcome::Fail), (Some("b"), Outcome::Pass)]);
 }
 
 #[test]
