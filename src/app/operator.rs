@@ -28,8 +28,8 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 /// For what takes some reading.
 const A_WHILE: Duration = Duration::from_secs(60);
 
-/// For a certificate, or for those that are being ordered: attempts give up before.
-const A_CERTIFICATE: Duration = Duration::from_secs(30 * 60);
+/// For a certificate, or for those that are being ordered: attempts give up before, also at several CAs in turn.
+const A_CERTIFICATE: Duration = Duration::from_secs(60 * 60);
 
 /// For a CA's word on something that it only has to look up.
 const A_WORD: Duration = Duration::from_secs(5 * 60);

@@ -130,11 +130,24 @@ impl Plan {
 
 /// The next certificate of a wish, whether it is due or not.
 pub(super) fn step(wish: &Wish, inventory: &Inventory, why: String, now: SystemTime) -> Step {
+    let urgent = inventory.newest(wish).is_some_and(|held| inventory.is_done_with(held, now));
+    // Where all of them have refused, and somebody insists, it is the preferred one that is asked.
+    let ca = turn(wish, inventory, urgent, (now, now)).map_or(wish.cas.first(), |turn| turn.ca);
+    step_at(ca, wish, inventory, why, now)
+}
+
+/// The next certificate of a wish, from this CA.
+pub(super) fn step_at(
+    ca: Option<&Ca>,
+    wish: &Wish,
+    inventory: &Inventory,
+    why: String,
+    now: SystemTime,
+) -> Step {
     let newest = inventory.newest(wish);
     let replaces = newest.map(|held| held.id.clone());
     let urgent = newest.is_some_and(|held| inventory.is_done_with(held, now));
-    // Where all of them have refused, and somebody insists, it is the preferred one that is asked.
-    let ca = turn(wish, inventory, urgent, (now, now)).map_or(wish.cas.first(), |turn| turn.ca).cloned();
+    let ca = ca.cloned();
     let directory = ca.as_ref().map(|ca| &*ca.directory);
     let failures = inventory.attempts(wish.lineage.id(), directory).failures;
     let drawn = newest.and_then(|held| inventory.advised_about(held)?.drawn.as_ref());

@@ -55,6 +55,24 @@ pub(super) fn turn<'a>(
     soonest.ok_or_else(|| refusal.unwrap_or_default().to_owned())
 }
 
+/// Whom to ask at once for somebody who waits for a certificate, after these were asked for it in vain, the last of them so
+/// that another may give it. None if nobody is left who may be asked now; failures of other days keep nobody away from
+/// one who insists, refusals do.
+pub(super) fn next<'a>(
+    wish: &'a Wish,
+    inventory: &Inventory,
+    (asked, insists): (&[&str], bool),
+    urgent: bool,
+    now: SystemTime,
+) -> Option<&'a Ca> {
+    let free = turn(wish, inventory, urgent, (now, now)).ok().filter(|turn| turn.at <= now);
+    let id = wish.lineage.id();
+    let refuses = |ca: &&Ca| inventory.refusal(id, Some(&ca.directory)).is_some();
+    let insisted = wish.cas.iter().filter(|ca| insists && !refuses(ca));
+    let mut candidates = free.and_then(|turn| turn.ca).into_iter().chain(insisted);
+    candidates.find(|ca| !asked.contains(&&*ca.directory))
+}
+
 #[cfg(test)]
 #[path = "tests/turn.rs"]
 mod tests;

@@ -5,6 +5,27 @@ use std::time::Duration;
 use crate::house::front_of_ca::{Fault, FrontOfCa};
 use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
+use crate::renewing::asked;
+
+/// `[acme]` with the CA behind the front, and the second one where that cannot issue.
+fn both(place: &Place, (front, first): (&FrontOfCa, &Pebble), second: &Pebble) -> String {
+    let write = |name: &str, pem: Vec<u8>| {
+        std::fs::write(place.path(name), pem).expect("written");
+        place.path(name)
+    };
+    format!(
+        "directory = {:?}\napi_root = {:?}\nissuance_root = {:?}\nchallenges = [\"tls-alpn-01\"]\nretry = [\"1s\"]\n\
+         [[acme.fallback]]\ndirectory = {:?}\napi_root = {:?}\nissuance_root = {:?}",
+        front.directory(),
+        write("first-api.pem", front.api_root()),
+        write("first.pem", first.issuance_root()),
+        second.directory(),
+        write("second-api.pem", second.api_root()),
+        write("second.pem", second.issuance_root()),
+    )
+}
+
+const SITE: &str = "[[site]]\ndomains = [\"shop.example.com\"]\nto = 1";
 
 #[tokio::test]
 async fn another_ca_issues_while_the_first_is_down_limits_us_or_refuses_until_it_comes_back() {
@@ -19,22 +40,8 @@ async fn another_ca_issues_while_the_first_is_down_limits_us_or_refuses_until_it
     front.plan("/order-plz", 1, Fault::problem(429, "rateLimited", "too many certificates"));
     front.plan("/order-plz", 1, Fault::problem(403, "rejectedIdentifier", "not here"));
 
-    let write = |name: &str, pem: Vec<u8>| {
-        std::fs::write(place.path(name), pem).expect("written");
-        place.path(name)
-    };
-    let acme = format!(
-        "directory = {:?}\napi_root = {:?}\nissuance_root = {:?}\nchallenges = [\"tls-alpn-01\"]\nretry = [\"1s\"]\n\
-         [[acme.fallback]]\ndirectory = {:?}\napi_root = {:?}\nissuance_root = {:?}",
-        front.directory(),
-        write("first-api.pem", front.api_root()),
-        write("first.pem", first.issuance_root()),
-        second.directory(),
-        write("second-api.pem", second.api_root()),
-        write("second.pem", second.issuance_root()),
-    );
-    let site = "[[site]]\ndomains = [\"shop.example.com\"]\nto = 1";
-    let config = place.configure(&acme, site);
+    let acme = both(&place, (&front, &first), &second);
+    let config = place.configure(&acme, SITE);
     let sidegate = Sidegate::serve(&config).await;
     for why in ["gave no usable answer", "503", "limits our rate"] {
         let directory = format!("directory=\"{}\"", front.directory());
@@ -62,4 +69,38 @@ async fn another_ca_issues_while_the_first_is_down_limits_us_or_refuses_until_it
     let keys =
         accounts.filter(|account| account.as_ref().expect("an entry").path().join("account.json").exists());
     assert_eq!(keys.count(), 3, "one at each CA, and `current` leads to one of them");
+}
+
+#[tokio::test]
+async fn an_operator_is_told_what_came_of_the_last_ca_that_could_issue() {
+    let place = Place::new();
+    let settings = Settings::new(place.http, place.https);
+    let (first, mut second) = (Pebble::start(settings.clone()).await, Pebble::start(settings).await);
+    let front = FrontOfCa::start(&first).await;
+    let acme = both(&place, (&front, &first), &second).replace("retry = [\"1s\"]", "retry = [\"1h\"]");
+    let config = place.configure(&acme, SITE);
+    let sidegate = Sidegate::serve(&config).await;
+    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    assert_eq!((first.issued(), second.issued()), (1, 0));
+
+    // It is not due, so nothing but the command has the second one asked.
+    front.plan("/order-plz", 1, Fault::problem(429, "rateLimited", "too many certificates"));
+    let told = asked(&config, &["renew", "shop.example.com", "--force"]).await;
+    assert_eq!(told.code, Some(0), "{}", told.err);
+    assert!(told.out.starts_with("renewed: "), "{}", told.out);
+    assert_eq!((first.issued(), second.issued()), (1, 1));
+
+    // For one who insists the first one is asked too, though it has failed only just.
+    second.stop();
+    front.plan("/order-plz", 1, Fault::problem(429, "rateLimited", "too many certificates"));
+    let told = asked(&config, &["renew", "shop.example.com", "--force"]).await;
+    assert_eq!((told.code, told.out.as_str()), (Some(1), ""), "{}", told.err);
+    assert!(told.err.contains("not issued: "), "{}", told.err);
+    for (directory, why) in [(front.directory(), "limits our rate"), (second.directory(), "gave no usable")] {
+        assert!(told.err.contains(&format!("{directory} {why}")), "{}", told.err);
+    }
+    let told = asked(&config, &["renew", "shop.example.com", "--force"]).await;
+    assert_eq!(told.code, Some(0), "{}", told.err);
+    assert_eq!((first.issued(), second.issued()), (2, 1));
+    sidegate.stop().await;
 }

@@ -14,7 +14,9 @@ impl Manager {
     /// Begins a renewal, unless there is a reason not to, and sees to it that the outcome is told.
     pub(super) async fn renew_for(&mut self, name: &Name, asking: Asking, reply: Reply) {
         match self.begin(name, asking).await {
-            Ok(Begun::Attempt(lineage)) => self.waiting.entry(lineage).or_default().push(reply),
+            Ok(Begun::Attempt(lineage)) => {
+                self.waiting.entry(lineage).or_default().join(reply, asking);
+            }
             Ok(Begun::Trial(trial)) => {
                 self.attempts.spawn(async move { Finished::Tried(reply, trial.await) });
             }
@@ -58,13 +60,6 @@ impl Manager {
         // What was due for it has begun.
         self.agenda.put_now(index);
         Ok(Begun::Attempt(lineage))
-    }
-
-    /// Tells those who wait for a lineage what came of it.
-    pub(super) fn tell_waiting(&mut self, lineage: &LineageId, outcome: &Result<Renewed, NotRenewed>) {
-        for reply in self.waiting.remove(lineage).into_iter().flatten() {
-            let _ = reply.send(outcome.clone());
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::ident::ItemId;
 use crate::issuer::{Advice, Verdict};
 use crate::manager::advised::advised;
 use crate::manager::agenda::Agenda;
-use crate::manager::asked::{NotRenewed, Renewed};
+use crate::manager::asked::Renewed;
 use crate::manager::basis::basis;
 use crate::manager::desired::Wish;
 use crate::manager::failure::Failure;
@@ -127,23 +127,24 @@ impl Manager {
     async fn attempted(&mut self, step: &Step, done: Result<ItemId, RenewError>) {
         self.busy.remove(step.wish.lineage.id());
         self.concern(&step.wish);
-        let outcome = match &done {
-            Ok(item) | Err(RenewError::Store(StoreError::PointersLag { item, .. })) => {
-                Ok(Renewed::Issued(item.clone()))
+        let item = match done {
+            Ok(item) => {
+                self.issued(step, &item).await;
+                item
             }
-            Err(error) => Err(NotRenewed::Failed(error.story())),
-        };
-        match done {
-            Ok(item) => self.issued(step, &item).await,
             // The certificate is safe; what points to it is mended by a sweep.
             Err(RenewError::Store(StoreError::PointersLag { item, .. })) => {
                 warn!(%item, "committed, but not all of its names lead to it yet; sweeping");
                 self.issued(step, &item).await;
                 self.sweep();
+                item
             }
-            Err(error) => self.failed(step, &error).await,
-        }
-        self.tell_waiting(step.wish.lineage.id(), &outcome);
+            Err(error) => {
+                self.failed(step, &error).await;
+                return self.go_on(step, &error);
+            }
+        };
+        self.tell_waiting(step.wish.lineage.id(), &Ok(Renewed::Issued(item)));
     }
 
     pub(super) fn sweep(&mut self) {

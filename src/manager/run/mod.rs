@@ -14,6 +14,7 @@ mod role;
 mod rolling_over;
 mod stock;
 mod telling;
+mod waiting;
 
 pub use commands::Commands;
 
@@ -54,6 +55,7 @@ use crate::story::{Event, Moment, Recorder};
 use commands::{Command, Reply, Revoked, RolledOver};
 use pruning::Pruning;
 use role::Role;
+use waiting::Waiting;
 
 /// So many certificates are issued at the same time.
 const ABREAST: usize = 8;
@@ -101,7 +103,7 @@ pub struct Manager {
     busy: HashMap<LineageId, Option<AbortHandle>>,
     attempts: JoinSet<Finished>,
     /// Operators who wait for what comes of an attempt.
-    waiting: HashMap<LineageId, Vec<Reply>>,
+    waiting: HashMap<LineageId, Waiting>,
     proofs: Proofs,
     /// Nothing is ordered before the store was swept, and only by the process that has the role.
     role: Role,

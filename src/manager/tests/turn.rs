@@ -102,3 +102,38 @@ fn nobody_is_asked_if_all_have_refused() {
     let refused = turn(&wish, &inventory([Past::Refused; 3]), false, (now(), now()));
     assert_eq!(refused, Err("refused by https://a.example/dir".to_owned()));
 }
+
+/// Whom somebody who waits has asked next, after these; the numbers are places in the order of preference.
+fn next_after(asked: &[usize], insists: bool, past: [Past; 3]) -> Option<usize> {
+    let wish = wish();
+    let asked: Vec<&str> = asked.iter().map(|ca| CAS[*ca]).collect();
+    let ca = next(&wish, &inventory(past), (&asked, insists), false, now())?;
+    CAS.iter().position(|directory| *directory == ca.directory)
+}
+
+#[test]
+fn who_waits_has_each_ca_asked_that_may_be_asked_now() {
+    use Past::{Down, Nothing, Ours, Refused};
+    let table = [
+        // Who was asked; whether somebody insists; past of each CA; who is next.
+        (&[0][..], false, [Down(1), Nothing, Nothing], Some(1)),
+        (&[0, 1], false, [Down(1), Down(1), Nothing], Some(2)),
+        (&[0, 1, 2], false, [Down(1), Down(1), Down(1)], None),
+        (&[0], false, [Refused, Nothing, Nothing], Some(1)),
+        // One that has failed before is left alone, but for somebody who insists.
+        (&[0], false, [Down(1), Down(1), Nothing], Some(2)),
+        (&[0], false, [Down(1), Down(1), Down(1)], None),
+        (&[0], true, [Down(1), Down(1), Down(1)], Some(1)),
+        (&[1], true, [Down(1), Down(1), Nothing], Some(2)),
+        (&[1, 2], true, [Down(1), Down(1), Down(1)], Some(0)),
+        (&[0, 1, 2], true, [Down(1), Down(1), Down(1)], None),
+        // What one has refused until the configuration changes it refuses whoever insists.
+        (&[0], true, [Down(1), Refused, Down(1)], Some(2)),
+        (&[0], true, [Down(1), Refused, Refused], None),
+        // What failed by our own fault at one of them is not tried at those behind it.
+        (&[0], false, [Down(1), Ours(1), Nothing], None),
+    ];
+    for (asked, insists, past, expected) in table {
+        assert_eq!(next_after(asked, insists, past), expected, "{past:?} after {asked:?}, {insists}");
+    }
+}
