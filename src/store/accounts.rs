@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::engine::{Engine, EngineError, Expect};
 use super::layout::{self, AccountFile, AccountId};
-use super::{Key, Prefix, StoreError};
+use super::{Key, Prefix, StoreError, record};
 use crate::pki::{PrivateKey, crypto};
 
 /// One account at one CA.
@@ -118,9 +118,7 @@ impl Accounts {
     pub async fn note(&self, account: &Account) -> Result<(), StoreError> {
         let Account { id, directory, url, contacts, .. } = account.clone();
         let record = Record { directory, url, contacts };
-        let mut text = serde_json::to_vec_pretty(&record).expect("strings are JSON");
-        text.push(b'\n');
-        self.put(&id, AccountFile::Record, text.into()).await?;
+        self.put(&id, AccountFile::Record, record::text(&record)).await?;
         self.choose(&id).await
     }
 
@@ -185,7 +183,7 @@ impl Accounts {
         let key = find(AccountFile::Key).ok_or_else(|| damaged(id, AccountFile::Key, &"it is missing"))?;
         let own = PrivateKey::from_pem(key).map_err(|e| damaged(id, AccountFile::Key, &e))?;
         if let Some(text) = find(AccountFile::Record) {
-            record(id, text)?;
+            account_record(id, text)?;
         }
         let Some(present) = self.read(id, AccountFile::Key).await? else { return Ok(()) };
         match PrivateKey::from_pem(&present) {
@@ -227,7 +225,7 @@ impl Accounts {
     async fn check_one(&self, id: &AccountId) -> Result<bool, StoreError> {
         let record = match self.read(id, AccountFile::Record).await? {
             None => None,
-            Some(text) => Some(record(id, &text)?),
+            Some(text) => Some(account_record(id, &text)?),
         };
         let key = match self.read(id, AccountFile::Key).await? {
             None => return Err(damaged(id, AccountFile::Key, &"it is missing")),
@@ -286,7 +284,7 @@ impl Accounts {
     async fn load(&self, id: &AccountId, directory: &str) -> Result<Option<Account>, StoreError> {
         let record = match self.read(id, AccountFile::Record).await? {
             None => None,
-            Some(text) => Some(record(id, &text)?),
+            Some(text) => Some(account_record(id, &text)?),
         };
         if record.as_ref().is_some_and(|record| record.directory != directory) {
             return Ok(None);
@@ -324,8 +322,8 @@ impl Accounts {
     }
 }
 
-fn record(id: &AccountId, text: &[u8]) -> Result<Record, StoreError> {
-    serde_json::from_slice(text).map_err(|e| damaged(id, AccountFile::Record, &e))
+fn account_record(id: &AccountId, text: &[u8]) -> Result<Record, StoreError> {
+    record::parse(&layout::account_file(id, AccountFile::Record), text)
 }
 
 fn damaged(id: &AccountId, file: AccountFile, why: &dyn Display) -> StoreError {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::engine::{Engine, EngineError, Expect, Secrecy};
-use super::{StoreError, damaged, layout};
+use super::engine::Engine;
+use super::record::Records;
+use super::{StoreError, layout};
 use crate::ident::Name;
 
 /// `state/on-demand.json`. Losing it costs a question for each name, and what was spent of an hour's budget.
@@ -47,12 +47,12 @@ pub struct Granted {
 /// Reads and writes [`Demanded`].
 #[derive(Clone)]
 pub struct Demands {
-    engine: Arc<dyn Engine>,
+    records: Records,
 }
 
 impl Demands {
     pub(super) fn new(engine: Arc<dyn Engine>) -> Self {
-        Self { engine }
+        Self { records: Records::new(engine) }
     }
 
     /// What is remembered. A damaged record is set aside, and nothing is remembered then.
@@ -61,18 +61,7 @@ impl Demands {
     ///
     /// [`StoreError::Engine`].
     pub async fn load(&self) -> Result<Demanded, StoreError> {
-        let key = layout::demanded();
-        let why = match self.engine.read(&key).await {
-            Err(EngineError::Absent { .. }) => return Ok(Demanded::default()),
-            Err(EngineError::Foreign { what, .. }) => what.to_owned(),
-            Err(error) => return Err(error.into()),
-            Ok((text, _)) => match serde_json::from_slice(&text) {
-                Ok(demanded) => return Ok(demanded),
-                Err(error) => error.to_string(),
-            },
-        };
-        damaged::set_aside(&*self.engine, &key, &why).await?;
-        Ok(Demanded::default())
+        Ok(self.records.load(&layout::demanded()).await?.unwrap_or_default())
     }
 
     /// What is wrong with the record, if anything. That there is none is right as well. Nothing is changed.
@@ -81,14 +70,7 @@ impl Demands {
     ///
     /// [`StoreError::Damaged`]; [`StoreError::Engine`] if it cannot be read.
     pub async fn check(&self) -> Result<(), StoreError> {
-        let key = layout::demanded();
-        let damaged =
-            |e: serde_json::Error| StoreError::Damaged { place: key.as_prefix(), why: e.to_string() };
-        match self.engine.read(&key).await {
-            Err(EngineError::Absent { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-            Ok((text, _)) => serde_json::from_slice::<Demanded>(&text).map(drop).map_err(damaged),
-        }
+        self.records.read::<Demanded>(&layout::demanded()).await.map(drop)
     }
 
     /// Remembers. It survives a power cut when this returns.
@@ -97,9 +79,6 @@ impl Demands {
     ///
     /// [`StoreError::Engine`].
     pub async fn save(&self, demanded: &Demanded) -> Result<(), StoreError> {
-        let mut text = serde_json::to_vec_pretty(demanded).expect("names and moments are JSON");
-        text.push(b'\n');
-        self.engine.put(&layout::demanded(), Bytes::from(text), Expect::Any, Secrecy::Open).await?;
-        Ok(())
+        self.records.write(&layout::demanded(), demanded).await
     }
 }

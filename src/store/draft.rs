@@ -10,7 +10,7 @@ use super::engine::{Claim, Engine, EngineError, Expect};
 use super::issuance::Issuance;
 use super::keying::Keying;
 use super::layout::{self, File};
-use super::{Database, StoreError};
+use super::{Database, StoreError, record};
 use crate::clock::Clock;
 use crate::ident::{ItemId, Lineage};
 use crate::pki::{Bundle, KeyType, PrivateKey, SigningRequest};
@@ -91,9 +91,7 @@ impl Draft {
     ///
     /// [`StoreError::Engine`].
     pub async fn note_issuance(&self, issuance: &Issuance) -> Result<(), StoreError> {
-        let mut text = serde_json::to_vec_pretty(issuance).expect("strings and a moment are JSON");
-        text.push(b'\n');
-        self.put(File::Issuance, Bytes::from(text)).await?;
+        self.put(File::Issuance, record::text(issuance)).await?;
         *self.issuance.lock().unwrap_or_else(PoisonError::into_inner) = Some(issuance.clone());
         Ok(())
     }

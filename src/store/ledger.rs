@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
 
 use super::engine::{Engine, EngineError, Expect, Secrecy};
+use super::record::{self, Records};
 use super::{Database, StoreError, layout};
 use crate::ident::Names;
 
@@ -159,7 +160,7 @@ impl Ledger {
     ///
     /// [`StoreError::Damaged`] if it is no ledger; [`StoreError::Engine`].
     pub(super) async fn merge(&self, text: &[u8]) -> Result<(), StoreError> {
-        let other = Self::proved(text)?;
+        let other: Book = record::parse(&layout::ledger(), text)?;
         loop {
             let (mut book, expect) = self.read().await?;
             for (directory, page) in &other.spent {
@@ -178,15 +179,7 @@ impl Ledger {
 
     /// Whether this is a ledger.
     pub(super) fn prove(text: &[u8]) -> Result<(), StoreError> {
-        Self::proved(text).map(drop)
-    }
-
-    fn proved(text: &[u8]) -> Result<Book, StoreError> {
-        let damaged = |error: serde_json::Error| StoreError::Damaged {
-            place: layout::ledger().as_prefix(),
-            why: error.to_string(),
-        };
-        serde_json::from_slice(text).map_err(damaged)
+        record::parse::<Book>(&layout::ledger(), text).map(drop)
     }
 
     /// What is wrong with the ledger, if anything. That there is none is right as well. Nothing is changed.
@@ -195,18 +188,12 @@ impl Ledger {
     ///
     /// [`StoreError::Damaged`]; [`StoreError::Engine`] if it cannot be read.
     pub async fn check(&self) -> Result<(), StoreError> {
-        match self.engine.read(&layout::ledger()).await {
-            Err(EngineError::Absent { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-            Ok((text, _)) => Self::prove(&text),
-        }
+        Records::new(Arc::clone(&self.engine)).read::<Book>(&layout::ledger()).await.map(drop)
     }
 
     /// Writes the ledger, and its copy. That there can be no copy is no reason not to go on.
     async fn write(&self, book: &Book, expect: Expect) -> Result<(), EngineError> {
-        let mut text = serde_json::to_vec_pretty(book).expect("strings and moments are JSON");
-        text.push(b'\n');
-        let text = Bytes::from(text);
+        let text = record::text(book);
         self.engine.put(&layout::ledger(), text.clone(), expect, Secrecy::Open).await?;
         self.last_mut().replace((text.clone(), book.clone()));
         if let Err(error) = self.engine.keep(text).await {
@@ -244,8 +231,8 @@ impl Ledger {
                 }
             }
         };
-        let to = self.engine.set_aside(&key.as_prefix()).await?;
-        warn!(place = %key, why, %to, "set aside; the items tell what was issued");
+        // The items tell what was issued.
+        record::set_aside(&*self.engine, &key, &why).await?;
         Ok((Book::default(), Expect::Absent))
     }
 

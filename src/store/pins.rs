@@ -4,14 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::database::name_of;
-use super::engine::{Engine, EngineError, Expect, Secrecy};
-use super::{Key, StoreError, layout};
+use super::engine::Engine;
+use super::record::Records;
+use super::{StoreError, layout};
 use crate::ident::{ItemId, Name};
 
 /// `state/pins/<name>`: what the name is served with until its next certificate is issued.
@@ -42,12 +41,12 @@ pub struct Revoked {
 /// Reads and writes [`Pin`] and [`Revoked`]. No item is touched.
 #[derive(Clone)]
 pub struct Pins {
-    engine: Arc<dyn Engine>,
+    records: Records,
 }
 
 impl Pins {
     pub(super) fn new(engine: Arc<dyn Engine>) -> Self {
-        Self { engine }
+        Self { records: Records::new(engine) }
     }
 
     /// All pins. A damaged one is passed over, and stays where it is: it may be all that keeps an item from being removed.
@@ -57,9 +56,9 @@ impl Pins {
     /// [`StoreError::Engine`].
     pub async fn all(&self) -> Result<Vec<(Name, Pin)>, StoreError> {
         let mut pins = Vec::new();
-        for key in self.engine.list(&layout::pins()).await? {
+        for key in self.records.list(&layout::pins()).await? {
             let Some(name) = name_of(key.name()) else { continue };
-            match self.read(&key).await {
+            match self.records.read(&key).await {
                 Ok(pin) => pins.extend(pin.map(|pin| (name, pin))),
                 Err(error @ StoreError::Damaged { .. }) => warn!(%error, "a pin is passed over"),
                 Err(error) => return Err(error),
@@ -74,7 +73,7 @@ impl Pins {
     ///
     /// [`StoreError::Engine`].
     pub async fn put(&self, name: &Name, pin: &Pin) -> Result<(), StoreError> {
-        self.write(&layout::pin(name), pin).await
+        self.records.write(&layout::pin(name), pin).await
     }
 
     /// Takes a name's pin away, if it has one.
@@ -83,7 +82,7 @@ impl Pins {
     ///
     /// [`StoreError::Engine`].
     pub async fn remove(&self, name: &Name) -> Result<(), StoreError> {
-        Ok(self.engine.remove(&layout::pin(name).as_prefix(), Expect::Any).await?)
+        self.records.remove(&layout::pin(name)).await
     }
 
     /// Whether an item was revoked.
@@ -92,7 +91,7 @@ impl Pins {
     ///
     /// [`StoreError::Engine`]; [`StoreError::Damaged`] if there is a note that cannot be read, since not to know is not a no.
     pub async fn revoked(&self, item: &ItemId) -> Result<Option<Revoked>, StoreError> {
-        self.read(&layout::revoked(item)).await
+        self.records.read(&layout::revoked(item)).await
     }
 
     /// All items that were revoked. A note that cannot be read counts, since not to know is not a no.
@@ -101,7 +100,7 @@ impl Pins {
     ///
     /// [`StoreError::Engine`].
     pub async fn all_revoked(&self) -> Result<HashSet<ItemId>, StoreError> {
-        let keys = self.engine.list(&layout::all_revoked()).await?;
+        let keys = self.records.list(&layout::all_revoked()).await?;
         Ok(keys.iter().filter_map(|key| ItemId::parse(key.name()).ok()).collect())
     }
 
@@ -111,27 +110,6 @@ impl Pins {
     ///
     /// [`StoreError::Engine`].
     pub async fn note_revoked(&self, item: &ItemId, revoked: &Revoked) -> Result<(), StoreError> {
-        self.write(&layout::revoked(item), revoked).await
-    }
-
-    /// A record, if there is one.
-    async fn read<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
-        let why = match self.engine.read(key).await {
-            Err(EngineError::Absent { .. }) => return Ok(None),
-            Err(EngineError::Foreign { what, .. }) => what.to_owned(),
-            Err(error) => return Err(error.into()),
-            Ok((text, _)) => match serde_json::from_slice(&text) {
-                Ok(record) => return Ok(Some(record)),
-                Err(error) => error.to_string(),
-            },
-        };
-        Err(StoreError::Damaged { place: key.as_prefix(), why })
-    }
-
-    async fn write(&self, key: &Key, record: &impl Serialize) -> Result<(), StoreError> {
-        let mut text = serde_json::to_vec_pretty(record).expect("ids, words and moments are JSON");
-        text.push(b'\n');
-        self.engine.put(key, Bytes::from(text), Expect::Any, Secrecy::Open).await?;
-        Ok(())
+        self.records.write(&layout::revoked(item), revoked).await
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::engine::{EngineError, Expect};
 use super::layout::{self, Family, File};
-use super::{Issuance, Prefix, Store, StoreError};
+use super::{Issuance, Pin, Prefix, Store, StoreError, record};
 use crate::ident::{ItemId, Lineage, LineageId, Name, Names};
 use crate::story::{Event, Recorder};
 
@@ -216,10 +216,7 @@ async fn pinned(store: &Store) -> Result<HashSet<ItemId>, StoreError> {
     let mut pinned = HashSet::new();
     for key in store.engine().list(&layout::pins()).await? {
         let (text, _) = store.engine().read(&key).await?;
-        let damaged = |why: String| StoreError::Damaged { place: key.as_prefix(), why };
-        let pin: serde_json::Value = serde_json::from_slice(&text).map_err(|e| damaged(e.to_string()))?;
-        let item = pin["item"].as_str().and_then(|id| ItemId::parse(id).ok());
-        pinned.insert(item.ok_or_else(|| damaged("it names no item".to_owned()))?);
+        pinned.insert(record::parse::<Pin>(&key, &text)?.item);
     }
     Ok(pinned)
 }

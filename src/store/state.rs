@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::engine::{Engine, EngineError, Expect, Secrecy};
-use super::{StoreError, damaged, layout};
+use super::engine::Engine;
+use super::record::{self, Records};
+use super::{StoreError, layout};
 use crate::ident::{ItemId, Lineage, LineageId, Name, Names, Provider};
 
 /// `state/lineages/<lineage id>.json`. Losing it costs an attempt too many, never a certificate.
@@ -80,6 +80,16 @@ impl From<Written> for LineageState {
     }
 }
 
+impl LineageState {
+    fn must_be_about(self, id: &LineageId) -> Result<(), StoreError> {
+        let lineage = Lineage::new(self.names, self.provider);
+        if lineage.id() == id {
+            return Ok(());
+        }
+        Err(record::damaged(&layout::lineage_state(id), "it is about another lineage"))
+    }
+}
+
 impl Attempts {
     /// Those at this CA, of which nothing is remembered.
     #[must_use]
@@ -135,12 +145,12 @@ pub struct Drawn {
 /// Reads and writes [`LineageState`].
 #[derive(Clone)]
 pub struct States {
-    engine: Arc<dyn Engine>,
+    records: Records,
 }
 
 impl States {
     pub(super) fn new(engine: Arc<dyn Engine>) -> Self {
-        Self { engine }
+        Self { records: Records::new(engine) }
     }
 
     /// What is remembered about a lineage. A damaged record is set aside, and nothing is remembered then.
@@ -149,18 +159,7 @@ impl States {
     ///
     /// [`StoreError::Engine`].
     pub async fn load(&self, id: &LineageId) -> Result<Option<LineageState>, StoreError> {
-        let key = layout::lineage_state(id);
-        let why = match self.engine.read(&key).await {
-            Err(EngineError::Absent { .. }) => return Ok(None),
-            Err(EngineError::Foreign { what, .. }) => what.to_owned(),
-            Err(error) => return Err(error.into()),
-            Ok((text, _)) => match serde_json::from_slice(&text) {
-                Ok(state) => return Ok(Some(state)),
-                Err(error) => error.to_string(),
-            },
-        };
-        damaged::set_aside(&*self.engine, &key, &why).await?;
-        Ok(None)
+        self.records.load(&layout::lineage_state(id)).await
     }
 
     /// What is wrong with the record about a lineage, if anything. Nothing is changed.
@@ -169,16 +168,13 @@ impl States {
     ///
     /// [`StoreError::Damaged`]; [`StoreError::Engine`] if it cannot be read.
     pub async fn check(&self, id: &LineageId) -> Result<(), StoreError> {
-        let (text, _) = self.engine.read(&layout::lineage_state(id)).await?;
-        Self::prove(id, &text)
+        let state = self.records.read::<LineageState>(&layout::lineage_state(id)).await?;
+        state.map_or(Ok(()), |state| state.must_be_about(id))
     }
 
     /// Fails unless this is what can be remembered about the lineage.
     pub(super) fn prove(id: &LineageId, text: &[u8]) -> Result<(), StoreError> {
-        let damaged = |why: String| StoreError::Damaged { place: layout::lineage_state(id).as_prefix(), why };
-        let state: LineageState = serde_json::from_slice(text).map_err(|e| damaged(e.to_string()))?;
-        let lineage = Lineage::new(state.names, state.provider);
-        if lineage.id() == id { Ok(()) } else { Err(damaged("it is about another lineage".to_owned())) }
+        record::parse::<LineageState>(&layout::lineage_state(id), text)?.must_be_about(id)
     }
 
     /// Remembers. It survives a power cut when this returns.
@@ -187,11 +183,7 @@ impl States {
     ///
     /// [`StoreError::Engine`].
     pub async fn save(&self, id: &LineageId, state: &LineageState) -> Result<(), StoreError> {
-        let mut text = serde_json::to_vec_pretty(state).expect("names, numbers and moments are JSON");
-        text.push(b'\n');
-        let key = layout::lineage_state(id);
-        self.engine.put(&key, Bytes::from(text), Expect::Any, Secrecy::Open).await?;
-        Ok(())
+        self.records.write(&layout::lineage_state(id), state).await
     }
 
     /// Forgets a lineage.
@@ -200,7 +192,7 @@ impl States {
     ///
     /// [`StoreError::Engine`].
     pub async fn forget(&self, id: &LineageId) -> Result<(), StoreError> {
-        Ok(self.engine.remove(&layout::lineage_state(id).as_prefix(), Expect::Any).await?)
+        self.records.remove(&layout::lineage_state(id)).await
     }
 
     /// The lineages something is remembered about.
@@ -209,7 +201,7 @@ impl States {
     ///
     /// [`StoreError::Engine`].
     pub async fn list(&self) -> Result<Vec<LineageId>, StoreError> {
-        let keys = self.engine.list(&layout::lineages()).await?;
+        let keys = self.records.list(&layout::lineages()).await?;
         let id = |name: &str| LineageId::parse(name.strip_suffix(".json")?).ok();
         Ok(keys.iter().filter_map(|key| id(key.name())).collect())
     }

@@ -93,7 +93,9 @@ async fn what_a_link_leads_to_is_served_or_is_pinned_stays() {
     let newest = rig.ended(&["a.example"], "https://staging.example/dir", 90).await;
     let pins = rig.storage().join("state/pins");
     std::fs::create_dir_all(&pins).expect("made");
-    std::fs::write(pins.join("a.example"), format!("{{\"item\": \"{pinned}\"}}")).expect("written");
+    let (item, over) = (pinned.to_string(), newest.to_string());
+    let pin = serde_json::json!({ "item": item, "over": over, "since": "2027-01-01T00:00:00Z" });
+    std::fs::write(pins.join("a.example"), pin.to_string()).expect("written");
     rig.prune(&["--keep", "0"]).good();
     assert_eq!(rig.items().await, [pinned, led_to, served, newest]);
     assert_ne!(gone, trial);
