@@ -10,7 +10,7 @@ use super::act::{FAILED, say, show, told};
 use super::flags::Place;
 use crate::app;
 use crate::config::Env;
-use crate::ops::OpsError;
+use crate::ops::{OpsError, Restored};
 
 /// What the command line says.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -45,8 +45,8 @@ impl BackupArgs {
         if let Some(path) = to {
             show(&format!("{}: {} items, {} files\n", path.display(), backed.items, backed.files));
         }
-        for (item, why) in &backed.left_out {
-            eprintln!("left out {item}: {why}");
+        for damage in &backed.left_out {
+            eprintln!("left out: {damage}");
         }
         if backed.left_out.is_empty() { Ok(0) } else { Err(FAILED) }
     }
@@ -56,10 +56,17 @@ impl RestoreArgs {
     pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
         let settings = self.place.settings(env)?;
         let restored = runtime.block_on(app::restore(&settings, &self.archive)).map_err(|e| told(&e))?;
+        let Restored { known, accounts, settled } = restored;
         show(&format!(
-            "{} items restored, {} were there already; {} accounts\n",
-            restored.new, restored.known, restored.accounts
+            "{} items restored, {known} were there already; {accounts} accounts, {} rollbacks, {} revoked; {}\n",
+            settled.new,
+            settled.pins,
+            settled.revoked,
+            if settled.journal { "the journal" } else { "no journal" },
         ));
+        for left in &settled.left {
+            show(&format!("left in the archive: {left}\n"));
+        }
         Ok(0)
     }
 }

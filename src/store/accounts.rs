@@ -179,18 +179,28 @@ impl Accounts {
         id: &AccountId,
         files: &[(AccountFile, Bytes)],
     ) -> Result<(), StoreError> {
-        let find = |wanted| files.iter().find(|(file, _)| *file == wanted).map(|(_, value)| value);
-        let key = find(AccountFile::Key).ok_or_else(|| damaged(id, AccountFile::Key, &"it is missing"))?;
-        let own = PrivateKey::from_pem(key).map_err(|e| damaged(id, AccountFile::Key, &e))?;
-        if let Some(text) = find(AccountFile::Record) {
-            account_record(id, text)?;
+        for (file, value) in files {
+            Self::prove(id, *file, value)?;
         }
+        let key = files.iter().find(|(file, _)| *file == AccountFile::Key);
+        let (_, key) = key.ok_or_else(|| damaged(id, AccountFile::Key, &"it is missing"))?;
+        let own = PrivateKey::from_pem(key).map_err(|e| damaged(id, AccountFile::Key, &e))?;
         let Some(present) = self.read(id, AccountFile::Key).await? else { return Ok(()) };
         match PrivateKey::from_pem(&present) {
             Ok(present) if present.spki() != own.spki() => {
                 Err(damaged(id, AccountFile::Key, &"the copy has another key under the same id"))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Fails unless this may be a file of an account, as far as that can be told from it alone.
+    pub(super) fn prove(id: &AccountId, file: AccountFile, value: &[u8]) -> Result<(), StoreError> {
+        match file {
+            AccountFile::Key => PrivateKey::from_pem(value).map(drop).map_err(|e| damaged(id, file, &e)),
+            AccountFile::Record => account_record(id, value).map(drop),
+            // It is made anew from the key.
+            AccountFile::Pub => Ok(()),
         }
     }
 

@@ -1,12 +1,13 @@
 //! What is remembered of names nobody has listed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use super::engine::Engine;
-use super::record::Records;
+use super::record::{self, Records};
 use super::{StoreError, layout};
 use crate::ident::Name;
 
@@ -35,7 +36,7 @@ pub struct DemandedName {
 }
 
 /// A name was allowed for the first time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Granted {
     /// When.
     #[serde(with = "super::moment::at")]
@@ -71,6 +72,22 @@ impl Demands {
     /// [`StoreError::Damaged`]; [`StoreError::Engine`] if it cannot be read.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.records.read::<Demanded>(&layout::demanded()).await.map(drop)
+    }
+
+    /// Adds what another copy remembers: names that are not remembered here, and what was spent of the budget.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] if the copy's is no record; [`StoreError::Engine`].
+    pub(super) async fn merge(&self, text: &[u8]) -> Result<(), StoreError> {
+        let other: Demanded = record::parse(&layout::demanded(), text)?;
+        let mut own = self.load().await?;
+        let known: HashSet<Name> = own.names.iter().map(|known| known.name.clone()).collect();
+        own.names.extend(other.names.into_iter().filter(|new| !known.contains(&new.name)));
+        let spent: HashSet<Granted> = own.granted.iter().cloned().collect();
+        own.granted.extend(other.granted.into_iter().filter(|granted| !spent.contains(granted)));
+        own.granted.sort_by_key(|granted| granted.at);
+        self.save(&own).await
     }
 
     /// Remembers. It survives a power cut when this returns.

@@ -43,7 +43,8 @@ pub trait Engine: Send + Sync {
     /// [`Expect::Any`] and [`Expect::Absent`]; a folder has no version.
     async fn remove(&self, place: &Prefix, expect: Expect) -> Result<(), EngineError>;
 
-    /// Turns a draft into an item, all of it or none, exactly once.
+    /// Turns a draft into an item, all of it or none, exactly once; or another folder that was put together into what it is to
+    /// be.
     ///
     /// [`EngineError::Exists`] if there is such an item, [`EngineError::Absent`] if there is no such draft.
     async fn seal(&self, draft: &Prefix, item: &Prefix) -> Result<(), EngineError>;

@@ -1,9 +1,10 @@
 //! A copy of a storage on its way in: first everything is put together aside, then it takes its places.
 //!
 //! Nothing that is here is overwritten. Items have ids that no two items share, so both sides' items are kept; a pointer moves to
-//! an item that came in if that is newer, and never to an older one.
+//! an item that came in if that is newer, and never to an older one. What somebody has decided here stays decided.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use tracing::warn;
@@ -11,16 +12,59 @@ use tracing::warn;
 use super::engine::{Claim, EngineError, Expect, Secrecy};
 use super::item::Item;
 use super::layout::{self, AccountFile, AccountId, Family, File};
-use super::rollover::read_next_key;
-use super::{Ledger, Prefix, States, Store, StoreError};
-use crate::ident::{ItemId, Lineage, LineageId};
+use super::{Kept, Key, Pin, Prefix, Store, StoreError, journal, record};
+use crate::ident::{ItemId, Lineage, Name};
 
 /// Takes a copy in. Dropped before [`settle`](Self::settle), it has changed nothing that anybody looks at.
 pub struct Incoming {
     store: Store,
-    /// What was put together, and which pointers it wants.
+    /// What was proved, and which pointers it wants.
     items: BTreeMap<ItemId, Lineage>,
+    /// What is about an item, and about one of its names where one is named.
+    about: Vec<(Key, ItemId, Option<Name>)>,
+    /// How many segments the copy's journal has.
+    segments: usize,
+    /// Whether there is a journal here.
+    has_journal: bool,
+    /// How far the hook has been told of the copy's.
+    told: Option<Bytes>,
+    settled: Settled,
     _claim: Claim,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// How many items are new here.
+    pub new: usize,
+    /// How many names are pinned here as they are in the copy.
+    pub pins: usize,
+    /// How many items are revoked according to the copy.
+    pub revoked: usize,
+    /// Whether its journal is the one here now.
+    pub journal: bool,
+    /// What was not taken over.
+    pub left: Vec<Left>,
+}
+
+/// Something of a copy that was not taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// What this name was gone back to.
+    Pin(Name),
+    /// The journal.
+    Journal,
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pin(name) => {
+                write!(f, "the rollback of {name}: the name has certificates here, and is served as it was")
+            }
+            Self::Journal => f.write_str("the journal: there is one here, and it goes on"),
+        }
+    }
 }
 
 impl Incoming {
@@ -28,25 +72,32 @@ impl Incoming {
         let claim = store.claim_issuer().await?;
         // What one that was killed has left.
         store.engine().remove(&layout::incoming(), Expect::Any).await?;
-        Ok(Self { store, items: BTreeMap::new(), _claim: claim })
+        let has_journal = !store.engine().list(&layout::journal()).await?.is_empty();
+        Ok(Self {
+            store,
+            items: BTreeMap::new(),
+            about: Vec::new(),
+            segments: 0,
+            has_journal,
+            told: None,
+            settled: Settled::default(),
+            _claim: claim,
+        })
     }
 
-    /// Proves that these files are a whole item, and that there is none here of that id with other contents. Returns its
-    /// lineage, and whether it is here already.
+    /// Proves that these files are a whole item, and that there is none here of that id with other contents. Says whether
+    /// it is here already.
     ///
     /// # Errors
     ///
     /// [`StoreError::Damaged`] if one of the two is not so.
-    pub async fn prove_item(
-        &self,
-        id: &ItemId,
-        files: &[(File, Bytes)],
-    ) -> Result<(Lineage, bool), StoreError> {
+    pub async fn prove_item(&mut self, id: &ItemId, files: &[(File, Bytes)]) -> Result<bool, StoreError> {
         let named = files.iter().map(|(file, value)| (file.as_str().into(), value.clone()));
         let item = Item::prove(id, named.collect())?;
+        self.items.insert(id.clone(), item.lineage().clone());
         let damaged = |place: Prefix, why: &str| StoreError::Damaged { place, why: why.to_owned() };
         let present = match self.store.engine().read_all(&layout::item(id)).await {
-            Err(EngineError::Absent { .. }) => return Ok((item.lineage().clone(), false)),
+            Err(EngineError::Absent { .. }) => return Ok(false),
             other => other?,
         };
         for (file, value) in files {
@@ -56,7 +107,7 @@ impl Incoming {
                 return Err(damaged(place, "the copy has an item of the same id with other contents"));
             }
         }
-        Ok((item.lineage().clone(), true))
+        Ok(true)
     }
 
     /// Proves that these files are an account's, and that the account is not here with another key.
@@ -72,31 +123,46 @@ impl Incoming {
         self.store.accounts().refuse_other_key(id, files).await
     }
 
-    /// Proves that this is a key that the account may have.
+    /// Proves that this may stand where it does in a storage, as far as that can be told from it alone.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] if it is not.
-    pub fn prove_next_key(&self, id: &AccountId, pem: &[u8]) -> Result<(), StoreError> {
-        read_next_key(id, pem).map(drop)
+    /// [`StoreError::Damaged`] if it may not.
+    pub fn prove(&mut self, kept: &Kept, value: &[u8]) -> Result<(), StoreError> {
+        kept.prove(value)?;
+        match kept {
+            Kept::Pin(name) => {
+                let pin: Pin = record::parse(&kept.key(), value)?;
+                self.about.push((kept.key(), pin.item, Some(name.clone())));
+            }
+            Kept::Revoked(id) => self.about.push((kept.key(), id.clone(), None)),
+            Kept::Segment(_) => self.segments += 1,
+            _ => {}
+        }
+        if self.segments > journal::SEGMENTS {
+            return Err(record::damaged(&kept.key(), "there are more of them than a journal has"));
+        }
+        Ok(())
     }
 
-    /// Proves that this is what can be remembered of the lineage.
+    /// Proves, once everything in the copy was proved, that it fits together: that what is said of an item is said of one
+    /// that is in it, and of its names.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] if it is not.
-    pub fn prove_state(&self, id: &LineageId, text: &[u8]) -> Result<(), StoreError> {
-        States::prove(id, text)
-    }
-
-    /// Proves that this is a ledger.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Damaged`] if it is not.
-    pub fn prove_ledger(&self, text: &[u8]) -> Result<(), StoreError> {
-        Ledger::prove(text)
+    /// [`StoreError::Damaged`] if that is not so.
+    pub fn prove_whole(&self) -> Result<(), StoreError> {
+        for (place, id, name) in &self.about {
+            let Some(lineage) = self.items.get(id) else {
+                return Err(record::damaged(place, format!("it leads to {id}, of which there is no copy")));
+            };
+            let is_for =
+                |name: &Name| lineage.names().iter().any(|own| own == name || own.covers(&name.to_string()));
+            if !name.as_ref().is_none_or(is_for) {
+                return Err(record::damaged(place, format!("{id} is not for this name")));
+            }
+        }
+        Ok(())
     }
 
     /// Puts an item together where nobody looks.
@@ -105,14 +171,12 @@ impl Incoming {
     ///
     /// [`StoreError::Damaged`] if it is not whole; [`StoreError::Engine`].
     pub async fn stage(&mut self, id: &ItemId, files: &[(File, Bytes)]) -> Result<(), StoreError> {
-        let (lineage, present) = self.prove_item(id, files).await?;
-        if !present {
+        if !self.prove_item(id, files).await? {
             for (file, value) in files {
                 let key = layout::incoming_file(id, *file);
                 self.store.engine().put(&key, value.clone(), Expect::Absent, file.secrecy()).await?;
             }
         }
-        self.items.insert(id.clone(), lineage);
         Ok(())
     }
 
@@ -125,35 +189,68 @@ impl Incoming {
         self.store.accounts().adopt(id, files).await
     }
 
-    /// Keeps the key that an account is about to have, unless it has one here.
+    /// Puts a segment of the journal together with the others, unless there is a journal here.
     ///
     /// # Errors
     ///
     /// [`StoreError::Engine`].
-    pub async fn adopt_next_key(&self, id: &AccountId, pem: Bytes) -> Result<(), StoreError> {
-        self.store.accounts().adopt_next_key(id, pem).await
+    pub async fn stage_segment(&mut self, number: u64, lines: Bytes) -> Result<(), StoreError> {
+        if !self.has_journal {
+            let key = layout::incoming_segment(number);
+            self.store.engine().put(&key, lines, Expect::Absent, Secrecy::Open).await?;
+        }
+        Ok(())
     }
 
-    /// Remembers something of a lineage of which nothing is remembered here.
+    /// Takes over what is neither of an item nor of an account, beside what is here.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Engine`].
-    pub async fn remember(&self, id: &LineageId, text: Bytes) -> Result<(), StoreError> {
-        let key = layout::lineage_state(id);
-        match self.store.engine().put(&key, text, Expect::Absent, Secrecy::Open).await {
-            Ok(_) | Err(EngineError::Conflict { .. }) => Ok(()),
+    /// As for [`prove`](Self::prove); [`StoreError::Engine`].
+    pub async fn take(&mut self, kept: &Kept, value: Bytes) -> Result<(), StoreError> {
+        match kept {
+            Kept::NextKey(id) => self.store.accounts().adopt_next_key(id, value).await?,
+            Kept::State(_) => self.add(kept, value).await.map(drop)?,
+            Kept::Ledger => self.store.ledger().merge(&value).await?,
+            Kept::Demanded => self.store.demands().merge(&value).await?,
+            Kept::Pin(name) => self.pin(kept, name, value).await?,
+            Kept::Revoked(_) => {
+                self.add(kept, value).await?;
+                self.settled.revoked += 1;
+            }
+            Kept::Hooked => self.told = Some(value),
+            // These have ways of their own.
+            Kept::Item(..) | Kept::Account(..) | Kept::Segment(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Pins a name as it is in the copy, unless there is something for it here: then what is served is decided here.
+    async fn pin(&mut self, kept: &Kept, name: &Name, value: Bytes) -> Result<(), StoreError> {
+        let is_new = self.store.database().pointer(Family::Any, name).await?.is_none();
+        let pinned = if is_new {
+            self.add(kept, value).await?
+        } else {
+            matches!(self.store.engine().read(&kept.key()).await, Ok((there, _)) if there == value)
+        };
+        if pinned {
+            self.settled.pins += 1;
+        } else {
+            self.settled.left.push(Left::Pin(name.clone()));
+        }
+        Ok(())
+    }
+
+    /// Puts it where it belongs, unless something stands there; whether it stands there now.
+    async fn add(&self, kept: &Kept, value: Bytes) -> Result<bool, StoreError> {
+        match self.store.engine().put(&kept.key(), value.clone(), Expect::Absent, Secrecy::Open).await {
+            Ok(_) => Ok(true),
+            Err(EngineError::Conflict { .. }) => {
+                let there = self.store.engine().read(&kept.key()).await;
+                Ok(there.is_ok_and(|(there, _)| there == value))
+            }
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Counts as spent what the copy's ledger says has been spent.
-    ///
-    /// # Errors
-    ///
-    /// As for [`prove_ledger`](Self::prove_ledger).
-    pub async fn merge_ledger(&self, text: &[u8]) -> Result<(), StoreError> {
-        self.store.ledger().merge(text).await
     }
 
     /// Leaves it. What was put together goes; what does not go now goes when the next one begins.
@@ -163,20 +260,18 @@ impl Incoming {
         }
     }
 
-    /// Moves what was put together to its places, the oldest item first, then the pointers. Returns how many items are new
-    /// here.
+    /// Moves what was put together to its places: the oldest item first, then the pointers, then the journal.
     ///
     /// If the process dies meanwhile, items that have moved are whole, and the next start moves the pointers.
     ///
     /// # Errors
     ///
     /// [`StoreError::Engine`]; as if the process had died.
-    pub async fn settle(self) -> Result<usize, StoreError> {
+    pub async fn settle(mut self) -> Result<Settled, StoreError> {
         let (engine, database) = (self.store.engine(), self.store.database());
-        let mut new = 0;
         for id in self.items.keys() {
             match engine.seal(&layout::incoming_item(id), &layout::item(id)).await {
-                Ok(()) => new += 1,
+                Ok(()) => self.settled.new += 1,
                 // It was here already.
                 Err(EngineError::Absent { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -189,7 +284,28 @@ impl Incoming {
                 }
             }
         }
-        engine.remove(&layout::incoming(), Expect::Any).await?;
-        Ok(new)
+        if self.segments > 0 && self.has_journal {
+            self.settled.left.push(Left::Journal);
+        } else if self.segments > 0 {
+            self.settle_journal().await?;
+            self.settled.journal = true;
+        }
+        self.store.engine().remove(&layout::incoming(), Expect::Any).await?;
+        Ok(self.settled)
+    }
+
+    /// The hook goes on where it was in this journal. That comes first: where it was in a journal that is not there means
+    /// nothing to it, and without it the hook would pass over what it has not been told.
+    async fn settle_journal(&self) -> Result<(), StoreError> {
+        let (engine, told) = (self.store.engine(), layout::hooked());
+        match &self.told {
+            Some(text) => {
+                engine.put(&told, text.clone(), Expect::Any, Secrecy::Open).await?;
+            }
+            None => engine.remove(&told.as_prefix(), Expect::Any).await?,
+        }
+        // A folder in which a journal was about to begin.
+        engine.remove(&layout::journal(), Expect::Any).await?;
+        Ok(engine.seal(&layout::incoming_journal(), &layout::journal()).await?)
     }
 }

@@ -22,6 +22,9 @@ pub struct Entry {
     pub record: Record,
 }
 
+/// A journal has so many segments at the most: the oldest make room.
+pub const SEGMENTS: usize = 8;
+
 /// What stands before the first line of all.
 const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// How a line ends, with the sum in between.
@@ -53,7 +56,8 @@ impl Chain {
 
     /// The line that says this, with its newline. The chain stands behind it then.
     pub(super) fn forge(&mut self, record: &Record) -> String {
-        let (n, before) = self.last.take().map_or_else(|| (1, NOTHING.to_owned()), |(n, sum)| (n + 1, sum));
+        let (n, before) =
+            self.last.take().map_or_else(|| (1, NOTHING.to_owned()), |(n, sum)| (n.saturating_add(1), sum));
         let mut line = serde_json::to_string(&Line { n, record, before }).expect("names and words are JSON");
         // The brace: the sum comes before it.
         line.pop();
@@ -76,7 +80,7 @@ impl Chain {
         };
         let follows = match &self.last {
             _ if self.broken => true,
-            Some((last, sum)) => n == last + 1 && before == *sum,
+            Some((last, sum)) => last.checked_add(1) == Some(n) && before == *sum,
             None => n == 1 && before == NOTHING,
         };
         *self = Self { last: Some((n, sum)), broken: false };

@@ -1,10 +1,11 @@
 //! What of a storage is worth copying: everything that could not be made anew.
 //!
 //! Drafts are not: one costs an order that is placed again, and a copy of half of one is of no use. Nor is what was set
-//! aside, nor the journal and how far a hook has been told of it, nor the folders that only a process that runs has something in.
+//! aside, nor the folders that only a process that runs has something in.
 
 use super::layout::{self, AccountFile, AccountId, Family, File};
-use super::{Key, Prefix, database};
+use super::rollover::read_next_key;
+use super::{Accounts, Demanded, Hooked, Key, Ledger, Pin, Prefix, States, StoreError, database, record};
 use crate::ident::{ItemId, LineageId, Name};
 
 /// A file that a copy of a storage holds.
@@ -20,6 +21,16 @@ pub enum Kept {
     State(LineageId),
     /// What has been spent of the limits of CAs.
     Ledger,
+    /// What is remembered of names nobody has listed.
+    Demanded,
+    /// What a name is served with because somebody said so.
+    Pin(Name),
+    /// That an item was revoked.
+    Revoked(ItemId),
+    /// A segment of the journal.
+    Segment(u64),
+    /// How far the operator's hook has been told of the journal.
+    Hooked,
 }
 
 /// A link that a copy of a storage holds. All of them can be told from the files; they are there for whoever unpacks a copy
@@ -36,6 +47,10 @@ impl Kept {
     /// What belongs at this place, which is written as [`key`](Self::key) writes it; `None` for any other.
     #[must_use]
     pub fn at(place: &str) -> Option<Self> {
+        let alone = [Self::Ledger, Self::Demanded, Self::Hooked];
+        if let Some(kept) = alone.into_iter().find(|kept| kept.key().as_str() == place) {
+            return Some(kept);
+        }
         let (folder, name) = place.rsplit_once('/')?;
         let (above, of) = folder.rsplit_once('/').unwrap_or(("", folder));
         let kept = if above == layout::items().as_str() {
@@ -46,8 +61,14 @@ impl Kept {
             Self::NextKey(AccountId::parse(name.strip_suffix(".pem")?)?)
         } else if folder == layout::lineages().as_str() {
             Self::State(LineageId::parse(name.strip_suffix(".json")?).ok()?)
+        } else if folder == layout::pins().as_str() {
+            Self::Pin(database::name_of(name)?)
+        } else if folder == layout::all_revoked().as_str() {
+            Self::Revoked(ItemId::parse(name).ok()?)
+        } else if folder == layout::journal().as_str() {
+            Self::Segment(layout::segment_number(name)?)
         } else {
-            Self::Ledger
+            return None;
         };
         (kept.key().as_str() == place).then_some(kept)
     }
@@ -61,6 +82,28 @@ impl Kept {
             Self::NextKey(id) => layout::next_account_key(id),
             Self::State(id) => layout::lineage_state(id),
             Self::Ledger => layout::ledger(),
+            Self::Demanded => layout::demanded(),
+            Self::Pin(name) => layout::pin(name),
+            Self::Revoked(id) => layout::revoked(id),
+            Self::Segment(number) => layout::journal_segment(*number),
+            Self::Hooked => layout::hooked(),
+        }
+    }
+
+    /// Fails unless this may stand there, as far as that can be told from this file alone.
+    pub(super) fn prove(&self, value: &[u8]) -> Result<(), StoreError> {
+        match self {
+            // Whoever has all its files judges an item.
+            Self::Item(..) => Ok(()),
+            Self::Account(id, file) => Accounts::prove(id, *file, value),
+            Self::NextKey(id) => read_next_key(id, value).map(drop),
+            Self::State(id) => States::prove(id, value),
+            Self::Ledger => Ledger::prove(value),
+            Self::Demanded => record::parse::<Demanded>(&self.key(), value).map(drop),
+            Self::Pin(_) => record::parse::<Pin>(&self.key(), value).map(drop),
+            Self::Hooked => record::parse::<Hooked>(&self.key(), value).map(drop),
+            // One that cannot be read counts, and a line that is damaged is told by whoever reads the journal.
+            Self::Revoked(_) | Self::Segment(_) => Ok(()),
         }
     }
 }
@@ -117,6 +160,11 @@ mod tests {
             "state/rollover/ca.example-0123456789abcdef.pem",
             &format!("state/lineages/{lineage}.json"),
             "state/ledger.json",
+            "state/on-demand.json",
+            "state/hooks.json",
+            "state/pins/*.a.example",
+            &format!("state/revoked/{ITEM}"),
+            "state/journal/00000012.jsonl",
         ] {
             assert_eq!(Kept::at(place).expect(place).key().as_str(), place);
         }
@@ -129,6 +177,12 @@ mod tests {
             &format!("spool/{lineage}/key.pem"),
             "state/ledger.json/",
             "ledger.json",
+            "state/pins/A.example",
+            "state/pins/../pins/a.example",
+            "state/revoked/a.example",
+            "state/journal/12.jsonl",
+            "state/journal/000000012.jsonl",
+            "state/journal/00000012.json",
             "letsencrypt-account/../../etc/account.json",
             "state/rollover/ca.example-0123456789abcdef",
             "state/rollover/../rollover/ca.example-0123456789abcdef.pem",

@@ -154,7 +154,8 @@ impl Ledger {
         }
     }
 
-    /// Takes over what another copy of the ledger says has been spent. What either has spent is spent.
+    /// Takes over what another copy of the ledger says has been spent. What either has spent is spent, and a storage that is
+    /// guarded in either is guarded.
     ///
     /// # Errors
     ///
@@ -163,6 +164,7 @@ impl Ledger {
         let other: Book = record::parse(&layout::ledger(), text)?;
         loop {
             let (mut book, expect) = self.read().await?;
+            book.guarded_until = book.guarded_until.max(other.guarded_until);
             for (directory, page) in &other.spent {
                 let own = book.spent.entry(directory.clone()).or_default();
                 for (bucket, full_at) in &page.full_at {

@@ -53,7 +53,7 @@ pub use draft::Draft;
 pub use engine::{Claim, Engine, EngineError};
 pub use error::StoreError;
 pub use hooked::{Hooked, Hooks};
-pub use incoming::Incoming;
+pub use incoming::{Incoming, Left, Settled};
 pub use issuance::Issuance;
 pub use item::Item;
 pub use kept::{Kept, Link};

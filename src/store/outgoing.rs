@@ -1,9 +1,10 @@
 //! What a copy of the storage takes along, while others go on using it.
 //!
 //! Items do not change, so each is read whole whenever it is read. Pointers are not read at all: they are made from the
-//! items that were, so none of them leads to an item that is not in the copy.
+//! items that were, so none of them leads to an item that is not in the copy. What is damaged is left out and noted, so
+//! that whoever takes the copy in finds nothing to refuse.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
@@ -11,44 +12,54 @@ use super::engine::EngineError;
 use super::item::Item;
 use super::kept::{Kept, Link};
 use super::layout::{self, AccountFile, AccountId, Family, File};
-use super::{Store, StoreError};
+use super::{Key, Pin, Store, StoreError, database, journal, record};
 use crate::ident::{ItemId, Name};
 
 /// Reads what is worth copying.
 pub struct Outgoing {
     store: Store,
     newest: HashMap<(Family, Name), ItemId>,
+    /// The items that were read.
+    items: HashSet<ItemId>,
+    left_out: Vec<StoreError>,
 }
 
 impl Outgoing {
     pub(super) fn new(store: Store) -> Self {
-        Self { store, newest: HashMap::new() }
+        Self { store, newest: HashMap::new(), items: HashSet::new(), left_out: Vec::new() }
     }
 
-    /// The files of an item, proved to be whole; `None` if it has been removed.
+    /// The files of an item, proved to be whole; `None` if it has been removed, or is left out.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] if it is not whole.
+    /// [`StoreError::Engine`].
     pub async fn item(&mut self, id: &ItemId) -> Result<Option<Vec<(Kept, Bytes)>>, StoreError> {
         let files = match self.store.engine().read_all(&layout::item(id)).await {
             Err(EngineError::Absent { .. }) => return Ok(None),
             Err(EngineError::Foreign { what, place }) => {
-                return Err(StoreError::Damaged { place, why: format!("it {what}") });
+                self.left_out.push(StoreError::Damaged { place, why: format!("it {what}") });
+                return Ok(None);
             }
             other => other?,
         };
         let named = files.iter().map(|(key, value)| (key.name().into(), value.clone())).collect();
-        let item = Item::prove(id, named)?;
+        let item = match Item::prove(id, named) {
+            Err(error @ StoreError::Damaged { .. }) => {
+                self.left_out.push(error);
+                return Ok(None);
+            }
+            proved => proved?,
+        };
+        self.items.insert(id.clone());
         for family in Family::of(item.provider()) {
             for name in item.names() {
                 let newest = self.newest.entry((family, name.clone())).or_insert_with(|| id.clone());
                 *newest = newest.clone().max(id.clone());
             }
         }
-        let kept = |(key, value): (super::Key, Bytes)| {
-            Some((Kept::Item(id.clone(), File::named(key.name())?), value))
-        };
+        let kept =
+            |(key, value): (Key, Bytes)| Some((Kept::Item(id.clone(), File::named(key.name())?), value));
         Ok(Some(files.into_iter().filter_map(kept).collect()))
     }
 
@@ -69,9 +80,11 @@ impl Outgoing {
     /// # Errors
     ///
     /// [`StoreError::Engine`].
-    pub async fn accounts(&self) -> Result<(Vec<(Kept, Bytes)>, Option<Link>), StoreError> {
+    pub async fn accounts(&mut self) -> Result<(Vec<(Kept, Bytes)>, Option<Link>), StoreError> {
         let mut before = self.account_ids().await?;
+        let noted = self.left_out.len();
         loop {
+            self.left_out.truncate(noted);
             let read = self.accounts_now(&before.0).await?;
             let after = self.account_ids().await?;
             // An account that got another key meanwhile has another id since.
@@ -90,15 +103,15 @@ impl Outgoing {
     }
 
     async fn accounts_now(
-        &self,
+        &mut self,
         ids: &[AccountId],
     ) -> Result<(Vec<(Kept, Bytes)>, Option<Link>), StoreError> {
         let (mut files, mut next_keys, mut whole) = (Vec::new(), Vec::new(), Vec::new());
         for id in ids {
-            let read = self.read(AccountFile::ALL.map(|file| Kept::Account(id.clone(), file))).await?;
+            let read = self.whole(AccountFile::ALL.map(|file| Kept::Account(id.clone(), file))).await?;
             if read.iter().any(|(kept, _)| matches!(kept, Kept::Account(_, AccountFile::Key))) {
                 files.extend(read);
-                next_keys.extend(self.read([Kept::NextKey(id.clone())]).await?);
+                next_keys.extend(self.whole([Kept::NextKey(id.clone())]).await?);
                 whole.push(id);
             }
         }
@@ -107,26 +120,77 @@ impl Outgoing {
         Ok((files, current.map(Link::Current)))
     }
 
-    /// What is remembered of lineages, and the ledger.
+    /// What is remembered of lineages and of names nobody has listed, the ledger, which of the items that were read are
+    /// revoked, and which names are pinned to one of them.
     ///
     /// # Errors
     ///
     /// [`StoreError::Engine`].
-    pub async fn memory(&self) -> Result<Vec<(Kept, Bytes)>, StoreError> {
+    pub async fn memory(&mut self) -> Result<Vec<(Kept, Bytes)>, StoreError> {
         let lineages = self.store.states().list().await?;
-        self.read(lineages.into_iter().map(Kept::State).chain([Kept::Ledger])).await
-    }
-
-    /// Those of them that are there.
-    async fn read(&self, wanted: impl IntoIterator<Item = Kept>) -> Result<Vec<(Kept, Bytes)>, StoreError> {
-        let mut read = Vec::new();
-        for kept in wanted {
-            match self.store.engine().read(&kept.key()).await {
-                Ok((value, _)) => read.push((kept, value)),
-                Err(EngineError::Absent { .. }) => {}
-                Err(error) => return Err(error.into()),
+        let mut revoked: Vec<ItemId> = self.store.pins().all_revoked().await?.into_iter().collect();
+        revoked.retain(|id| self.items.contains(id));
+        revoked.sort();
+        let pins = self.store.engine().list(&layout::pins()).await?;
+        let pins: Vec<Name> = pins.iter().filter_map(|key| database::name_of(key.name())).collect();
+        let memory = lineages.into_iter().map(Kept::State).chain([Kept::Ledger, Kept::Demanded]);
+        let mut memory = self.whole(memory.chain(revoked.into_iter().map(Kept::Revoked))).await?;
+        for (kept, text) in self.whole(pins.into_iter().map(Kept::Pin)).await? {
+            let pin: Pin = record::parse(&kept.key(), &text)?;
+            if self.items.contains(&pin.item) {
+                memory.push((kept, text));
+            } else {
+                let why = format!("it leads to {}, of which there is no copy", pin.item);
+                self.left_out.push(record::damaged(&kept.key(), why));
             }
         }
-        Ok(read)
+        Ok(memory)
+    }
+
+    /// The journal, and before it how far the hook has been told of it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn journal(&mut self) -> Result<Vec<(Kept, Bytes)>, StoreError> {
+        // In this order: it has not been told of more than is in the copy.
+        let told = self.whole([Kept::Hooked]).await?;
+        let keys = self.store.engine().list(&layout::journal()).await?;
+        let numbers: Vec<u64> = keys.iter().filter_map(|key| layout::segment_number(key.name())).collect();
+        let newest = numbers.iter().skip(numbers.len().saturating_sub(journal::SEGMENTS));
+        let mut segments = self.whole(newest.map(|number| Kept::Segment(*number))).await?;
+        for (_, lines) in &mut segments {
+            // One is being written, or a crash has torn it.
+            lines.truncate(lines.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1));
+        }
+        segments.retain(|(_, lines)| !lines.is_empty());
+        Ok(if segments.is_empty() { segments } else { told.into_iter().chain(segments).collect() })
+    }
+
+    /// What is damaged, and therefore not in the copy.
+    #[must_use]
+    pub fn left_out(self) -> Vec<StoreError> {
+        self.left_out
+    }
+
+    /// Those of them that are there and whole.
+    async fn whole(
+        &mut self,
+        wanted: impl IntoIterator<Item = Kept>,
+    ) -> Result<Vec<(Kept, Bytes)>, StoreError> {
+        let mut whole = Vec::new();
+        for kept in wanted {
+            let proved = match self.store.engine().read(&kept.key()).await {
+                Ok((value, _)) => kept.prove(&value).map(|()| value),
+                Err(EngineError::Absent { .. }) => continue,
+                Err(EngineError::Foreign { what, .. }) => Err(record::damaged(&kept.key(), what)),
+                Err(error) => return Err(error.into()),
+            };
+            match proved {
+                Ok(value) => whole.push((kept, value)),
+                Err(error) => self.left_out.push(error),
+            }
+        }
+        Ok(whole)
     }
 }

@@ -92,7 +92,7 @@ pub(super) fn text(record: &impl Serialize) -> Bytes {
 ///
 /// [`StoreError::Damaged`] if it is none.
 pub(super) fn parse<T: DeserializeOwned>(place: &Key, text: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(text).map_err(|error| damaged(place, error))
+    serde_json::from_slice(text).map_err(|error| damaged(place, error.to_string()))
 }
 
 /// Moves a record that cannot be read out of the way, and says so. Where nothing can be changed it stays where it is.
@@ -109,6 +109,6 @@ pub(super) async fn set_aside(engine: &dyn Engine, record: &Key, why: &str) -> R
     Ok(())
 }
 
-pub(super) fn damaged(place: &Key, why: impl ToString) -> StoreError {
-    StoreError::Damaged { place: place.as_prefix(), why: why.to_string() }
+pub(super) fn damaged(place: &Key, why: impl Into<String>) -> StoreError {
+    StoreError::Damaged { place: place.as_prefix(), why: why.into() }
 }

@@ -8,7 +8,6 @@ use tar::{Builder, EntryType, Header};
 
 use super::{DIGESTS, FORMAT, HEAD, Head};
 use crate::clock;
-use crate::ident::ItemId;
 use crate::ops::OpsError;
 use crate::ops::fresh::Fresh;
 use crate::pki::crypto;
@@ -21,8 +20,8 @@ pub struct Backed {
     pub items: usize,
     /// How many files in all.
     pub files: usize,
-    /// Items that are not, because they are damaged, and how.
-    pub left_out: Vec<(ItemId, String)>,
+    /// What is not, because it is damaged: what is wrong with each.
+    pub left_out: Vec<StoreError>,
 }
 
 /// Writes a storage's archive to a file, which takes its place when it is whole, readable by its owner only.
@@ -62,31 +61,27 @@ pub async fn write<W: Write>(
 
     let mut outgoing = store.outgoing();
     for id in store.database().items().await? {
-        match outgoing.item(&id).await {
-            Ok(None) => {}
-            Ok(Some(files)) => {
-                for (kept, value) in files {
-                    archive.kept(&kept, &value, id.time()).map_err(failed())?;
-                    backed.files += 1;
-                }
-                backed.items += 1;
-            }
-            Err(error @ StoreError::Damaged { .. }) => backed.left_out.push((id, error.to_string())),
-            Err(error) => return Err(error.into()),
+        let Some(files) = outgoing.item(&id).await? else { continue };
+        for (kept, value) in files {
+            archive.kept(&kept, &value, id.time()).map_err(failed())?;
+            backed.files += 1;
         }
+        backed.items += 1;
     }
     for link in outgoing.pointers() {
         archive.link(&link).map_err(failed())?;
     }
     let (accounts, current) = outgoing.accounts().await?;
     // Last, so that what was spent on the items above is in it.
-    for (kept, value) in accounts.into_iter().chain(outgoing.memory().await?) {
+    let memory = outgoing.memory().await?;
+    for (kept, value) in accounts.into_iter().chain(memory).chain(outgoing.journal().await?) {
         archive.kept(&kept, &value, now).map_err(failed())?;
         backed.files += 1;
     }
     if let Some(current) = current {
         archive.link(&current).map_err(failed())?;
     }
+    backed.left_out = outgoing.left_out();
     Ok((archive.finish().map_err(failed())?, backed))
 }
 

@@ -6,23 +6,24 @@ use std::path::Path;
 
 use super::entries::{Seen, Whole, read, refused, unreadable};
 use crate::ops::OpsError;
-use crate::store::{Incoming, Kept, Link, Store, StoreError};
+use crate::store::{Incoming, Kept, Link, Settled, Store, StoreError};
 
 /// What came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
-    /// Items that were not here before.
-    pub new: usize,
-    /// Items that were.
+    /// Items that were here before.
     pub known: usize,
     /// Accounts in the archive.
     pub accounts: usize,
+    /// The rest.
+    pub settled: Settled,
 }
 
 /// Brings everything that is in an archive into a storage, beside what is there.
 ///
-/// The archive is read and proved to its last byte before anything is written; then everything is put together aside; then items
-/// move to their places, and last the pointers, none of them to an older item than before.
+/// The archive is read and proved to its last byte before anything is written; then items and the journal are put together aside;
+/// then what is remembered is added, items move to their places, and last the pointers, none of them to an older item than
+/// before, and the journal.
 ///
 /// # Errors
 ///
@@ -39,8 +40,8 @@ pub async fn restore(store: &Store, path: &Path) -> Result<Restored, OpsError> {
     })?;
     match take_in(&mut incoming, &file).await {
         Ok(seen) => {
-            let new = incoming.settle().await?;
-            Ok(Restored { new, known: seen.items.len() - new, accounts: seen.accounts.len() })
+            let settled = incoming.settle().await?;
+            Ok(Restored { known: seen.items.len() - settled.new, accounts: seen.accounts.len(), settled })
         }
         Err(error) => {
             incoming.abandon().await;
@@ -53,8 +54,10 @@ pub async fn restore(store: &Store, path: &Path) -> Result<Restored, OpsError> {
 async fn take_in(incoming: &mut Incoming, file: &File) -> Result<Seen, OpsError> {
     let proved = read(begin(file)?, async |whole| prove(incoming, whole).await).await?;
     links_lead_into(&proved)?;
+    incoming.prove_whole().map_err(unfit)?;
     let staged = read(begin(file)?, async |whole| match whole {
         Whole::Item(id, files) => Ok(incoming.stage(&id, &files).await?),
+        Whole::Other(Kept::Segment(number), lines) => Ok(incoming.stage_segment(number, lines).await?),
         Whole::Account(..) | Whole::Other(..) => Ok(()),
     });
     if staged.await? != proved {
@@ -63,9 +66,7 @@ async fn take_in(incoming: &mut Incoming, file: &File) -> Result<Seen, OpsError>
     let kept = read(begin(file)?, async |whole| match whole {
         Whole::Item(..) => Ok(()),
         Whole::Account(id, files) => Ok(incoming.adopt(&id, &files).await?),
-        Whole::Other(Kept::NextKey(id), pem) => Ok(incoming.adopt_next_key(&id, pem).await?),
-        Whole::Other(Kept::State(id), text) => Ok(incoming.remember(&id, text).await?),
-        Whole::Other(_, text) => Ok(incoming.merge_ledger(&text).await?),
+        Whole::Other(kept, value) => Ok(incoming.take(&kept, value).await?),
     });
     kept.await?;
     Ok(proved)
@@ -76,18 +77,21 @@ fn begin(mut file: &File) -> Result<BufReader<&File>, OpsError> {
     Ok(BufReader::new(file))
 }
 
-async fn prove(incoming: &Incoming, whole: Whole) -> Result<(), OpsError> {
+async fn prove(incoming: &mut Incoming, whole: Whole) -> Result<(), OpsError> {
     let proved = match &whole {
         Whole::Item(id, files) => incoming.prove_item(id, files).await.map(drop),
         Whole::Account(id, files) => incoming.prove_account(id, files).await,
-        Whole::Other(Kept::NextKey(id), pem) => incoming.prove_next_key(id, pem),
-        Whole::Other(Kept::State(id), text) => incoming.prove_state(id, text),
-        Whole::Other(_, text) => incoming.prove_ledger(text),
+        Whole::Other(kept, value) => incoming.prove(kept, value),
     };
-    proved.map_err(|error| match error {
+    proved.map_err(unfit)
+}
+
+/// What is damaged in an archive is a reason not to use it.
+fn unfit(error: StoreError) -> OpsError {
+    match error {
         StoreError::Damaged { .. } => refused(&error.to_string()),
         other => other.into(),
-    })
+    }
 }
 
 /// A link that leads to something else than the archive holds is a sign of tampering, though links are made anew from the items.

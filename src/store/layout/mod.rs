@@ -18,7 +18,7 @@
 //! state/rollover/<account id>.pem          the key that an account is about to have
 //! state/issuer/                            held by the process that issues
 //! state/control/                           the sockets of running processes
-//! state/incoming/                          items that a restore puts together
+//! state/incoming/                          what a restore puts together
 //! state/aside/                             where the filesystem engine writes before it renames
 //! quarantine/                              what was damaged or foreign, moved out of the way
 //! ```
@@ -215,7 +215,7 @@ pub fn journal() -> Prefix {
     folder(&[STATE, JOURNAL])
 }
 
-/// One segment of it.
+/// One segment of it. A number has eight digits at the most: so many segments come to a hundred terabytes.
 #[must_use]
 pub fn journal_segment(number: u64) -> Key {
     place(&[STATE, JOURNAL, &format!("{number:08}.jsonl")])
@@ -225,7 +225,7 @@ pub fn journal_segment(number: u64) -> Key {
 #[must_use]
 pub(super) fn segment_number(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".jsonl")?;
-    (digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok()).flatten()
+    (digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok()).flatten()
 }
 
 /// Held by the process that issues.
@@ -292,6 +292,18 @@ pub fn incoming_item(id: &ItemId) -> Prefix {
 #[must_use]
 pub fn incoming_file(id: &ItemId, file: File) -> Key {
     place(&[STATE, INCOMING, id.as_str(), file.as_str()])
+}
+
+/// Where a restore puts a journal together.
+#[must_use]
+pub fn incoming_journal() -> Prefix {
+    folder(&[STATE, INCOMING, JOURNAL])
+}
+
+/// One segment of it.
+#[must_use]
+pub fn incoming_segment(number: u64) -> Key {
+    incoming_journal().child(journal_segment(number).name()).expect("a segment's name is a plain file name")
 }
 
 /// Where things are written before they are renamed into place.

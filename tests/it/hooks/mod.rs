@@ -17,22 +17,22 @@ use serde_json::Value;
 use crate::house::process::Place;
 
 /// A script that notes each call, and then does what it was made for.
-struct Hook {
+pub(crate) struct Hook {
     folder: PathBuf,
 }
 
 /// A call as the script has noted it.
-struct Call {
+pub(crate) struct Call {
     event: String,
     attempt: u64,
-    line: u64,
+    pub(crate) line: u64,
     variables: BTreeMap<String, String>,
     object: Value,
 }
 
 impl Hook {
     /// A hook in a place that ends with these lines of a shell.
-    fn new(place: &Place, lines: &str) -> Self {
+    pub(crate) fn new(place: &Place, lines: &str) -> Self {
         let hook = Self { folder: place.path("calls") };
         fs::create_dir(&hook.folder).expect("a folder");
         hook.change(lines);
@@ -40,7 +40,7 @@ impl Hook {
     }
 
     /// From the next call on it ends with these lines.
-    fn change(&self, lines: &str) {
+    pub(crate) fn change(&self, lines: &str) {
         let script = format!(
             "#!/bin/sh\nset -e\ncd {:?}\ncall=$SIDEGATE_EVENT-$SIDEGATE_LINE-$SIDEGATE_ATTEMPT\n\
              env | grep ^SIDEGATE_ > $call.env\ncat > $call.part\nmv $call.part $call.json\n{lines}\n",
@@ -58,7 +58,7 @@ impl Hook {
     }
 
     /// Adds it to a configuration, with these keys.
-    fn configure(&self, config: &Path, keys: &str) {
+    pub(crate) fn configure(&self, config: &Path, keys: &str) {
         let text = fs::read_to_string(config).expect("written");
         fs::write(config, format!("{text}\n[hooks]\ncommand = [{:?}]\n{keys}\n", self.program()))
             .expect("written");
@@ -69,7 +69,7 @@ impl Hook {
     }
 
     /// All calls so far, in the order of the journal.
-    fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<Call> {
         let entries =
             fs::read_dir(&self.folder).expect("a folder").map(|entry| entry.expect("an entry").path());
         let noted = entries.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
@@ -84,13 +84,13 @@ impl Hook {
     }
 
     /// Waits until it was called so often.
-    async fn called(&self, calls: usize) {
+    pub(crate) async fn called(&self, calls: usize) {
         until(|| self.calls().len() >= calls).await;
     }
 }
 
 /// Waits until that is so.
-async fn until(is_so: impl Fn() -> bool) {
+pub(crate) async fn until(is_so: impl Fn() -> bool) {
     let waiting = async {
         while !is_so() {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -10,8 +10,9 @@ use std::time::SystemTime;
 use sidegate::clock::Clock;
 use sidegate::ident::{ItemId, Provider};
 use sidegate::pki::{Bundle, KeyType};
-use sidegate::store::fs::FsEngine;
+use sidegate::store::fs::{FsEngine, journal};
 use sidegate::store::{Issuance, Store};
+use sidegate::story::{Event, Recorder};
 
 use super::issued;
 
@@ -59,6 +60,20 @@ pub(crate) fn store(root: &Path) -> Store {
 /// The same at a moment that is not now.
 pub(crate) fn store_at(root: &Path, now: SystemTime) -> Store {
     Store::new(Arc::new(FsEngine::open(root).expect("a storage")), Clock::manual(now).0)
+}
+
+/// Tells this to the journal of the storage in this directory, as a process that issues for it would.
+pub(crate) async fn told(root: &Path, events: impl IntoIterator<Item = Event>) {
+    let (recorder, told) = Recorder::channel(Clock::system());
+    let storage = root.to_owned();
+    let keeper = std::thread::spawn(move || journal::keep(told, &storage, || {}));
+    recorder.keep().await;
+    for event in events {
+        recorder.tell([], event);
+    }
+    recorder.end().await;
+    drop(recorder);
+    keeper.join().expect("it ends when nobody can tell anything any more");
 }
 
 /// Commits a certificate for these names, as its provider would have issued it, and returns it with its item's id.

@@ -5,13 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use sidegate::ident::{ItemId, Provider};
+use sidegate::ident::{ItemId, Name, Provider};
 use sidegate::pki::{KeyType, PrivateKey};
+use sidegate::store::{Demanded, DemandedName, Hooked, Pin, Revoked};
+use sidegate::story::Event;
 
 use super::held::Held;
 use crate::house::pebble::Pebble;
 use crate::house::process::Place;
-use crate::house::tool::{commit, sidegate, store, store_at};
+use crate::house::tool::{commit, sidegate, store, store_at, told};
 
 /// Something that the program does to its storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,10 +163,9 @@ impl Scene {
             }
             Self::Restore => {
                 let other = place.path("other");
-                own(&other, &OWN, 20).await;
+                let old = own(&other, &[OWN[0], OWN[1], STRAY[0]], 20).await;
                 own(&other, &OWN, 10).await;
-                let key = PrivateKey::generate(KeyType::P256);
-                store(&other).accounts().create("https://ca.example/dir", &key).await.expect("an account");
+                remembered(&other, old).await;
                 let file = place.path("backup.tar").into_os_string();
                 sidegate(&["backup".into(), file, "--storage".into(), other.into_os_string()]).good();
                 own(&storage, &OWN, 15).await;
@@ -184,6 +185,23 @@ impl Scene {
 async fn own(storage: &Path, names: &[&str], days: u64) -> ItemId {
     let then = SystemTime::now() - Duration::from_secs(days * 86_400);
     commit(&store_at(storage, then), names, Provider::Selfsigned, None).await.0
+}
+
+/// What a copy of a storage holds beside items: one of each kind.
+async fn remembered(storage: &Path, item: ItemId) {
+    let (store, now) = (store(storage), SystemTime::now());
+    let name = |name| Name::parse(name).expect("a name");
+    let key = || PrivateKey::generate(KeyType::P256);
+    let account = store.accounts().create("https://ca.example/dir", &key()).await.expect("an account");
+    store.accounts().prepare(&account, &key()).await.expect("a key to come");
+    store.pins().note_revoked(&item, &Revoked { at: now, why: None }).await.expect("noted");
+    let pin = Pin { over: item.clone(), item, since: now };
+    store.pins().put(&name(STRAY[0]), &pin).await.expect("pinned");
+    let demanded = DemandedName { name: name("e.localhost"), allowed: now, seen: now };
+    let demanded = Demanded { names: vec![demanded], granted: Vec::new() };
+    store.demands().save(&demanded).await.expect("saved");
+    store.hooks().save(Hooked { line: 1, attempts: 0 }).await.expect("saved");
+    told(storage, [Event::Leads, Event::Stopped]).await;
 }
 
 /// Two whole items, of which pointers lead to the older one or are missing, a damaged item that is newer, a pointer that

@@ -9,13 +9,11 @@ use tracing::warn;
 
 use super::Segments;
 use crate::store::fs::durable::{make_folders, read_file, sync_folder};
-use crate::store::journal::Chain;
+use crate::store::journal::{Chain, SEGMENTS};
 use crate::story::{Event, Heard, Record, Told};
 
 /// A segment that has so many bytes is followed by the next.
 const SEGMENT: u64 = 1 << 20;
-/// So many segments are kept.
-const KEPT: usize = 8;
 
 /// Keeps what is told in the journal of the storage in this directory, until nobody can tell anything any more. Blocks the
 /// thread it is called on.
@@ -63,7 +61,7 @@ enum Keeping {
 
 impl Keeping {
     fn begin(&mut self, storage: &Path, records: &mut Vec<Record>) {
-        let keeper = || Box::new(Keeper::new(Segments::of(storage), SEGMENT, KEPT));
+        let keeper = || Box::new(Keeper::new(Segments::of(storage), SEGMENT, SEGMENTS));
         match std::mem::replace(self, Self::Somebody) {
             Self::NotYet(waiting) => {
                 records.splice(0..0, waiting);

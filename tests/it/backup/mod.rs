@@ -1,5 +1,8 @@
 //! `sidegate backup` and `sidegate restore`: what comes back is what was there, and nothing else is believed.
 
+mod beside;
+mod moved;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Read};
@@ -10,11 +13,12 @@ use std::time::{Duration, SystemTime};
 
 use sidegate::ident::{ItemId, Name, Provider};
 use sidegate::pki::{KeyType, PrivateKey, crypto};
-use sidegate::store::{Family, LineageState, Store};
+use sidegate::store::{Demanded, DemandedName, Family, Granted, Hooked, LineageState, Pin, Revoked, Store};
+use sidegate::story::Event;
 use tar::{Archive, Builder, EntryType, Header};
 
 use crate::house::issued::lineage;
-use crate::house::tool::{Ran, commit, ran, sidegate, store, store_at};
+use crate::house::tool::{Ran, commit, ran, sidegate, store, store_at, told};
 
 const CA: &str = "https://ca.example/dir";
 
@@ -133,11 +137,19 @@ fn contents(root: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// Two lineages, one of them renewed, an account, something remembered, and a draft.
+/// Two lineages, one of them renewed, revoked and gone back from, an account, something remembered, and a draft.
 async fn furnish(store: &Store) -> ItemId {
-    commit(store, &["example.com", "*.example.com"], Provider::Letsencrypt, Some(CA)).await;
+    let (first, _) = commit(store, &["example.com", "*.example.com"], Provider::Letsencrypt, Some(CA)).await;
     let (newest, _) = commit(store, &["example.com", "*.example.com"], Provider::Letsencrypt, Some(CA)).await;
-    commit(store, &["example.com"], Provider::Selfsigned, None).await;
+    let (own, _) = commit(store, &["example.com"], Provider::Selfsigned, None).await;
+    let now = SystemTime::now();
+    let wildcard = Name::parse("*.example.com").expect("a name");
+    let pin = Pin { item: first, over: newest.clone(), since: now };
+    store.pins().put(&wildcard, &pin).await.expect("pinned");
+    let revoked = Revoked { at: now, why: Some("superseded".to_owned()) };
+    store.pins().note_revoked(&own, &revoked).await.expect("noted");
+    store.demands().save(&demanded(&["on-demand.example"], now)).await.expect("saved");
+    store.hooks().save(Hooked { line: 1, attempts: 2 }).await.expect("saved");
     let mut account =
         store.accounts().create(CA, &PrivateKey::generate(KeyType::P256)).await.expect("created");
     account.url = Some("https://ca.example/acct/1".to_owned());
@@ -149,6 +161,14 @@ async fn furnish(store: &Store) -> ItemId {
     let mut draft = store.spool().open(&other).await.expect("a draft");
     draft.request_or_generate(KeyType::P256).await.expect("a key");
     newest
+}
+
+fn demanded(names: &[&str], now: SystemTime) -> Demanded {
+    let name = |name: &&str| Name::parse(name).expect("a name");
+    Demanded {
+        names: names.iter().map(name).map(|name| DemandedName { name, allowed: now, seen: now }).collect(),
+        granted: names.iter().map(|name| Granted { at: now, domain: (*name).to_owned() }).collect(),
+    }
 }
 
 fn remembered(name: &str) -> LineageState {
@@ -168,14 +188,22 @@ async fn spend(store: &Store, bucket: &str, seconds: u64) {
 async fn what_was_there_comes_back_into_an_empty_storage() {
     let rig = Rig::new();
     furnish(&store(&rig.path("old"))).await;
-    assert!(rig.backup("old").good().contains("3 items, 42 files"));
+    told(&rig.path("old"), [Event::Leads, Event::ProvedBefore, Event::Stopped]).await;
+    assert!(rig.backup("old").good().contains("3 items, 47 files"));
     let mode = fs::metadata(rig.path("backup.tar")).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert_eq!(rig.restore("new").good(), "3 items restored, 0 were there already; 1 accounts\n");
+    assert_eq!(
+        rig.restore("new").good(),
+        "3 items restored, 0 were there already; 1 accounts, 1 rollbacks, 1 revoked; the journal\n"
+    );
     let mut expected = contents(&rig.path("old"));
     expected.retain(|path, _| !path.starts_with("spool/"));
     assert_eq!(contents(&rig.path("new")), expected);
-    assert_eq!(rig.restore("new").good(), "0 items restored, 3 were there already; 1 accounts\n");
+    assert_eq!(
+        rig.restore("new").good(),
+        "0 items restored, 3 were there already; 1 accounts, 1 rollbacks, 1 revoked; no journal\n\
+         left in the archive: the journal: there is one here, and it goes on\n"
+    );
     assert_eq!(contents(&rig.path("new")), expected, "the same again changes nothing");
 }
 
@@ -293,6 +321,10 @@ async fn nothing_of_an_archive_is_believed_that_is_not_whole() {
         entries
     };
     let other_key = PrivateKey::generate(KeyType::P256).to_pem();
+    let stranger = ItemId::next(SystemTime::now(), None);
+    let pin =
+        |item: &ItemId| format!(r#"{{"item":"{item}","over":"{item}","since":"2027-01-01T00:00:00Z"}}"#);
+    let segments = (1..=9).map(|number| file(&format!("state/journal/0000000{number}.jsonl"), b"x\n"));
     let hard = Entry { kind: EntryType::Link, ..link("database/x", "/etc/passwd") };
     let cases = [
         (with(file("../escaped", b"x")), "../escaped does not belong"),
@@ -311,6 +343,14 @@ async fn nothing_of_an_archive_is_believed_that_is_not_whole() {
         (with(Entry { kind: EntryType::Fifo, ..link("state/ledger.json", "") }), "neither a file nor a link"),
         (with(good[at("/key.pem")].clone()), "comes twice"),
         (with(file("state/ledger.json", &vec![b' '; 5 << 20])), "larger than anything"),
+        (with(file("state/pins/example.com", pin(&stranger).as_bytes())), "there is no copy"),
+        (with(file("state/pins/other.example", pin(&id).as_bytes())), "is not for this name"),
+        (with(file("state/pins/example.com", b"x")), "state/pins/example.com is damaged"),
+        (with(file(&format!("state/revoked/{stranger}"), b"{}")), "there is no copy"),
+        (with(file("state/on-demand.json", b"x")), "on-demand.json is damaged"),
+        (with(file("state/hooks.json", b"x")), "hooks.json is damaged"),
+        (with(file("state/journal/1.jsonl", b"x")), "does not belong"),
+        ([&good[..1], &segments.collect::<Vec<_>>(), &good[1..]].concat(), "more of them than a journal has"),
         (changed("/key.pem", other_key.as_bytes()), "is damaged"),
         (changed("/crt.pem", b"x"), "is damaged"),
         (without("/csr.pem"), "csr.pem"),
