@@ -4,11 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::house::process::{Place, Sidegate};
+use crate::house::process::{PATIENCE, Place, Sidegate};
 
 /// What a command of the program came to.
 pub(crate) struct Told {
@@ -31,6 +32,19 @@ pub(crate) fn tell(config: &Path, words: &[&str]) -> Told {
     Told { code: out.status.code(), out: text(out.stdout), err: text(out.stderr) }
 }
 
+/// The same, asked again until all of these words are in the answer: what the log tells of is in the picture a moment later.
+pub(crate) fn tell_until(config: &Path, words: &[&str], awaited: &[&str]) -> Told {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let told = tell(config, words);
+        let is_so = awaited.iter().all(|word| told.out.contains(word));
+        assert!(is_so || Instant::now() < end, "not all of {awaited:?} in {}{}", told.out, told.err);
+        if is_so {
+            return told;
+        }
+    }
+}
+
 /// A configuration with a name that we sign ourselves.
 pub(crate) fn localhost(place: &Place) -> PathBuf {
     place.configure("", "[[site]]\ndomains = [\"localhost\"]\nto = 3000\n")
@@ -43,11 +57,10 @@ async fn a_running_process_is_asked_and_else_the_storage() {
     let sidegate = Sidegate::serve(&config).await;
     sidegate.logged(&["serving", "item="]).await;
 
-    let told = tell(&config, &["status"]);
-    assert_eq!(told.code, Some(0), "{}{}", told.out, told.err);
     let pid = sidegate.pid().as_raw_nonzero();
+    let told = tell_until(&config, &["status"], &[&format!("\nsaid by process {pid}, which issues")]);
+    assert_eq!(told.code, Some(0), "{}{}", told.out, told.err);
     assert!(told.out.starts_with("STATE ") && told.out.contains("localhost"), "{}", told.out);
-    assert!(told.out.contains(&format!("\nsaid by process {pid}, which issues")), "{}", told.out);
     assert!(!told.out.contains('\x1b'), "a pipe gets no colours");
 
     let live = tell(&config, &["status", "localhost", "--json"]).json();
@@ -76,11 +89,8 @@ async fn the_exit_code_is_for_monitoring() {
     let sidegate = Sidegate::serve(&config).await;
     sidegate.logged(&["serving", "item="]).await;
     sidegate.logged(&["not issued"]).await;
-    let told = tell(&config, &["status"]);
-    assert_eq!(told.code, Some(1), "{}", told.out);
-    for words in ["warning ", "a self-signed certificate stands in", "last error: ", "attempt 2"] {
-        assert!(told.out.contains(words), "{words} is not in {}", told.out);
-    }
+    let awaited = ["warning ", "a self-signed certificate stands in", "last error: ", "attempt 2"];
+    assert_eq!(tell_until(&config, &["status"], &awaited).code, Some(1));
     let told = tell(&config, &["status", "other.example.com"]);
     assert_eq!((told.code, told.out.as_str()), (Some(3), ""));
     assert!(told.err.contains("nobody has configured other.example.com"), "{}", told.err);

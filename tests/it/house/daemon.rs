@@ -1,13 +1,13 @@
 //! Programs that a test needs beside it.
 
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::process::Pid;
-use tokio::sync::watch;
+
+use super::heard::Heard;
 
 /// No start takes this long on a machine that works.
 pub(super) const START: Duration = Duration::from_secs(30);
@@ -34,29 +34,24 @@ pub(super) fn mortal(path: &Path) -> Command {
 /// A child process and what it has said so far.
 pub(super) struct Process {
     child: Child,
-    pub(super) lines: watch::Receiver<Vec<String>>,
+    pub(super) heard: Heard,
 }
 
 impl Process {
     pub(super) fn start(mut command: Command) -> Self {
-        let (sender, lines) = watch::channel(Vec::new());
         let (hand_over, started) = mpsc::sync_channel(1);
         // The child dies with the thread that started it, so that thread is the one that lives as long as the
         // child does: the reader of its output.
         std::thread::spawn(move || {
             let mut child = command.spawn().expect("setpriv (util-linux) starts the program");
-            let out: ChildStdout = child.stdout.take().expect("stdout is piped");
-            let err: ChildStderr = child.stderr.take().expect("stderr is piped");
-            hand_over.send(child).expect("somebody waits for the child");
-            let other = std::thread::spawn({
-                let sender = sender.clone();
-                move || read_lines(err, &sender)
-            });
-            read_lines(out, &sender);
-            other.join().expect("the reader of stderr ends");
+            let out = child.stdout.take().expect("stdout is piped");
+            let err = child.stderr.take().expect("stderr is piped");
+            let heard = Heard::of([out.into(), err.into()]);
+            let process = Self { child, heard: heard.clone() };
+            hand_over.send(process).expect("somebody waits for the child");
+            heard.listen();
         });
-        let child = started.recv().expect("the program starts");
-        Self { child, lines }
+        started.recv().expect("the program starts")
     }
 
     /// Waits until the port takes connections; false if the process ended first.
@@ -89,12 +84,5 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.end();
-    }
-}
-
-fn read_lines(from: impl Read, to: &watch::Sender<Vec<String>>) {
-    for line in BufReader::new(from).lines() {
-        let Ok(line) = line else { return };
-        to.send_modify(|lines| lines.push(line));
     }
 }

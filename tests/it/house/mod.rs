@@ -9,6 +9,7 @@ pub(crate) mod faults;
 pub(crate) mod front;
 pub(crate) mod front_of_ca;
 pub(crate) mod greeter;
+mod heard;
 pub(crate) mod issued;
 pub(crate) mod log;
 pub(crate) mod named;

@@ -9,6 +9,7 @@ use rustix::process::{Signal, kill_process};
 use sidegate::dns::{Key, Server};
 
 use super::daemon::{Process, program};
+use super::heard::holds;
 use super::port;
 
 /// A running `named`. Dropping it ends it.
@@ -64,7 +65,7 @@ impl Named {
             if process.listens(port).await {
                 return Self { port, process, directory, serial: 1 };
             }
-            eprintln!("named did not start: {:#?}", process.lines.borrow());
+            eprintln!("named did not start: {:#?}", process.heard.lines());
         }
         panic!("named does not start; its last words are above");
     }
@@ -90,17 +91,16 @@ impl Named {
 
     /// The lines of its log that hold all of these words.
     pub(crate) fn said(&self, words: &[&str]) -> Vec<String> {
-        let lines = self.process.lines.borrow();
-        lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).cloned().collect()
+        let mut lines = self.process.heard.lines();
+        lines.retain(|line| holds(line, words));
+        lines
     }
 
     /// The same once there are so many of them: what it has done is logged a moment later.
     pub(crate) async fn says(&self, count: usize, words: &[&str]) -> Vec<String> {
-        let mut lines = self.process.lines.clone();
-        let has_them = |line: &&String| words.iter().all(|word| line.contains(word));
-        let enough = lines.wait_for(|lines| lines.iter().filter(has_them).count() >= count);
+        let has_them = |lines: &[String]| lines.iter().filter(|line| holds(line, words)).count() >= count;
         // Whoever expects more than come is told by what there is.
-        let _ = tokio::time::timeout(Duration::from_secs(10), enough).await;
+        let _ = tokio::time::timeout(Duration::from_secs(10), self.process.heard.until(has_them)).await;
         self.said(words)
     }
 }

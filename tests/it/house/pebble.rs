@@ -12,6 +12,7 @@ use std::time::Duration;
 use sidegate::pki::{Leaf, pem};
 
 use super::daemon::{Process, START, mortal, program};
+use super::heard::holds;
 use super::port;
 use super::test_ca::{self, TestCa};
 
@@ -145,12 +146,12 @@ impl Pebble {
 
     /// All lines of the log since it was last started.
     pub(crate) fn log(&self) -> Vec<String> {
-        self.ca.lines.borrow().clone()
+        self.ca.heard.lines()
     }
 
     /// How many lines of the log contain all of `words`.
     pub(crate) fn count(&self, words: &[&str]) -> usize {
-        self.ca.lines.borrow().iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
+        self.ca.heard.count(words)
     }
 
     /// How many certificates this CA has issued since it was last started.
@@ -170,22 +171,18 @@ impl Pebble {
 
     /// Waits until a line of the log contains all of `words`.
     pub(crate) async fn wait_for_line(&self, words: &[&str]) {
-        let mut lines = self.ca.lines.clone();
-        let has_it = |line: &String| words.iter().all(|word| line.contains(word));
-        let seen = lines.wait_for(|lines| lines.iter().any(has_it));
-        tokio::time::timeout(START, seen)
-            .await
-            .unwrap_or_else(|_| panic!("no line with {words:?} in {:#?}", self.ca.lines.borrow()))
-            .expect("Pebble still runs");
+        self.wait_for_lines(1, words).await;
     }
 
     /// Waits until it has issued so many.
     pub(crate) async fn wait_until_issued(&self, count: usize) {
-        let mut lines = self.ca.lines.clone();
-        let issued = |line: &&String| line.contains("Issued certificate serial");
-        let done = lines.wait_for(|lines| lines.iter().filter(issued).count() >= count);
-        let waited = tokio::time::timeout(START, done).await;
-        waited.expect("in time").expect("Pebble still runs");
+        self.wait_for_lines(count, &["Issued certificate serial"]).await;
+    }
+
+    async fn wait_for_lines(&self, count: usize, words: &[&str]) {
+        let enough = |lines: &[String]| lines.iter().filter(|line| holds(line, words)).count() >= count;
+        let came = tokio::time::timeout(START, self.ca.heard.until(enough)).await;
+        assert!(matches!(came, Ok(true)), "not {count} lines with {words:?} in {:#?}", self.log());
     }
 
     /// Ends the CA; connections are refused from now on.
@@ -243,7 +240,7 @@ async fn start_ca(
         if process.listens(listen).await && process.listens(management).await {
             return (process, listen, management);
         }
-        eprintln!("pebble did not start: {:?}", process.lines.borrow());
+        eprintln!("pebble did not start: {:?}", process.heard.lines());
         (listen, management) = (port::free(), port::free());
     }
     panic!("pebble does not start; its last words are above");
@@ -263,7 +260,7 @@ async fn start_dns() -> (Process, u16) {
         if process.listens(dns).await && process.listens(management).await {
             return (process, dns);
         }
-        eprintln!("pebble-challtestsrv did not start: {:?}", process.lines.borrow());
+        eprintln!("pebble-challtestsrv did not start: {:?}", process.heard.lines());
     }
     panic!("pebble-challtestsrv does not start; its last words are above");
 }

@@ -1,22 +1,22 @@
 //! The program itself, as an operator runs it.
 
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::sync::watch;
+
+use super::heard::{Heard, holds};
 
 /// Nothing that is waited for takes this long on a machine that works.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `sidegate`. Dropping it kills it.
 pub(crate) struct Sidegate {
     child: Child,
-    log: watch::Receiver<Vec<String>>,
-    out: watch::Receiver<Vec<String>>,
+    log: Heard,
+    out: Heard,
 }
 
 /// Where a process of a test listens, and what it keeps.
@@ -85,8 +85,8 @@ impl Sidegate {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let log = follow(child.stderr.take().expect("piped"));
-        let out = follow(child.stdout.take().expect("piped"));
+        let log = Heard::over(child.stderr.take().expect("piped"));
+        let out = Heard::over(child.stdout.take().expect("piped"));
         Self { child, log, out }
     }
 
@@ -99,22 +99,22 @@ impl Sidegate {
 
     /// Waits until one line of the log holds all of these words, and returns it.
     pub(crate) async fn logged(&self, words: &[&str]) -> String {
-        wait(self.log.clone(), words, "the log").await
+        wait(&self.log, words, "the log").await
     }
 
     /// Waits until one line of standard output holds all of these words, and returns it.
     pub(crate) async fn said(&self, words: &[&str]) -> String {
-        wait(self.out.clone(), words, "standard output").await
+        wait(&self.out, words, "standard output").await
     }
 
     /// Waits until the log has more lines than this, or has ended.
     pub(crate) async fn says_more(&self, lines: usize) {
-        let _ = self.log.clone().wait_for(|log| log.len() > lines).await;
+        self.log.until(|log| log.len() > lines).await;
     }
 
     /// All lines of the log so far.
     pub(crate) fn log(&self) -> Vec<String> {
-        self.log.borrow().clone()
+        self.log.lines()
     }
 
     /// Standard output, also of a process that has ended.
@@ -165,14 +165,13 @@ impl Sidegate {
 }
 
 /// What a process says on standard output.
-pub(crate) struct Output(watch::Receiver<Vec<String>>);
+pub(crate) struct Output(Heard);
 
 impl Output {
     /// All of it, once the process has ended.
-    pub(crate) async fn whole(mut self) -> Vec<String> {
-        let closed = async { while self.0.changed().await.is_ok() {} };
-        tokio::time::timeout(PATIENCE, closed).await.expect("its output ends");
-        self.0.borrow().clone()
+    pub(crate) async fn whole(self) -> Vec<String> {
+        tokio::time::timeout(PATIENCE, self.0.ended()).await.expect("its output ends");
+        self.0.lines()
     }
 }
 
@@ -186,28 +185,12 @@ impl Drop for Sidegate {
     }
 }
 
-async fn wait(mut lines: watch::Receiver<Vec<String>>, words: &[&str], what: &str) -> String {
-    let holds = |line: &&String| words.iter().all(|word| line.contains(word));
-    let came = async {
-        let all = lines.wait_for(|lines| lines.iter().any(|line| holds(&line))).await;
-        all.map(|all| all.iter().find(holds).cloned().unwrap_or_default())
-    };
-    match tokio::time::timeout(PATIENCE, came).await {
-        Ok(Ok(line)) => line,
-        gone => {
-            let (ended, all) = (gone.is_ok(), lines.borrow().join("\n"));
-            panic!("no {words:?} in {what} (ended: {ended}):\n{all}")
-        }
-    }
-}
-
-/// Gathers lines until the stream ends.
-pub(super) fn follow(stream: impl Read + Send + 'static) -> watch::Receiver<Vec<String>> {
-    let (sender, lines) = watch::channel(Vec::new());
-    std::thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            sender.send_modify(|lines| lines.push(line));
-        }
+async fn wait(heard: &Heard, words: &[&str], what: &str) -> String {
+    let mut found = None;
+    let came = heard.until(|lines| {
+        found = lines.iter().find(|line| holds(line, words)).cloned();
+        found.is_some()
     });
-    lines
+    let ended = matches!(tokio::time::timeout(PATIENCE, came).await, Ok(false));
+    found.unwrap_or_else(|| panic!("no {words:?} in {what} (ended: {ended}):\n{}", heard.lines().join("\n")))
 }

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 pub(crate) use call::Call;
 
-use super::process;
+use super::heard::{Heard, holds};
 use follow::Tracer;
 
 /// What happens to a call instead of the right thing.
@@ -89,7 +89,7 @@ fn pid_of(child: &Child) -> Pid {
 /// A process under the tracer. Dropping it kills it.
 pub(crate) struct Traced {
     pid: Pid,
-    log: watch::Receiver<Vec<String>>,
+    log: Heard,
     ended: watch::Receiver<Option<WaitStatus>>,
     seen: Arc<Mutex<Seen>>,
 }
@@ -109,7 +109,7 @@ impl Traced {
         std::thread::spawn(move || {
             let mut child = command.spawn().expect("a shell starts");
             let pid = pid_of(&child);
-            let log = process::follow(child.stderr.take().expect("piped"));
+            let log = Heard::over(child.stderr.take().expect("piped"));
             hand_over.send((pid, log)).expect("somebody waits");
             let mut gate = child.stdin.take().expect("piped");
             let status = Tracer::new(pid, root, injection, told).follow(|| {
@@ -126,12 +126,12 @@ impl Traced {
     /// Waits for a line of the log with all of these words, for the end of the process, for a warning or an error after a
     /// call went wrong, or until patience ends.
     pub(crate) async fn done_or_in_trouble(&self, words: &[&str], patience: Duration) {
-        let (mut log, mut ended) = (self.log.clone(), self.ended.clone());
+        let mut ended = self.ended.clone();
         let troubled = |line: &String| ["WARN", "ERROR"].iter().any(|level| line.contains(level));
-        let done = |line: &String| words.iter().all(|word| line.contains(word));
-        let line = log.wait_for(|all| {
-            all.iter().any(done) || (all.iter().any(troubled) && self.seen().struck.is_some())
-        });
+        let done = |line: &String| holds(line, words);
+        let line = self
+            .log
+            .until(|all| all.iter().any(done) || (all.iter().any(troubled) && self.seen().struck.is_some()));
         let end = ended.wait_for(Option::is_some);
         let _ = tokio::time::timeout(patience, async {
             tokio::select! { _ = line => {}, _ = end => {} }
@@ -154,7 +154,7 @@ impl Traced {
         }
         let status =
             ended.wait_for(Option::is_some).await.expect("the tracer tells").expect("just waited for");
-        (self.seen(), status, self.log.borrow().clone())
+        (self.seen(), status, self.log.lines())
     }
 
     /// What was seen so far.
