@@ -1,5 +1,6 @@
 //! What an account at a provider is opened with.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
@@ -55,8 +56,10 @@ impl Credentials {
 
     /// The text without what is secret, whether it stands there as it is or as a URL has it.
     pub(super) fn redact(&self, text: &str) -> String {
-        let values = self.0.values().filter(|value| !value.is_empty());
-        values.fold(text.to_owned(), |text, value| {
+        let mut values: Vec<_> = self.0.values().filter(|value| !value.is_empty()).collect();
+        // One may be the beginning of another.
+        values.sort_by_key(|value| Reverse(value.len()));
+        values.into_iter().fold(text.to_owned(), |text, value| {
             let in_url = form_urlencoded(value);
             text.replace(value.as_str(), "…").replace(in_url.as_str(), "…")
         })

@@ -10,6 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 use dns_update::{DnsRecord, DnsRecordType, DnsUpdater};
+use rustls_native_certs::load_native_certs;
 use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -64,6 +65,15 @@ pub enum CloudError {
         /// What it says.
         why: String,
     },
+    /// The providers' library verifies them by the machine's roots, and there are none.
+    #[error(
+        "this machine has no root certificates to know {provider} by: install ca-certificates, or name a file of them \
+         in SSL_CERT_FILE"
+    )]
+    NoRoots {
+        /// The provider.
+        provider: &'static str,
+    },
 }
 
 impl CloudAccount {
@@ -84,10 +94,8 @@ impl CloudAccount {
         if let Some(name) = account.credentials.names().find(|name| !known(name)) {
             return Err(CloudError::Needless { provider: kind.name, name: name.to_owned() });
         }
-        match account.open() {
-            Ok(_) => Ok(account),
-            Err(why) => Err(CloudError::Refused { provider: kind.name, why }),
-        }
+        account.open()?;
+        Ok(account)
     }
 
     /// The names of all providers.
@@ -105,8 +113,14 @@ impl CloudAccount {
         Some(needs.chain(may).collect::<Vec<_>>().join(" "))
     }
 
-    fn open(&self) -> Result<DnsUpdater, String> {
-        (self.kind.open)(&self.credentials).map_err(|error| self.told(&error))
+    fn open(&self) -> Result<DnsUpdater, CloudError> {
+        let provider = self.kind.name;
+        // The library panics without them.
+        if load_native_certs().certs.is_empty() {
+            return Err(CloudError::NoRoots { provider });
+        }
+        (self.kind.open)(&self.credentials)
+            .map_err(|error| CloudError::Refused { provider, why: self.told(&error) })
     }
 
     /// What the provider or the library says, cut to a length and without our secrets: some have them in their URLs.
@@ -173,7 +187,8 @@ impl Cloud {
     {
         let _turn = self.turn.lock().await;
         let (account, provider) = (&self.account, self.account.kind.name);
-        match timeout(PATIENCE, change(account.open()?)).await {
+        let opened = account.open().map_err(|error| error.to_string())?;
+        match timeout(PATIENCE, change(opened)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(dns_update::Error::Unauthorized)) => {
                 Err(format!("{provider} does not accept the credentials"))
