@@ -1,5 +1,6 @@
 //! The thread that tells the operator's program what happens, where there is such a program.
 
+use std::error::Error;
 use std::path::absolute;
 use std::thread::{self, JoinHandle};
 
@@ -24,16 +25,9 @@ pub(super) struct Hooks {
 
 impl Hooks {
     /// Starts the thread if somebody is to be told, or was: what nobody is told any more is not owed for ever. To be called
-    /// before this process adds to the journal; `journal` changes whenever it has.
-    ///
-    /// # Errors
-    ///
-    /// [`AppError::Setup`].
-    pub(super) async fn start(
-        options: Option<Options>,
-        kit: &Kit,
-        journal: watch::Receiver<()>,
-    ) -> Result<Self, AppError> {
+    /// before this process adds to the journal; `journal` changes whenever it has. That nobody can be told keeps nobody from
+    /// being served.
+    pub(super) async fn start(options: Option<Options>, kit: &Kit, journal: watch::Receiver<()>) -> Self {
         let place = Place {
             storage: absolute(&kit.storage).unwrap_or_else(|_| kit.storage.clone()),
             hooks: kit.store.hooks(),
@@ -49,10 +43,11 @@ impl Hooks {
         let (options, _) = watch::channel(options);
         let _guard = end.clone().drop_guard();
         let mut hooks = Self { place, options, journal, end, _guard, thread: None };
-        if wanted {
-            hooks.begin()?;
+        if wanted && let Err(error) = hooks.begin() {
+            let cause = error.source().map(ToString::to_string);
+            warn!(%error, cause, "hooks are not called before a reload or a restart");
         }
-        Ok(hooks)
+        hooks
     }
 
     /// From now on this program is told, or none.
@@ -61,9 +56,11 @@ impl Hooks {
     ///
     /// [`AppError::Setup`] if it takes a thread, and there is none to be had.
     pub(super) fn configure(&mut self, options: Option<Options>) -> Result<(), AppError> {
-        let wanted = options.is_some();
+        if options.is_some() && self.thread.is_none() {
+            self.begin()?;
+        }
         self.options.send_replace(options);
-        if wanted && self.thread.is_none() { self.begin() } else { Ok(()) }
+        Ok(())
     }
 
     fn begin(&mut self) -> Result<(), AppError> {

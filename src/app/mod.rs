@@ -122,7 +122,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let (publisher, challenges, resolver, misses) = catalog::open();
     let kit = Kit { store, storage: storage.clone(), challenges, clock, recorder, roots: Roots::default() };
     let options = build::manager(settings, &kit)?;
-    let hooks = Hooks::start(settings.hooks.clone(), &kit, told).await?;
+    let hooks = Hooks::start(settings.hooks.clone(), &kit, told).await;
     let (mut manager, commands, status) =
         Manager::new(options, kit.store.clone(), kit.clock.clone(), publisher, misses);
     manager.prove_by(Arc::new(Loopback::new(addrs.https)));

@@ -82,6 +82,8 @@ impl Runner {
         loop {
             let ours = self.done.is_some();
             let changed = tokio::select! {
+                // At the end nobody is called any more, although a stop is told to the journal.
+                biased;
                 () = end.cancelled() => break,
                 changed = self.journal.changed() => changed,
                 changed = self.options.changed(), if ours => changed,

@@ -18,8 +18,8 @@ use tokio::time::timeout;
 
 use super::child::SpawnError;
 
-/// So much of what it says is told.
-const LONGEST_OUTPUT: usize = 1000;
+/// So many characters of what it says are told: few enough that their end is there wherever they are told with other words.
+const LONGEST_OUTPUT: usize = 250;
 /// So many bytes of it are kept until it has ended.
 const KEPT_OUTPUT: usize = 4 * LONGEST_OUTPUT;
 /// What it has left behind may hold its output open. Its last words come sooner than this.

@@ -66,14 +66,14 @@ async fn one_that_always_fails_is_given_up_and_what_comes_after_is_told() {
 #[tokio::test]
 async fn one_that_talks_without_end_fills_no_memory() {
     let place = Place::new();
-    let hook = Hook::new(&place, "yes quarrel | head -c 200000000; exit 1");
+    let hook = Hook::new(&place, "yes quarrel | head -c 200000000; echo and the reason; exit 1");
     let config = localhost(&place);
     hook.configure(&config, "");
     let sidegate = Sidegate::serve(&config).await;
     sidegate.logged(&["serving", "item="]).await;
     Client::offering(&["h2"]).hello(place.tls(), Some("localhost")).await.expect("a handshake");
     let before = resident(&sidegate);
-    let line = sidegate.logged(&["the hook failed", "quarrel quarrel"]).await;
+    let line = sidegate.logged(&["the hook failed", "quarrel quarrel", "and the reason"]).await;
     assert!(line.len() < 1000, "{line}");
     let grown = resident(&sidegate).saturating_sub(before);
     assert!(grown < 16 << 20, "{grown} bytes more");
@@ -101,5 +101,19 @@ async fn one_that_is_not_there_is_a_fault_before_anything_changes() {
     sidegate.signal(rustix::process::Signal::HUP);
     sidegate.logged(&["hooks.command", "is not there"]).await;
     assert_eq!(tell(&config, &["status"]).code, Some(0), "what runs goes on, and can be asked");
+    sidegate.stop().await;
+}
+
+#[tokio::test]
+async fn a_journal_that_cannot_be_read_keeps_nobody_from_being_served() {
+    let place = Place::new();
+    let hook = Hook::new(&place, "");
+    let config = localhost(&place);
+    hook.configure(&config, "");
+    // A folder in the place of the first segment.
+    fs::create_dir_all(place.storage().join("state/journal/00000001.jsonl")).expect("made");
+    let sidegate = Sidegate::serve(&config).await;
+    sidegate.logged(&["hooks are not called", "the journal cannot be read"]).await;
+    Client::offering(&["h2"]).hello(place.tls(), Some("localhost")).await.expect("a handshake");
     sidegate.stop().await;
 }
