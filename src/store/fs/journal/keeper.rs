@@ -87,22 +87,27 @@ impl Keeping {
                 if before > 0 {
                     records.insert(0, told.record(Event::Untold { events: before }));
                 }
-                match keeper.write(&mut records, told) {
-                    Ok(()) => {
-                        *untold = 0;
-                        return true;
-                    }
-                    Err(error) => {
-                        let lost = records.len() as u64 - u64::from(before > 0);
-                        *untold += lost;
-                        if before == 0 {
-                            warn!(%error, events = lost, "the journal cannot be written; what happens is not kept");
-                        }
-                    }
+                let all = records.len();
+                let written = keeper.write(&mut records, told);
+                *untold = records.iter().map(events).sum();
+                if let Err(error) = written
+                    && before == 0
+                {
+                    warn!(%error, events = *untold, "the journal cannot be written; what happens is not kept");
                 }
+                return records.len() < all;
             }
         }
         false
+    }
+}
+
+/// How many events are lost with a record that could not be written.
+fn events(record: &Record) -> u64 {
+    match record.event {
+        Event::Untold { events } => events,
+        Event::Mended { .. } => 0,
+        _ => 1,
     }
 }
 
@@ -127,16 +132,17 @@ impl Keeper {
         Self { segments, longest, kept, open: None }
     }
 
-    /// Writes all of these, or none. They survive a power cut when this returns.
+    /// Writes these, and takes away those that survive a power cut: all of them, unless it fails.
     fn write(&mut self, records: &mut Vec<Record>, told: &Told) -> io::Result<()> {
-        if records.is_empty() {
-            return Ok(());
+        while !records.is_empty() {
+            let torn = self.ready()?;
+            if torn > 0 {
+                records.insert(0, told.record(Event::Mended { bytes: torn }));
+            }
+            let written = self.append(records)?;
+            records.drain(..written);
         }
-        let torn = self.ready()?;
-        if torn > 0 {
-            records.insert(0, told.record(Event::Mended { bytes: torn }));
-        }
-        self.append(records)
+        Ok(())
     }
 
     /// Opens the last segment, or the first, or one more if the last is full. Says how many bytes of a torn line were cut
@@ -167,11 +173,17 @@ impl Keeper {
         Ok(torn)
     }
 
-    /// Adds lines to what was made [`ready`](Self::ready).
-    pub(super) fn append(&mut self, records: &[Record]) -> io::Result<()> {
+    /// Adds lines to what was made [`ready`](Self::ready), until the segment is full. Says how many.
+    pub(super) fn append(&mut self, records: &[Record]) -> io::Result<usize> {
         let Some(mut open) = self.open.take() else { return Err(ErrorKind::NotConnected.into()) };
-        let mut chain = open.chain.clone();
-        let lines: String = records.iter().map(|record| chain.forge(record)).collect();
+        let (mut chain, mut lines, mut count) = (open.chain.clone(), String::new(), 0);
+        for record in records {
+            lines.push_str(&chain.forge(record));
+            count += 1;
+            if open.length + lines.len() as u64 >= self.longest {
+                break;
+            }
+        }
         let written = open.file.write_all(lines.as_bytes()).and_then(|()| open.file.sync_data());
         if let Err(error) = written {
             // What is half there must not become the beginning of a line. If it cannot be cut off now, it is found to be
@@ -182,7 +194,7 @@ impl Keeper {
         open.length += lines.len() as u64;
         open.chain = chain;
         self.open = Some(open);
-        Ok(())
+        Ok(count)
     }
 
     fn open_last(&self) -> io::Result<(Open, u64)> {

@@ -193,3 +193,37 @@ fn a_journal_that_cannot_be_written_costs_what_is_told_meanwhile() {
     let events: Vec<Event> = read.into_iter().map(|entry| entry.expect("sound").record.event).collect();
     assert_eq!(events, [Event::Leads, Event::Untold { events: 2 }, Event::Stopped]);
 }
+
+#[test]
+fn a_batch_fills_one_segment_after_the_other() {
+    let rig = Rig::new();
+    // Told before anybody knew who keeps it, so that all of it is written at once.
+    let names =
+        |number| (0..100).map(move |name| format!("a-name-of-some-length-{name}.n{number}.example.com"));
+    const EVENTS: u64 = 3000;
+    told_to_a_keeper(&rig, async |recorder| {
+        for number in 0..EVENTS {
+            let names: Vec<Name> = names(number).map(|name| Name::parse(&name).expect("a name")).collect();
+            recorder.tell(&names, Event::ProvedBefore);
+            // The line to the keeper is shorter than this.
+            if number % 100 == 99 {
+                recorder.end().await;
+            }
+        }
+        recorder.keep().await;
+        recorder.end().await;
+    });
+    let segments = rig.segments.list().expect("a list");
+    assert_eq!(segments.len(), 8, "the oldest have made room");
+    for number in segments {
+        let length = fs::metadata(rig.segments.path(number)).expect("there").len();
+        assert!(length < (1 << 20) + 10_000, "{length} bytes");
+    }
+    told_to_a_keeper(&rig, async |recorder| {
+        recorder.keep().await;
+        recorder.tell([], Event::Stopped);
+    });
+    let (sound, damaged) = rig.read();
+    assert_eq!(damaged, Vec::<String>::new());
+    assert_eq!(sound, (sound[0]..=EVENTS + 1).collect::<Vec<u64>>());
+}
