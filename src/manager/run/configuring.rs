@@ -8,8 +8,8 @@ use tracing::warn;
 use super::Manager;
 use crate::foreign::List;
 use crate::ident::LineageId;
+use crate::manager::Options;
 use crate::manager::desired::{Desired, Wish};
-use crate::manager::{Options, load};
 
 impl Manager {
     /// Takes a configuration over: what it does not want any more is given up and taken off, what it wants is shown.
@@ -28,12 +28,9 @@ impl Manager {
                 task.abort();
             }
             self.waiting.remove(gone.lineage.id());
+            self.committing.remove(gone.lineage.id());
         }
-        let taken = match load::recall(&desired, &mut self.inventory, &self.tools.store).await {
-            Ok(()) => self.take_in_all().await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = taken {
+        if let Err(error) = self.take_in_all().await {
             warn!(%error, "the store cannot be listed; what is on show stays");
         }
         self.take_off_what_is_gone(&before);

@@ -65,6 +65,7 @@ const BEHIND: usize = 4;
 const ASKED: usize = 4;
 /// How long taking back what dropped attempts left with others may take at the end.
 const LAST_WORK: Duration = Duration::from_secs(5);
+
 /// The control plane.
 pub struct Manager {
     tools: Tools,
@@ -80,7 +81,7 @@ pub struct Manager {
     misses: Misses,
     commands: mpsc::Receiver<Command>,
     /// Wishes whose items nobody has read yet.
-    unread: Vec<usize>,
+    unread: BTreeSet<usize>,
     index: Index,
     /// When each wish is planned for again.
     agenda: Agenda,
@@ -167,7 +168,7 @@ impl Manager {
             inventory: Inventory::default(),
             misses,
             commands,
-            unread: Vec::new(),
+            unread: BTreeSet::new(),
             index: Index::default(),
             due: BTreeMap::new(),
             asks: BTreeMap::new(),
@@ -201,7 +202,6 @@ impl Manager {
         self.index = Index::read(&self.tools.store.database()).await?;
         self.show_account().await;
         self.recall_demanded().await;
-        self.recall().await?;
         self.take_in_all().await?;
         self.receive_strangers().await;
         let (issues, now) = (!self.role.only_reads(), self.tools.clock.now());
@@ -307,6 +307,7 @@ impl Manager {
     fn plan(&mut self, wish: usize, now: SystemTime) {
         // Nothing is planned on a guess; reading it has it planned.
         if self.desired.wishes[wish].names().iter().all(|name| self.inventory.is_unread(name)) {
+            self.unread.insert(wish);
             return self.agenda.put(wish, None);
         }
         let mut plan = self.planned(wish, now);

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tracing::{error, warn};
 
 use super::Manager;
 use crate::catalog::Certificate;
 use crate::ident::{Name, Names, Provider};
+use crate::manager::desired::Wish;
 use crate::manager::load::{self, Index, Wanted};
 use crate::manager::plan;
 use crate::manager::preference;
@@ -21,30 +22,41 @@ use crate::story::Event;
 const AT_ONCE: usize = 512;
 /// So many wishes are read in one turn of the loop.
 const A_TURN: usize = 32;
+/// What could not be listed is listed again after so long.
+const READ_AGAIN: Duration = Duration::from_secs(60);
 
 impl Manager {
     /// Shows what is there for all wishes: read at once, or if there are many when they are asked for or behind. Then what
     /// somebody else keeps.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be listed: what is on show stays then, and all wishes are read later.
     pub(super) async fn take_in_all(&mut self) -> Result<(), StoreError> {
         let desired = Arc::clone(&self.desired);
-        let many = desired.wishes.len() > AT_ONCE;
-        let (now, later) = desired.wishes.split_at(if many { 0 } else { desired.wishes.len() });
-        let mut names: Vec<Name> = Vec::new();
-        for wish in now {
-            load::take_stock(wish, &self.index, &mut self.inventory, &self.tools.store).await?;
-            names.extend(wish.names().iter().cloned());
-        }
-        self.serve(names, Wanted::Changed).await;
-        self.unread = (now.len()..desired.wishes.len()).collect();
-        for name in later.iter().flat_map(|wish| wish.names()) {
+        let wishes = desired.wishes.len();
+        let at_once = if wishes > AT_ONCE { 0 } else { wishes };
+        let taken = self.take_in(&desired.wishes[..at_once]).await;
+        let later = if taken.is_ok() { at_once } else { 0 };
+        self.unread = (later..wishes).collect();
+        for name in desired.wishes[later..].iter().flat_map(Wish::names) {
             self.inventory.set_unread(name, true);
         }
-        self.shelf.add_cold(later.iter().flat_map(|wish| wish.names()));
+        self.shelf.add_cold(desired.wishes[later..].iter().flat_map(Wish::names));
         self.elsewhere.configure(&desired, &mut self.shelf, self.tools.clock.now());
         self.shelf.set_unnamed(desired.unnamed.clone());
         let files = desired.files.iter().flat_map(|source| source.names());
         let listed = desired.wishes.iter().filter(|wish| !wish.on_demand);
-        self.shelf.expect(listed.flat_map(|wish| wish.names()).chain(files));
+        self.shelf.expect(listed.flat_map(Wish::names).chain(files));
+        taken
+    }
+
+    async fn take_in(&mut self, wishes: &[Wish]) -> Result<(), StoreError> {
+        self.recall().await?;
+        for wish in wishes {
+            load::take_stock(wish, &self.index, &mut self.inventory, &self.tools.store).await?;
+        }
+        self.serve(wishes.iter().flat_map(Wish::names).cloned().collect(), Wanted::Changed).await;
         Ok(())
     }
 
@@ -54,8 +66,8 @@ impl Manager {
     }
 
     pub(super) async fn read_a_turn(&mut self) {
-        let rest = self.unread.len().saturating_sub(A_TURN);
-        for wish in self.unread.split_off(rest) {
+        for _ in 0..A_TURN {
+            let Some(wish) = self.unread.pop_first() else { return };
             self.read(wish).await;
             // What is never written would take up memory for as long as the process lives.
             if !self.role.only_reads() {
@@ -64,12 +76,13 @@ impl Manager {
         }
     }
 
-    pub(super) async fn read(&mut self, wish: usize) {
-        self.agenda.put_now(wish);
+    pub(super) async fn read(&mut self, index: usize) {
+        self.agenda.put_now(index);
         let desired = Arc::clone(&self.desired);
-        let (wish, store) = (&desired.wishes[wish], &self.tools.store);
+        let (wish, store) = (&desired.wishes[index], &self.tools.store);
         if let Err(error) = load::take_stock(wish, &self.index, &mut self.inventory, store).await {
             warn!(names = %wish.names(), %error, "the items of these names cannot be listed");
+            self.agenda.put(index, Some(self.tools.clock.now() + READ_AGAIN));
         }
         self.serve(wish.names().iter().cloned().collect(), Wanted::Changed).await;
     }

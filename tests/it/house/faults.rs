@@ -30,23 +30,32 @@ pub(crate) struct Faulty {
     fault: Fault,
     at: usize,
     count: AtomicUsize,
-    /// Verbs on these places never end.
-    hangs: Box<dyn Fn(&Prefix) -> bool + Send + Sync>,
+    /// What becomes of verbs on a place, beside the fault.
+    trouble: Box<dyn Fn(&Prefix) -> Option<Trouble> + Send + Sync>,
+}
+
+/// What becomes of a verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It never ends.
+    Hangs,
+    /// It does nothing and fails.
+    Fails,
 }
 
 impl Faulty {
     /// The fault happens at verb number `at`, the first being 0.
     pub(crate) fn new(inner: Arc<dyn Engine>, fault: Fault, at: usize) -> Arc<Self> {
-        Arc::new(Self { inner, fault, at, count: AtomicUsize::new(0), hangs: Box::new(|_| false) })
+        Arc::new(Self { inner, fault, at, count: AtomicUsize::new(0), trouble: Box::new(|_| None) })
     }
 
-    /// There is no fault but that verbs on these places never end.
-    pub(crate) fn hanging(
+    /// There is no fault but the trouble that verbs on these places have.
+    pub(crate) fn troubled(
         inner: Arc<dyn Engine>,
-        hangs: impl Fn(&Prefix) -> bool + Send + Sync + 'static,
+        trouble: impl Fn(&Prefix) -> Option<Trouble> + Send + Sync + 'static,
     ) -> Arc<Self> {
         let (fault, at, count) = (Fault::Fails, usize::MAX, AtomicUsize::new(0));
-        Arc::new(Self { inner, fault, at, count, hangs: Box::new(hangs) })
+        Arc::new(Self { inner, fault, at, count, trouble: Box::new(trouble) })
     }
 
     /// Whether the chosen verb was ever reached.
@@ -59,8 +68,10 @@ impl Faulty {
         place: &Prefix,
         work: impl Future<Output = Result<T, EngineError>> + Send,
     ) -> Result<T, EngineError> {
-        if (self.hangs)(place) {
-            return std::future::pending().await;
+        match (self.trouble)(place) {
+            Some(Trouble::Hangs) => return std::future::pending().await,
+            Some(Trouble::Fails) => return Err(dead(place)),
+            None => {}
         }
         let number = self.count.fetch_add(1, Ordering::SeqCst);
         let fails = match self.fault {

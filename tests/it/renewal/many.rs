@@ -11,7 +11,7 @@ use sidegate::store::{Family, Store, layout};
 use tokio_util::sync::CancellationToken;
 
 use super::world::{CA, World, names, start};
-use crate::house::faults::Faulty;
+use crate::house::faults::{Faulty, Trouble};
 use crate::house::tool::commit;
 
 const NAMES: usize = 2000;
@@ -36,8 +36,11 @@ async fn a_hello_that_waits_is_answered_although_no_other_item_can_be_read() {
         }
     }
     let (all, asked) = (layout::items(), layout::item(&item));
-    let never = move |place: &_| all != *place && all.holds(place.as_str()) && *place != asked;
-    let store = Store::new(Faulty::hanging(engine, never), world.clock.clone());
+    let trouble = move |place: &_| {
+        let other = all != *place && all.holds(place.as_str()) && *place != asked;
+        other.then_some(Trouble::Hangs)
+    };
+    let store = Store::new(Faulty::troubled(engine, trouble), world.clock.clone());
     let wishes = (0..NAMES).map(|number| Wish::acme(names(&[&name(number)]), CA)).collect();
     let desired = Desired { wishes, ..Desired::default() };
 

@@ -6,4 +6,5 @@ mod course;
 mod fail_over;
 mod many;
 mod reading;
+mod reloading;
 mod world;
