@@ -4,7 +4,7 @@ use tracing::info;
 
 use super::Tools;
 use super::plan::Step;
-use crate::issuer::Reason;
+use super::revoke::is_compromised;
 use crate::store::{Item, Keying, Store, StoreError};
 
 /// What decides about the key of the certificate of a step, which takes the place of this item.
@@ -18,14 +18,16 @@ pub(super) async fn keying(
     replaced: Option<&Item>,
 ) -> Result<Keying, StoreError> {
     let wish = &step.wish;
-    let compromised = compromised(&tools.store).await?;
-    let mut keying = Keying { compromised, ..Keying::from(wish.key_type) };
-    if let Some(item) = replaced.filter(|_| wish.reuse_key) {
-        let key = item.bundle().key();
-        if key.key_type() == Some(wish.key_type) && !keying.is_compromised(key) {
-            info!(names = %wish.names(), item = %item.id(), "uses the key of the certificate before again");
-            keying.reuse = Some(key.clone());
-        }
+    let barred = compromised(&tools.store).await?;
+    let mut keying = Keying { barred, ..Keying::from(wish.key_type) };
+    let Some(item) = replaced else { return Ok(keying) };
+    let key = item.bundle().key();
+    if !wish.reuse_key {
+        // An earlier attempt may have been asked to keep it.
+        keying.barred.push(key.spki());
+    } else if key.key_type() == Some(wish.key_type) && !keying.is_barred(key) {
+        info!(names = %wish.names(), item = %item.id(), "uses the key of the certificate before again");
+        keying.reuse = Some(key.clone());
     }
     Ok(keying)
 }
@@ -34,17 +36,12 @@ pub(super) async fn keying(
 async fn compromised(store: &Store) -> Result<Vec<Vec<u8>>, StoreError> {
     let (pins, mut compromised) = (store.pins(), Vec::new());
     for id in pins.all_revoked().await? {
-        let why = match pins.revoked(&id).await {
-            Ok(revoked) => revoked.and_then(|revoked| revoked.why),
-            Err(StoreError::Damaged { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        if why.as_deref().and_then(Reason::parse).is_some_and(|reason| reason != Reason::KeyCompromise) {
+        if !is_compromised(&pins, &id).await? {
             continue;
         }
         match store.database().item(&id).await {
             Ok(item) => compromised.push(item.bundle().key().spki()),
-            // It was removed, or nobody can read its key: none like it is used again.
+            // It was removed, or nobody can read its key: no certificate is left to take it from.
             Err(error) if error.is_absent() => {}
             Err(StoreError::Damaged { .. }) => {}
             Err(error) => return Err(error),

@@ -6,7 +6,7 @@ use super::Tools;
 use super::renew::RenewError;
 use crate::ident::{ItemId, Provider};
 use crate::issuer::{By, IssueError, Reason};
-use crate::store::{Item, Revoked, StoreError};
+use crate::store::{Item, Pins, Revoked, StoreError};
 use crate::story::{Event, Text};
 
 /// How a certificate is to be revoked.
@@ -78,10 +78,29 @@ async fn at_its_ca(tools: &Tools, item: &Item, revoking: Revoking) -> Result<(),
 
 async fn note(tools: &Tools, id: &ItemId, reason: Reason) -> Result<(), StoreError> {
     let pins = tools.store.pins();
+    // A key that somebody else has is not made ours again by another word about it.
+    let reason = if is_compromised(&pins, id).await? { Reason::KeyCompromise } else { reason };
     let revoked = Revoked { at: tools.clock.now(), why: Some(reason.as_str().to_owned()) };
     pins.note_revoked(id, &revoked).await?;
     for (name, _) in pins.all().await?.into_iter().filter(|(_, pin)| pin.item == *id) {
         pins.remove(&name).await?;
     }
     Ok(())
+}
+
+/// Whether somebody else may have the key of an item, by what is noted of it. What cannot be read may say so.
+///
+/// # Errors
+///
+/// [`StoreError::Engine`].
+pub(super) async fn is_compromised(pins: &Pins, id: &ItemId) -> Result<bool, StoreError> {
+    match pins.revoked(id).await {
+        Ok(None) => Ok(false),
+        Ok(Some(Revoked { why, .. })) => {
+            let reason = why.as_deref().and_then(Reason::parse);
+            Ok(reason.is_none_or(|reason| reason == Reason::KeyCompromise))
+        }
+        Err(StoreError::Damaged { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
 }

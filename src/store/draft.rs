@@ -64,7 +64,7 @@ impl Draft {
         let key = match self.kept_key(&keying).await? {
             Some(key) => key,
             None => {
-                let reused = keying.reuse.take().filter(|key| !keying.is_compromised(key));
+                let reused = keying.reuse.take().filter(|key| !keying.is_barred(key));
                 let key = reused.unwrap_or_else(|| PrivateKey::generate(keying.key_type));
                 self.put(File::Key, Bytes::from_owner(key.to_pem())).await?;
                 key
@@ -172,7 +172,7 @@ impl Draft {
         Ok(self.engine.remove(&layout::draft(self.lineage.id()), Expect::Any).await?)
     }
 
-    /// The key of an earlier attempt. One that is damaged, compromised or of another kind is set aside, and the order
+    /// The key of an earlier attempt. One that is damaged, barred or of another kind is set aside, and the order
     /// that was placed for it forgotten.
     async fn kept_key(&self, keying: &Keying) -> Result<Option<PrivateKey>, StoreError> {
         let key_type = keying.key_type;
@@ -183,7 +183,7 @@ impl Draft {
             Err(error) => return Err(error.into()),
             Ok((pem, _)) => match PrivateKey::from_pem(&pem) {
                 Err(error) => error.to_string(),
-                Ok(key) if keying.is_compromised(&key) => "it is compromised".to_owned(),
+                Ok(key) if keying.is_barred(&key) => "it is not to be used again".to_owned(),
                 Ok(key) => match self.issuance() {
                     Some(noted) if noted.key_type != key_type.as_str() => {
                         format!("it is {}, and {} is asked for", noted.key_type, key_type.as_str())

@@ -9,16 +9,16 @@ pub struct Keying {
     pub key_type: KeyType,
     /// This one, where no earlier attempt has left one; without it a new one is made.
     pub reuse: Option<PrivateKey>,
-    /// The public halves (`SubjectPublicKeyInfo`) of keys that somebody else has, or may have. None of them is used,
-    /// whoever left it.
-    pub compromised: Vec<Vec<u8>>,
+    /// The public halves (`SubjectPublicKeyInfo`) of keys that are not to be used, whoever left them: that somebody else
+    /// has, or may have, and that of the certificate before, where a new one is wanted.
+    pub barred: Vec<Vec<u8>>,
 }
 
 impl Keying {
-    /// Whether somebody else may have this key.
+    /// Whether this key is not to be used.
     #[must_use]
-    pub fn is_compromised(&self, key: &PrivateKey) -> bool {
-        self.compromised.contains(&key.spki())
+    pub fn is_barred(&self, key: &PrivateKey) -> bool {
+        self.barred.contains(&key.spki())
     }
 }
 

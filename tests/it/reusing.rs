@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use sidegate::ident::Provider;
 use sidegate::pki::{KeyType, PrivateKey};
 
 use crate::going_back::{from_ca, history};
+use crate::house::issued::lineage;
 use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
 use crate::renewing::shop;
@@ -98,10 +100,25 @@ async fn a_key_that_somebody_else_has_is_not_used_again() {
     assert_ne!(first.spki(), second.spki());
     rig.renew();
     assert_eq!(second.spki(), rig.newest().1.spki());
-    // What counts is the key, whichever certificate with it was revoked.
+    // What counts is the key, whichever certificate with it was revoked, and whatever else is said of it later.
     rig.revoke(&item, "keyCompromise");
+    rig.revoke(&item, "superseded");
     rig.renew();
     assert_ne!(second.spki(), rig.newest().1.spki());
+    rig.sidegate.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_an_attempt_was_to_keep_is_not_used_where_a_new_one_is_wanted_by_now() {
+    let rig = Rig::new("").await;
+    let (_, first) = rig.newest();
+    // What an attempt that ended early has left.
+    let lineage = lineage(&["shop.example.com"], Provider::Letsencrypt);
+    let draft = rig.place.storage().join("spool").join(lineage.id().as_str());
+    fs::create_dir(&draft).expect("a folder");
+    fs::write(draft.join("key.pem"), &*first.to_pem()).expect("written");
+    rig.renew();
+    assert_ne!(first.spki(), rig.newest().1.spki());
     rig.sidegate.stop().await;
 }
 

@@ -126,8 +126,7 @@ async fn another_primary_name_is_the_same_draft() {
 async fn a_key_is_used_again_unless_it_is_compromised() {
     let house = house();
     let key = PrivateKey::generate(KeyType::P256);
-    let keying =
-        |compromised| Keying { reuse: Some(key.clone()), compromised, ..Keying::from(KeyType::P256) };
+    let keying = |barred| Keying { reuse: Some(key.clone()), barred, ..Keying::from(KeyType::P256) };
     let mut draft = house.store.spool().open(&example()).await.expect("a draft");
     let (first, request) = draft.request_or_generate(keying(Vec::new())).await.expect("a request");
     assert_eq!((first.spki(), request.spki()), (key.spki(), key.spki()));
