@@ -19,6 +19,7 @@ mod export;
 mod fail_over;
 mod forward;
 mod fsck;
+mod full_disk;
 mod going_back;
 mod headers;
 mod hooks;

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -19,8 +20,8 @@ const LARGEST: u64 = 4 << 20;
 pub(super) struct Aside {
     folder: PathBuf,
     next: AtomicU64,
-    /// Says that the folder's owner is alive.
-    _alive: File,
+    /// Says that the folder's owner is alive. None where there was no room for the folder: it comes with the first file.
+    alive: Mutex<Option<File>>,
 }
 
 /// Something that is not in place yet, and is removed unless it gets there.
@@ -39,15 +40,33 @@ impl Aside {
             }
         }
         loop {
-            let folder = shared.join(crypto::hex(&crypto::random::<8>()));
-            make_folder(&folder)?;
-            match hold(&folder) {
-                Ok(Held::Mine(alive)) => return Ok(Self { folder, next: AtomicU64::new(0), _alive: alive }),
-                // Another engine that is just opening took the folder for a dead one's.
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
+            let aside = Self {
+                folder: shared.join(crypto::hex(&crypto::random::<8>())),
+                next: AtomicU64::new(0),
+                alive: Mutex::default(),
+            };
+            match aside.make() {
+                // What is there can be served all the same.
+                Err(error) if is_full(&error) => return Ok(aside),
                 Err(error) => return Err(error),
+                Ok(true) => return Ok(aside),
+                // Another engine that is just opening took the folder for a dead one's.
+                Ok(false) => {}
             }
+        }
+    }
+
+    /// Makes the folder; whether it is ours now.
+    fn make(&self) -> io::Result<bool> {
+        make_folder(&self.folder)?;
+        match hold(&self.folder) {
+            Ok(Held::Mine(alive)) => {
+                *self.alive.lock().unwrap_or_else(PoisonError::into_inner) = Some(alive);
+                Ok(true)
+            }
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -73,9 +92,9 @@ impl Aside {
     fn stage(&self, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<Staged> {
         let staged = Staged(self.name());
         match make(&staged.0) {
-            // Somebody tidied up.
+            // Somebody tidied up, or there was no room for it.
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                make_folders(&self.folder)?;
+                self.make()?;
                 make(&staged.0)?;
             }
             other => other?,
@@ -110,6 +129,10 @@ impl Drop for Staged {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 /// Makes one folder, closed to others, that survives a power cut. One that is there already is fine.
