@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sidegate::clock::Clock;
-use sidegate::issuer::{AcmeIssuer, Issuer, RolledOver};
+use sidegate::issuer::{AcmeIssuer, Issuer, Options, RolledOver};
 use sidegate::pki::{KeyType, PrivateKey};
 use sidegate::store::memory::MemoryEngine;
 use sidegate::store::sweep::sweep;
@@ -41,16 +41,22 @@ async fn the_account_stays_and_its_key_does_not() {
     is_whole(&rig, before.url.as_deref()).await;
 }
 
+/// A CA with an account whose roll-over has met this fault, so that nothing was heard of it.
+async fn unheard(fault: Fault) -> (Rig, FrontOfCa, Options, Account) {
+    let rig = Rig::exact().await;
+    let front = FrontOfCa::start(&rig.pebble).await;
+    let options = rig.options_through(&front);
+    Wish::new("before.example.com").ask(&rig.issuer(&options)).await.expect("a certificate");
+    let before = rig.account_at(&options.directory).await;
+    front.plan("/rollover-account-key", 1, fault);
+    rig.issuer(&options).roll_over().await.expect_err("nothing was heard");
+    (rig, front, options, before)
+}
+
 #[tokio::test]
 async fn a_lost_question_and_a_lost_answer_lose_no_account() {
     for fault in [Fault::Drop, Fault::LoseAnswer] {
-        let rig = Rig::exact().await;
-        let front = FrontOfCa::start(&rig.pebble).await;
-        let options = rig.options_through(&front);
-        Wish::new("before.example.com").ask(&rig.issuer(&options)).await.expect("a certificate");
-        let before = rig.account_at(&options.directory).await;
-        front.plan("/rollover-account-key", 1, fault.clone());
-        rig.issuer(&options).roll_over().await.expect_err("nothing was heard");
+        let (rig, _front, options, before) = unheard(fault.clone()).await;
         Wish::new("after.example.com").ask(&rig.issuer(&options)).await.expect("a certificate");
         // Of a lost question the CA knows nothing, so that it is put again; with the key that was kept.
         let earlier = roll_over(&rig.issuer(&options)).await.earlier;
@@ -128,13 +134,7 @@ async fn a_process_that_did_not_hear_the_answer_asks_until_it_is_certain() {
 #[tokio::test]
 async fn a_ca_that_wants_to_hear_of_an_agreement_is_asked_for_the_account_itself() {
     for fault in [Fault::Drop, Fault::LoseAnswer] {
-        let rig = Rig::exact().await;
-        let front = FrontOfCa::start(&rig.pebble).await;
-        let options = rig.options_through(&front);
-        Wish::new("before.example.com").ask(&rig.issuer(&options)).await.expect("a certificate");
-        let before = rig.account_at(&options.directory).await;
-        front.plan("/rollover-account-key", 1, fault.clone());
-        rig.issuer(&options).roll_over().await.expect_err("nothing was heard");
+        let (rig, front, options, before) = unheard(fault.clone()).await;
         front.plan("/sign-me-up", 1, Fault::problem(403, "externalAccountRequired", "who are you?"));
         Wish::new("after.example.com").ask(&rig.issuer(&options)).await.expect("a certificate");
         let after = rig.account_at(&options.directory).await;

@@ -24,27 +24,7 @@ const FAULTS: [Fault; 6] = [
 /// Interruptions of one scene in a sample.
 const SAMPLE: usize = 6;
 
-macro_rules! survives_every_interruption {
-    ($($sentence:ident: $scene:ident,)*) => {
-        $(#[tokio::test]
-        async fn $sentence() {
-            at_every_call(Scene::$scene).await;
-        })*
-    };
-}
-
-survives_every_interruption! {
-    a_first_start: Own,
-    an_account_and_its_first_certificate: First,
-    a_renewal: Renewal,
-    a_revocation: Revoke,
-    a_sweep: Sweep,
-    going_back: Rollback,
-    what_makes_room: Prune,
-    a_restore: Restore,
-    an_import: Import,
-    a_repair: Repair,
-}
+in_every_scene!(at_every_call);
 
 /// Interrupts it everywhere, or here and there, and fails with all that was not as it should be.
 async fn at_every_call(scene: Scene) {
@@ -65,5 +45,6 @@ async fn at_every_call(scene: Scene) {
         }
     }
     assert!(faults.is_empty(), "{}:\n{faults}", scene.name());
+    assert!(struck > 0, "{}: nothing was interrupted", scene.name());
     Interrupted { what: scene.name(), calls, struck }.note();
 }

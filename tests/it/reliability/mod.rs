@@ -10,6 +10,31 @@
 //! Where the kernel lets nobody trace his children, these tests fail and say so, unless `WITHOUT_PTRACE` is set: then
 //! nothing but the verbs of the storage is interrupted, by `crash`.
 
+/// A test of each scene.
+macro_rules! in_every_scene {
+    ($holds:path) => {
+        in_every_scene! {
+            $holds:
+            a_first_start: Own,
+            an_account_and_its_first_certificate: First,
+            a_renewal: Renewal,
+            a_revocation: Revoke,
+            a_sweep: Sweep,
+            going_back: Rollback,
+            what_makes_room: Prune,
+            a_restore: Restore,
+            an_import: Import,
+            a_repair: Repair,
+        }
+    };
+    ($holds:path: $($sentence:ident: $scene:ident,)*) => {
+        $(#[tokio::test]
+        async fn $sentence() {
+            $holds(Scene::$scene).await;
+        })*
+    };
+}
+
 mod disk;
 mod held;
 mod interrupted;
