@@ -102,6 +102,7 @@ impl Checker<'_> {
                 CloudError::Provider(_) => {
                     provider.fault(error.to_string()).accepted(CloudAccount::providers().join(", "))
                 }
+                CloudError::NoRoots { .. } => provider.fault(error.to_string()),
                 _ => {
                     let wanted = CloudAccount::wanted(&provider.value);
                     credentials.fault(error.to_string()).accepted(wanted.unwrap_or_default())

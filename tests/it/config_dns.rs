@@ -1,8 +1,11 @@
 //! What is wrong with `[acme.dns]` is told before anybody is asked.
 
+use std::process::Command;
+
 use sidegate::config::{self, Env, Flags, Purpose};
 
 use crate::config_faults::{SITE, fault_before_site, fault_of_variable, faults_of};
+use crate::house::tool::ran;
 
 #[test]
 fn a_way_into_the_dns_is_whole_and_one() {
@@ -154,4 +157,21 @@ fn credentials_that_are_none_are_told_without_them() {
         lonely.starts_with("ACME_DNS_CREDENTIALS: nothing says which provider has this account."),
         "{lonely}"
     );
+}
+
+#[test]
+fn a_machine_that_knows_no_provider_by_its_certificate_is_told_of() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (credentials, config) = (folder.path().join("credentials"), folder.path().join("sidegate.toml"));
+    std::fs::write(&credentials, "token=s3cret").expect("written");
+    let dns = format!("[acme.dns]\nprovider = \"cloudflare\"\ncredentials = {credentials:?}\n");
+    std::fs::write(&config, dns + SITE).expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sidegate"));
+    let nowhere = folder.path().join("nowhere");
+    command.env("SSL_CERT_FILE", &nowhere).env("SSL_CERT_DIR", &nowhere);
+    let said = ran(command.arg("check").arg("-c").arg(&config));
+    assert_eq!(said.code, Some(78), "{said:?}");
+    let told =
+        "2:12: acme.dns.provider: this machine has no root certificates to know cloudflare by: install";
+    assert!(said.err.contains(told), "{said:?}");
 }
