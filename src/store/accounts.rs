@@ -26,6 +26,8 @@ pub struct Account {
     pub url: Option<String>,
     /// Its contacts, as the CA knows them.
     pub contacts: Vec<String>,
+    /// How many keys it has had before this one.
+    pub past_keys: u32,
 }
 
 /// Finds and keeps [`Account`]s.
@@ -42,6 +44,8 @@ struct Record {
     url: Option<String>,
     #[serde(default)]
     contacts: Vec<String>,
+    #[serde(default)]
+    past_keys: u32,
 }
 
 impl Accounts {
@@ -53,7 +57,7 @@ impl Accounts {
     ///
     /// An account whose key is there and whose record is not, because a crash came between, is found by its id. Of
     /// several, one that is on the way to another key comes first, then one that the CA has answered for, then the one
-    /// chosen last. A damaged one is named in the log and passed over.
+    /// that has had the most keys (a backup may have brought a key back that is no longer good), then the one chosen last. A damaged one is named in the log and passed over.
     ///
     /// # Errors
     ///
@@ -64,7 +68,7 @@ impl Accounts {
         let (changing, current) = (self.changing().await?, self.current().await.unwrap_or_default());
         let rank = |account: &Account| {
             let id = &account.id;
-            (changing.contains(id), account.url.is_some(), current.as_ref() == Some(id))
+            (changing.contains(id), account.url.is_some(), account.past_keys, current.as_ref() == Some(id))
         };
         for key in self.engine.list(&layout::accounts()).await? {
             let Some(id) = AccountId::parse(key.name()) else { continue };
@@ -94,6 +98,7 @@ impl Accounts {
             key: key.clone(),
             url: None,
             contacts: Vec::new(),
+            past_keys: 0,
         };
         self.keep(&account).await?;
         Ok(account)
@@ -116,8 +121,8 @@ impl Accounts {
     ///
     /// [`StoreError::Engine`].
     pub async fn note(&self, account: &Account) -> Result<(), StoreError> {
-        let Account { id, directory, url, contacts, .. } = account.clone();
-        let record = Record { directory, url, contacts };
+        let Account { id, directory, url, contacts, past_keys, .. } = account.clone();
+        let record = Record { directory, url, contacts, past_keys };
         self.put(&id, AccountFile::Record, record::text(&record)).await?;
         self.choose(&id).await
     }
@@ -310,8 +315,9 @@ impl Accounts {
         if self.read(id, AccountFile::Pub).await?.is_none() {
             self.put(id, AccountFile::Pub, key.public_pem().into()).await?;
         }
-        let (url, contacts) = record.map(|record| (record.url, record.contacts)).unwrap_or_default();
-        Ok(Some(Account { id: id.clone(), directory: directory.to_owned(), key, url, contacts }))
+        let known = record.map(|record| (record.url, record.contacts, record.past_keys));
+        let ((url, contacts, past_keys), directory) = (known.unwrap_or_default(), directory.to_owned());
+        Ok(Some(Account { id: id.clone(), directory, key, url, contacts, past_keys }))
     }
 
     async fn read(&self, id: &AccountId, file: AccountFile) -> Result<Option<Bytes>, StoreError> {

@@ -34,8 +34,8 @@ impl Accounts {
     ///
     /// [`StoreError::Engine`].
     pub async fn succeed(&self, account: &Account, next: &PrivateKey) -> Result<Account, StoreError> {
-        let Account { directory, url, contacts, .. } = account.clone();
-        let new = Account { id: id_of(&directory, next), key: next.clone(), directory, url, contacts };
+        let (id, past_keys) = (id_of(&account.directory, next), account.past_keys.saturating_add(1));
+        let new = Account { id, key: next.clone(), past_keys, ..account.clone() };
         self.keep(&new).await?;
         // The next key goes last: as long as there is an old account, it has one.
         self.engine().remove(&layout::account(&account.id), Expect::Any).await?;

@@ -186,3 +186,25 @@ async fn what_a_crash_left_is_swept_away_once_the_account_has_its_key() {
     assert_eq!(accounts.changing().await.expect("listed"), [stranger.id]);
     assert_eq!(accounts.find(&new.directory).await.expect("it reads").expect("one").id, new.id);
 }
+
+#[tokio::test]
+async fn a_key_that_a_backup_brings_back_is_not_the_accounts() {
+    let key = || PrivateKey::generate(KeyType::P256);
+    // Which of two folders comes first is chance.
+    for _ in 0..8 {
+        let accounts = Store::new(Arc::new(MemoryEngine::new()), Clock::system()).accounts();
+        let (before, after) = (key(), key());
+        let registered = async || {
+            let mut account = accounts.create("https://ca.example/dir", &before).await.expect("kept");
+            account.url = Some("https://ca.example/account/1".to_owned());
+            accounts.note(&account).await.expect("noted");
+            account
+        };
+        let old = registered().await;
+        accounts.prepare(&old, &after).await.expect("kept");
+        let new = accounts.succeed(&old, &after).await.expect("kept");
+        assert_eq!(registered().await.id, old.id, "as a restore has it");
+        accounts.create("https://other.example/dir", &key()).await.expect("chosen last");
+        assert_eq!(accounts.find(&new.directory).await.expect("it reads").expect("one").id, new.id);
+    }
+}
