@@ -18,14 +18,16 @@ pub struct Story {
 }
 
 impl Story {
-    /// Opens the storage. No process is asked.
+    /// Opens the storage. No process is asked. Whoever `waits` for a process that is about to start may find none, and has
+    /// it made.
     ///
     /// # Errors
     ///
     /// [`AppError::Store`] if it cannot be opened.
-    pub fn open(settings: &Settings) -> Result<Self, AppError> {
+    pub fn open(settings: &Settings, waits: bool) -> Result<Self, AppError> {
         let clock = Clock::system();
-        let opened = storage::open(&settings.storage)?;
+        let open = if waits { storage::open } else { storage::look };
+        let opened = open(&settings.storage)?;
         Ok(Self { reader: Reader::new(&opened.path), store: Store::new(opened.engine, clock.clone()), clock })
     }
 

@@ -57,6 +57,21 @@ pub(super) fn open(storage: &Storage) -> Result<Opened, AppError> {
     }
 }
 
+/// Opens the storage for a tool that only looks; nothing is made.
+///
+/// # Errors
+///
+/// [`AppError::Store`] if it is not there, or cannot be read.
+pub(super) fn look(storage: &Storage) -> Result<Opened, AppError> {
+    let look =
+        |path: &Path| FsEngine::open_to_look(path).map(|engine| Opened::new(engine, path, Access::Reading));
+    let usual = look(&storage.path);
+    match &storage.fallback {
+        Some(fallback) if usual.is_err() => Ok(look(fallback).or(usual)?),
+        _ => Ok(usual?),
+    }
+}
+
 impl Opened {
     fn new(engine: FsEngine, path: &Path, access: Access) -> Self {
         Self { engine: Arc::new(engine), path: path.to_owned(), access }

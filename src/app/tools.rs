@@ -24,7 +24,7 @@ use crate::store::prune::{Needless, Rule};
 /// [`AppError::Ops`] if there is no such certificate, or if it cannot be written there.
 pub async fn export(settings: &Settings, asked: &Export) -> Result<Exported, AppError> {
     let clock = Clock::system();
-    let store = store(settings, &clock)?;
+    let store = Store::new(storage::look(&settings.storage)?.engine, clock.clone());
     let refused = |text: String| AppError::Ops(OpsError::Refused(text));
     let name = Name::parse(&asked.name).map_err(|error| refused(error.to_string()))?;
     let id = match &asked.item {
@@ -48,7 +48,7 @@ pub async fn export(settings: &Settings, asked: &Export) -> Result<Exported, App
 /// [`AppError`]; a file that stood there before is still there then.
 pub async fn backup(settings: &Settings, to: Option<&Path>) -> Result<Backed, AppError> {
     let clock = Clock::system();
-    let store = store(settings, &clock)?;
+    let store = Store::new(storage::look(&settings.storage)?.engine, clock.clone());
     Ok(match to {
         Some(path) => ops::backup(&store, path, clock.now()).await?,
         None => {

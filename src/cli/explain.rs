@@ -51,7 +51,7 @@ impl ExplainArgs {
     pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
         let Self { name, follow, json, verify: only_verify, place } = self;
         let settings = place.settings(env)?;
-        let mut story = Story::open(&settings).map_err(|e| say(&e))?;
+        let mut story = Story::open(&settings, follow).map_err(|e| say(&e))?;
         if only_verify {
             return verify(&mut story);
         }
