@@ -41,7 +41,10 @@ impl AccountArgs {
         let report = done.map_err(|error| say(&error))?;
         let failed = report.accounts.iter().filter_map(|account| Some((account, account.error.as_ref()?)));
         for (account, error) in failed.clone() {
-            eprintln!("sidegate: {}: {error}; the same again ends what was begun", account.directory);
+            eprintln!(
+                "sidegate: {}: {error}; the same again ends what was begun, if anything was",
+                account.directory
+            );
         }
         show(&words(&report));
         Ok(if failed.count() == 0 { 0 } else { FAILED })

@@ -84,11 +84,11 @@ pub(super) fn rule(verdict: Verdict, failures: u32, ladder: &Ladder) -> String {
             )
         }
         Verdict::After(said) => {
-            let wait = length(ladder.wait(failures, 0.0));
+            let (wait, least) = (length(ladder.wait(failures, 0.0)), length(AT_LEAST));
             let ca = if said.is_some() { ", and not before the moment that the CA names" } else { "" };
             format!(
                 "{wait} after failure {failures} in a row, up to a tenth longer, or an eighth of what is left of the \
-                 certificate if that is less{ca}"
+                 certificate, but no less than {least}, if that is sooner{ca}"
             )
         }
         Verdict::Never => "trying again cannot help until the configuration changes".to_owned(),

@@ -31,8 +31,10 @@ pub(crate) struct Faulty {
     at: usize,
     count: AtomicUsize,
     /// What becomes of verbs on a place, beside the fault.
-    trouble: Box<dyn Fn(&Prefix) -> Option<Trouble> + Send + Sync>,
+    trouble: Troubles,
 }
+
+type Troubles = Box<dyn Fn(&Prefix) -> Option<Trouble> + Send + Sync>;
 
 /// What becomes of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
