@@ -42,7 +42,7 @@ pub enum NotRenewed {
     #[error("the certificate of {0} is kept by somebody else, who has to renew it")]
     Elsewhere(Name),
     /// Another process has the role.
-    #[error("this process does not issue: it has just started, or another one that shares the storage does")]
+    #[error("this process does not issue: another one that shares the storage does")]
     Follower,
     /// It is not the time.
     #[error("not due: {0}; --force does it all the same")]

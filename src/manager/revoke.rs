@@ -25,7 +25,7 @@ pub enum NotRevoked {
     #[error("there is no item {0}")]
     Unknown(ItemId),
     /// Another process has the role.
-    #[error("this process does not issue: it has just started, or another one that shares the storage does")]
+    #[error("this process does not issue: another one that shares the storage does")]
     Follower,
     /// There is nobody who could revoke it.
     #[error("{0}")]

@@ -26,7 +26,7 @@ pub enum NotRolledOver {
     #[error("there is no account at any CA that is configured")]
     NoAccount,
     /// Another process has the role.
-    #[error("this process does not issue: it has just started, or another one that shares the storage does")]
+    #[error("this process does not issue: another one that shares the storage does")]
     Follower,
     /// The storage is in use, or cannot be used.
     #[error("{0}")]

@@ -8,7 +8,7 @@ use crate::house::front_of_ca::{Fault, FrontOfCa};
 use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
 use crate::renewing::{asked, not_renewed, shop, shop_through};
-use crate::status::{localhost, tell, tell_until};
+use crate::status::{localhost, tell};
 
 const ROLLOVER: &[&str] = &["account", "rollover"];
 
@@ -114,7 +114,6 @@ async fn where_nobody_is_asked_there_is_no_account() {
     let place = Place::new();
     let config = localhost(&place);
     let sidegate = Sidegate::serve(&config).await;
-    tell_until(&config, &["status"], &["which issues"]);
     let told = tell(&config, ROLLOVER);
     assert_eq!((told.code, told.out.as_str()), (Some(1), ""));
     assert!(told.err.contains("there is no account at any CA"), "{}", told.err);

@@ -73,6 +73,9 @@ impl Manager {
                     other => other,
                 };
                 self.follow(Changed::Something).await;
+                for command in std::mem::take(&mut self.early) {
+                    self.obey(command).await;
+                }
             }
             Finished::Pruned(pruned) => self.pruned(pruned),
             Finished::Attempt(step, done) => {

@@ -2,6 +2,8 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::Manager;
+use super::role::Role;
 use crate::ident::{ItemId, Name};
 use crate::manager::Options;
 use crate::manager::asked::{Asking, NotRenewed, Renewed};
@@ -20,6 +22,23 @@ pub(super) enum Command {
     Revoke(ItemId, Revoking, Revoked),
     /// An operator wants the account at this directory, or every account, to have another key, and waits for that.
     RollOver(Option<String>, RolledOver),
+}
+
+impl Manager {
+    /// Does what is asked. What the issuer alone may do waits for the sweep, if the role is ours.
+    pub(super) async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Configure(options) => self.configure(*options).await,
+            Command::Pins(done) => {
+                self.follow_pins().await;
+                let _ = done.send(());
+            }
+            early if matches!(self.role, Role::Sweeping(_)) => self.early.push(early),
+            Command::Renew(name, asking, reply) => self.renew_for(&name, asking, reply).await,
+            Command::Revoke(item, revoking, reply) => self.revoke_for(item, revoking, reply),
+            Command::RollOver(directory, reply) => self.roll_over_for(directory, reply),
+        }
+    }
 }
 
 /// Where the outcome of a renewal goes.

@@ -80,6 +80,8 @@ pub struct Manager {
     look_after: SystemTime,
     misses: Misses,
     commands: mpsc::Receiver<Command>,
+    /// What has to wait until the sweep has ended.
+    early: Vec<Command>,
     /// Wishes whose items nobody has read yet.
     unread: BTreeSet<usize>,
     index: Index,
@@ -168,6 +170,7 @@ impl Manager {
             inventory: Inventory::default(),
             misses,
             commands,
+            early: Vec::new(),
             unread: BTreeSet::new(),
             index: Index::default(),
             due: BTreeMap::new(),
@@ -232,16 +235,7 @@ impl Manager {
                 },
                 answered = self.demands.answered() => self.take_answer(answered).await,
                 changed = changes.next() => self.follow(changed).await,
-                Some(command) = self.commands.recv() => match command {
-                    Command::Configure(options) => self.configure(*options).await,
-                    Command::Pins(done) => {
-                        self.follow_pins().await;
-                        let _ = done.send(());
-                    }
-                    Command::Renew(name, asking, reply) => self.renew_for(&name, asking, reply).await,
-                    Command::Revoke(item, revoking, reply) => self.revoke_for(item, revoking, reply),
-                    Command::RollOver(directory, reply) => self.roll_over_for(directory, reply),
-                },
+                Some(command) = self.commands.recv() => self.obey(command).await,
                 () = yield_now(), if self.may_read() => self.read_a_turn().await,
                 () = self.elsewhere.turn_is_due() => self.elsewhere.turn(&mut self.shelf, clock.now()),
                 // What it means is seen to at the top.
