@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::report::{Certificate, Process, Reason, Refusal, Renewal, RenewalRequest, Report, VERSION};
+use super::report::{Certificate, Hook, Process, Reason, Refusal, Renewal, RenewalRequest, Report, VERSION};
 use crate::clock::Clock;
+use crate::hooks::Calls;
 use crate::ident::Name;
 use crate::manager::{Asking, AtRest, Commands, NotRenewed, Past, Status};
 
@@ -12,6 +13,7 @@ use crate::manager::{Asking, AtRest, Commands, NotRenewed, Past, Status};
 pub struct Desk {
     status: Status,
     pub(super) past: Past,
+    calls: Calls,
     pub(super) clock: Clock,
     storage: PathBuf,
     pub(super) behind: Behind,
@@ -30,23 +32,23 @@ impl Desk {
     /// The desk of a running process.
     #[must_use]
     pub fn of_process(
-        (status, past): (Status, Past),
+        (status, past, calls): (Status, Past, Calls),
         commands: Commands,
         clock: Clock,
         storage: PathBuf,
     ) -> Self {
-        Self { status, past, clock, storage, behind: Behind::Process(commands) }
+        Self { status, past, calls, clock, storage, behind: Behind::Process(commands) }
     }
 
     /// A desk with nothing behind it but the storage.
     #[must_use]
     pub fn of_storage(
-        (status, past): (Status, Past),
+        (status, past, calls): (Status, Past, Calls),
         at_rest: AtRest,
         clock: Clock,
         storage: PathBuf,
     ) -> Self {
-        Self { status, past, clock, storage, behind: Behind::Storage(at_rest) }
+        Self { status, past, calls, clock, storage, behind: Behind::Storage(at_rest) }
     }
 
     /// The manager that runs behind it, if one does.
@@ -93,7 +95,9 @@ impl Desk {
         let certificates = rows.into_iter().map(|(row, left)| Certificate::of(&row, left, now)).collect();
         let (process, storage) = (self.process(), self.storage.clone());
         let read_only = self.past.is_read_only();
-        Ok(Report { version: VERSION, process, storage, read_only, certificates })
+        // A hook is told of all certificates: its trouble says nothing about this one.
+        let hook = only.is_none().then(|| Hook::of(self.calls.trouble(now))).flatten();
+        Ok(Report { version: VERSION, process, storage, read_only, certificates, hook })
     }
 
     /// Renews the certificate with this name, or tries that out, and returns when it is known what came of it.

@@ -40,6 +40,18 @@ pub struct Report {
     pub read_only: bool,
     /// In the order of the configuration, and what somebody else keeps after that.
     pub certificates: Vec<Certificate>,
+    /// What is wrong with the operator's hook, if anything; nothing is said about it where one certificate was asked for.
+    #[serde(default)]
+    pub hook: Option<Hook>,
+}
+
+/// The operator's hook is in trouble.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Whether somebody should look at it.
+    pub health: Health,
+    /// Why, a sentence each.
+    pub trouble: Vec<String>,
 }
 
 /// One certificate that is, or should be, served.
@@ -175,6 +187,21 @@ impl Certificate {
             },
             trouble: trouble.map(|trouble| trouble.what),
         }
+    }
+}
+
+impl Hook {
+    pub(super) fn of(trouble: Vec<String>) -> Option<Self> {
+        (!trouble.is_empty()).then_some(Self { health: Health::Warning, trouble })
+    }
+}
+
+impl Report {
+    /// How urgently somebody should look at something in it.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let certificates = self.certificates.iter().map(|certificate| certificate.health);
+        certificates.chain(self.hook.iter().map(|hook| hook.health)).max().unwrap_or(Health::Ok)
     }
 }
 

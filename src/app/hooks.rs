@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::AppError;
 use super::build::Kit;
-use crate::hooks::{Options, Place, Runner};
+use crate::hooks::{Calls, Options, Place, Runner};
 
 /// Who is told, and the thread that tells it. Dropping this ends the thread.
 pub(super) struct Hooks {
@@ -33,6 +33,7 @@ impl Hooks {
             hooks: kit.store.hooks(),
             clock: kit.clock.clone(),
             recorder: kit.recorder.clone(),
+            calls: Calls::default(),
         };
         let owed = place.hooks.load().await.unwrap_or_else(|error| {
             warn!(%error, "whether something is owed to a hook cannot be told");
@@ -46,11 +47,17 @@ impl Hooks {
         if wanted && let Err(error) = hooks.begin() {
             let cause = error.source().map(ToString::to_string);
             warn!(%error, cause, "hooks are not called before a reload or a restart");
+            hooks.place.calls.stuck(Some(format!("{error}; a reload or a restart tries it again")));
         }
         hooks
     }
 
-    /// From now on this program is told, or none.
+    /// How its calls go.
+    pub(super) fn calls(&self) -> Calls {
+        self.place.calls.clone()
+    }
+
+    /// From now on this program is told, or none. What went wrong before is no trouble any more.
     ///
     /// # Errors
     ///
@@ -59,6 +66,7 @@ impl Hooks {
         if options.is_some() && self.thread.is_none() {
             self.begin()?;
         }
+        self.place.calls.forgive();
         self.options.send_replace(options);
         Ok(())
     }

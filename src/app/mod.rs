@@ -22,8 +22,9 @@ mod storage;
 mod tools;
 
 pub use crate::admin::{
-    AccountReport, Certificate, Health, HistoryReport, ItemReport, Process, Reason, Renewal, RenewalRequest,
-    Report, RevocationRequest, RollbackRequest, RolloverReport, RolloverRequest, Tokens, Tried,
+    AccountReport, Certificate, Health, HistoryReport, Hook, ItemReport, Process, Reason, Renewal,
+    RenewalRequest, Report, RevocationRequest, RollbackRequest, RolloverReport, RolloverRequest, Tokens,
+    Tried,
 };
 pub use crate::clock::rfc3339;
 pub use crate::ident::Name;
@@ -127,7 +128,8 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
         Manager::new(options, kit.store.clone(), kit.clock.clone(), publisher, misses);
     manager.prove_by(Arc::new(Loopback::new(addrs.https)));
     let past = Past::new(status.clone(), kit.store.clone());
-    let desk = Desk::of_process((status.clone(), past), commands.clone(), kit.clock.clone(), storage.clone());
+    let seen = (status.clone(), past, hooks.calls());
+    let desk = Desk::of_process(seen, commands.clone(), kit.clock.clone(), storage.clone());
     manager.record_with(kit.recorder.clone());
     let view = View::new(status);
     let control_socket = if read_only { None } else { control_socket(&storage) };

@@ -17,6 +17,7 @@ use crate::admin::{
 use crate::catalog;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::hooks::Calls;
 use crate::host::control;
 use crate::ident::{IdError, ItemId, Name, NameError};
 use crate::manager::{AtRest, Past, Status};
@@ -283,5 +284,6 @@ async fn desk(settings: &Settings) -> Result<Desk, AppError> {
     let at_rest = AtRest::new(store.clone(), options.issuers.clone(), recorder);
     let status = Status::of_storage(options.desired, options.issuers, &store, clock.now()).await?;
     let past = Past::new(status.clone(), store);
-    Ok(Desk::of_storage((status, past), at_rest, clock, storage))
+    let calls = settings.hooks.as_ref().map(|_| Calls::of_storage(&storage)).unwrap_or_default();
+    Ok(Desk::of_storage((status, past, calls), at_rest, clock, storage))
 }

@@ -7,6 +7,7 @@
 //! It is told each thing at least once, and again where it failed. After a few calls that is given up, over restarts too, so
 //! that a program which ends us cannot do so for ever.
 
+mod calls;
 mod notice;
 mod occasion;
 mod runner;
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 
 use crate::host::Program;
 
+pub use calls::Calls;
 pub use occasion::Occasion;
 pub use runner::{Place, Runner};
 

@@ -10,12 +10,13 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Occasion, Options, notice};
+use super::{Calls, Occasion, Options, notice};
 use crate::clock::Clock;
+use crate::ident::Name;
 use crate::store::fs::journal::Reader;
 use crate::store::journal::Entry;
 use crate::store::{Hooked, Hooks};
-use crate::story::{Event, Recorder, Text};
+use crate::story::{Event, Record, Recorder, Text};
 
 /// So often the program is called for one thing, at the most.
 const ATTEMPTS: u32 = 3;
@@ -37,6 +38,8 @@ pub struct Place {
     pub clock: Clock,
     /// Who is told how it went.
     pub recorder: Recorder,
+    /// Who is told how it goes.
+    pub calls: Calls,
 }
 
 /// Calls the program, for as long as it is asked to.
@@ -49,6 +52,8 @@ pub struct Runner {
     reader: Reader,
     /// Where the journal ended when we came.
     begin: u64,
+    /// Up to this line what the journal tells of calls is about those of other processes.
+    theirs: u64,
     /// How far we have got, once this process keeps the journal and somebody is to be told.
     done: Option<Hooked>,
     /// What of that is on the disk.
@@ -70,8 +75,8 @@ impl Runner {
         journal: watch::Receiver<()>,
     ) -> io::Result<Self> {
         let (reader, begin) = (Reader::new(&place.storage), Reader::last(&place.storage)?);
-        let expiring = HashSet::new();
-        Ok(Self { place, options, journal, reader, begin, done: None, kept: None, expiring })
+        let (theirs, expiring) = (begin, HashSet::new());
+        Ok(Self { place, options, journal, reader, begin, theirs, done: None, kept: None, expiring })
     }
 
     /// Calls the program for what is in the journal and for what comes, until `end`. One that runs then has a moment to
@@ -91,9 +96,12 @@ impl Runner {
             if changed.is_err() {
                 break;
             }
-            if let Err(error) = self.catch_up(&end).await {
+            let read = self.catch_up(&end).await;
+            if let Err(error) = &read {
                 warn!(%error, "the journal cannot be read; hooks wait for it");
             }
+            let unread = |error| format!("the journal cannot be read ({error})");
+            self.place.calls.stuck(read.err().map(unread));
         }
         self.keep().await;
     }
@@ -123,6 +131,7 @@ impl Runner {
         if !somebody {
             self.begin = Reader::last(&self.place.storage)?;
             (self.done, self.kept) = (None, None);
+            self.place.calls.forgive();
             if let Err(error) = self.place.hooks.forget().await {
                 warn!(%error, "how far hooks have got cannot be forgotten");
             }
@@ -136,7 +145,8 @@ impl Runner {
         });
         let done = known.unwrap_or(Hooked { line: self.begin, attempts: 0 });
         // One that has fewer lines is another journal than the one that was read.
-        let another = done.line > Reader::last(&self.place.storage)?;
+        self.theirs = Reader::last(&self.place.storage)?;
+        let another = done.line > self.theirs;
         self.done = Some(if another { Hooked::default() } else { done });
         self.kept = known;
         self.keep().await;
@@ -145,19 +155,23 @@ impl Runner {
 
     /// Is done with a line when it returns, unless the end came first.
     async fn take(&mut self, entry: &Entry, end: &CancellationToken) {
+        let Record { names, at, event } = &entry.record;
+        if entry.n <= self.theirs || matches!(event, Event::Untold { .. }) {
+            self.place.calls.hear(names, *at, event);
+        }
         // Each start tells it anew.
-        let known = match &entry.record.event {
+        let known = match event {
             Event::Expiring { item, .. } => !self.expiring.insert(item.clone()),
             _ => false,
         };
         let Some(done) = self.done.filter(|done| done.line < entry.n) else { return };
         let before = entry.n - 1;
         if before > done.line {
-            self.place.recorder.tell([], Event::HookMissed { lines: before - done.line });
+            self.tell(&[], Event::HookMissed { lines: before - done.line });
             self.done = Some(Hooked { line: before, attempts: 0 });
         }
         let options = self.options.borrow().clone();
-        let occasion = Occasion::of(&entry.record.event).filter(|_| !known);
+        let occasion = Occasion::of(event).filter(|_| !known);
         let wanted = options.zip(occasion).filter(|(options, occasion)| options.occasions.contains(occasion));
         if let Some((options, occasion)) = &wanted
             && !self.call(options, *occasion, entry, end).await
@@ -179,12 +193,12 @@ impl Runner {
         entry: &Entry,
         end: &CancellationToken,
     ) -> bool {
-        let (hook, line) = (Text::of(occasion), entry.n);
+        let (hook, line, names) = (Text::of(occasion), entry.n, &entry.record.names);
         let before = self.done.map_or(0, |done| done.attempts);
         if before >= ATTEMPTS {
             // Else a program that ends us would do so at every start.
             let error = "sidegate ended each time while it ran".into();
-            self.tell(entry, Event::HookFailed { hook, line, attempt: before, error, again: None });
+            self.tell(names, Event::HookFailed { hook, line, attempt: before, error, again: None });
             return true;
         }
         for attempt in before + 1..=ATTEMPTS {
@@ -192,18 +206,21 @@ impl Runner {
             self.done = Some(Hooked { line: line - 1, attempts: attempt });
             self.keep().await;
             let call = notice::call(occasion, entry, attempt, &self.place.storage);
+            self.place.calls.begin(occasion, names, options.program.patience(), self.place.clock.now());
             let called = tokio::select! {
-                called = options.program.run(call) => called,
-                () = async { end.cancelled().await; sleep(GRACE).await } => return false,
+                called = options.program.run(call) => Some(called),
+                () = async { end.cancelled().await; sleep(GRACE).await } => None,
             };
+            self.place.calls.end();
+            let Some(called) = called else { return false };
             let hook = hook.clone();
             let Err(error) = called else {
-                self.tell(entry, Event::HookRan { hook, line, attempt });
+                self.tell(names, Event::HookRan { hook, line, attempt });
                 return true;
             };
             let wait = AGAIN.get(attempt as usize - 1).filter(|_| attempt < ATTEMPTS);
             let again = wait.map(|wait| (self.place.clock.now() + *wait).into());
-            self.tell(entry, Event::HookFailed { hook, line, attempt, error: Text::of(error), again });
+            self.tell(names, Event::HookFailed { hook, line, attempt, error: Text::of(error), again });
             if let Some(wait) = wait {
                 tokio::select! {
                     () = sleep(*wait) => {}
@@ -214,8 +231,9 @@ impl Runner {
         true
     }
 
-    fn tell(&self, entry: &Entry, event: Event) {
-        self.place.recorder.tell(&entry.record.names, event);
+    fn tell(&self, names: &[Name], event: Event) {
+        self.place.calls.hear(names, self.place.clock.now().into(), &event);
+        self.place.recorder.tell(names, event);
     }
 
     /// Writes down how far we have got. If that cannot be done, some of it is told again after a restart.

@@ -91,6 +91,12 @@ impl Program {
         self.command.first().map_or("", String::as_str)
     }
 
+    /// How long it may run.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// Looks whether this user could start it, without doing so. `path` is the value of `PATH`.
     ///
     /// # Errors

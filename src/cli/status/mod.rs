@@ -74,9 +74,9 @@ async fn ask(settings: &Settings, name: Option<&str>) -> Result<Report, Operator
 
 /// As monitoring has it: 0 well, 1 a warning, 2 critical.
 fn code(report: &Report) -> u8 {
-    match report.certificates.iter().map(|certificate| certificate.health).max() {
-        None | Some(Health::Ok) => 0,
-        Some(Health::Warning) => 1,
-        Some(Health::Critical) => 2,
+    match report.health() {
+        Health::Ok => 0,
+        Health::Warning => 1,
+        Health::Critical => 2,
     }
 }

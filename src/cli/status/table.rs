@@ -11,7 +11,8 @@ pub(in crate::cli) fn short(report: &Report) -> String {
     draw(&head, &report.certificates, cells, |_, cell| cell)
 }
 
-/// The same with the state of each and what is left of the CA's limits, and below all of it who says so.
+/// The same with the state of each and what is left of the CA's limits; below all of it what is wrong with the hook, and who
+/// says so.
 pub(super) fn long(report: &Report, color: bool) -> String {
     let head = ["STATE", "NAME", "SERVED", "ISSUER", "EXPIRES", "NEXT", "WHEN", "TOKENS"];
     let cells = |certificate: &Certificate| {
@@ -24,6 +25,13 @@ pub(super) fn long(report: &Report, color: bool) -> String {
         if color { painted(certificate.health, &cell) } else { cell }
     };
     let mut out = draw(&head, &report.certificates, cells, paint);
+    if let Some(hook) = &report.hook {
+        let state = state(hook.health);
+        let state = if color { painted(hook.health, state) } else { state.to_owned() };
+        for trouble in &hook.trouble {
+            let _ = write!(out, "\n{state}: {trouble}\n");
+        }
+    }
     let _ = match &report.process {
         Some(process) if process.issues => {
             writeln!(out, "\nsaid by process {}, which issues (sidegate {})", process.pid, process.program)
@@ -132,7 +140,7 @@ fn minute(moment: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::Process;
+    use crate::app::{Hook, Process};
 
     fn report() -> Report {
         let held = Certificate {
@@ -180,6 +188,7 @@ mod tests {
             storage: "/var/lib/sidegate".into(),
             read_only: false,
             certificates: vec![held, missing],
+            hook: None,
         }
     }
 
@@ -212,6 +221,15 @@ said by process 812, which issues (sidegate 0.1.0)
         assert_eq!(long(&report(), false), expected);
         let plain = Report { process: None, ..report() };
         assert!(long(&plain, false).ends_with("\nread from /var/lib/sidegate; no process uses it\n"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_hook_stands_below_the_certificates() {
+        let hook = Hook { health: Health::Warning, trouble: vec!["the hook failed".to_owned()] };
+        let report = Report { hook: Some(hook), ..report() };
+        let told = long(&report, false);
+        assert!(told.contains("rate\n\nwarning: the hook failed\n\nsaid by process 812"), "{told}");
+        assert!(long(&report, true).contains("\n\x1b[33mwarning\x1b[0m: the hook failed\n"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod faults;
 mod page;
 mod restarts;
+mod seen;
 mod told;
 mod trouble;
 

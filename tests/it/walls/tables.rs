@@ -159,6 +159,8 @@ pub(super) const ROOMS: &[Room] = &[
             "manager::History",
             "manager::Told",
             "proxy::Status",
+            // How its calls go is told with the certificates.
+            "hooks::Calls",
         ],
         "The operator's window looks at the `Status` of the other rooms.",
     ),
