@@ -1,6 +1,5 @@
 //! A storage as it is after very many certificates were issued.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -155,17 +154,7 @@ fn authority(name: &str) -> CertificateParams {
 }
 
 fn issuance() -> Issuance {
-    Issuance {
-        directory: Some(CA.to_owned()),
-        order: None,
-        account: None,
-        replaces: None,
-        not_replacing: None,
-        profile: None,
-        validated: BTreeMap::new(),
-        challenges: Vec::new(),
-        key_type: KeyType::P256.as_str().to_owned(),
-        why: "there was none".to_owned(),
-        noted: SystemTime::now() - Duration::from_secs(60),
-    }
+    let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
+    let noted = Issuance::new(KeyType::P256.as_str(), "there was none", a_minute_ago);
+    Issuance { directory: Some(CA.to_owned()), ..noted }
 }

@@ -1,6 +1,5 @@
 //! A draft: one certificate being put together.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -144,7 +143,8 @@ impl Draft {
             self.adopt_key(bundle).await?;
         }
         if self.issuance().is_none() {
-            self.note_issuance(&self.bare_issuance()).await?;
+            let bare = Issuance::new(KeyType::default().as_str(), "", self.clock.now());
+            self.note_issuance(&bare).await?;
         }
         let chain = bundle.chain();
         let served = chain.crt_chain_pem();
@@ -238,22 +238,6 @@ impl Draft {
 
     fn not_ours(&self, why: String) -> StoreError {
         StoreError::NotOurs { draft: layout::draft(self.lineage.id()), why }
-    }
-
-    fn bare_issuance(&self) -> Issuance {
-        Issuance {
-            directory: None,
-            order: None,
-            account: None,
-            replaces: None,
-            not_replacing: None,
-            profile: None,
-            validated: BTreeMap::new(),
-            challenges: Vec::new(),
-            key_type: KeyType::default().as_str().to_owned(),
-            why: String::new(),
-            noted: self.clock.now(),
-        }
     }
 
     async fn put(&self, file: File, value: Bytes) -> Result<(), StoreError> {

@@ -42,3 +42,23 @@ pub struct Issuance {
     #[serde(with = "super::moment::at")]
     pub noted: SystemTime,
 }
+
+impl Issuance {
+    /// One that says nothing but this: no CA had anything to do with it.
+    #[must_use]
+    pub fn new(key_type: impl Into<String>, why: impl Into<String>, noted: SystemTime) -> Self {
+        Self {
+            directory: None,
+            order: None,
+            account: None,
+            replaces: None,
+            not_replacing: None,
+            profile: None,
+            validated: BTreeMap::new(),
+            challenges: Vec::new(),
+            key_type: key_type.into(),
+            why: why.into(),
+            noted,
+        }
+    }
+}

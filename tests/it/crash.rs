@@ -1,6 +1,5 @@
 //! Dying at every verb on the way from a draft to an item: afterwards a sweep finds nothing torn.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -31,15 +30,11 @@ async fn issue(store: &Store, lineage: &Lineage, seen: &mut Option<Vec<u8>>) -> 
         .note_issuance(&Issuance {
             directory: Some("https://ca.example/directory".into()),
             order: Some("https://ca.example/order/1".into()),
-            account: None,
-            replaces: None,
-            not_replacing: None,
-            profile: None,
-            validated: BTreeMap::new(),
-            challenges: Vec::new(),
-            key_type: KeyType::P256.as_str().into(),
-            why: "a test".into(),
-            noted: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+            ..Issuance::new(
+                KeyType::P256.as_str(),
+                "a test",
+                SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+            )
         })
         .await?;
     draft.commit(&answer(lineage, &key, &request)).await

@@ -1,6 +1,5 @@
 //! Drafts, items, pointers, accounts and states as the rooms above use them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -72,14 +71,11 @@ fn noted(key_type: &str) -> Issuance {
         directory: Some("https://ca.example/directory".into()),
         order: Some("https://ca.example/order/7".into()),
         account: Some("https://ca.example/account/1".into()),
-        replaces: None,
-        not_replacing: None,
-        profile: None,
-        validated: BTreeMap::new(),
-        challenges: Vec::new(),
-        key_type: key_type.into(),
-        why: "first certificate".into(),
-        noted: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_001),
+        ..Issuance::new(
+            key_type,
+            "first certificate",
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_001),
+        )
     }
 }
 

@@ -1,6 +1,5 @@
 //! From what was found to what is kept.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::{Fate, Found, Import, Line, Member};
@@ -107,18 +106,10 @@ async fn commit(
         }
         other => other?,
     };
+    let key_type = bundle.key().key_type().map_or("", KeyType::as_str);
     let issuance = Issuance {
         directory: line.directory.clone(),
-        order: None,
-        account: None,
-        replaces: None,
-        not_replacing: None,
-        profile: None,
-        validated: BTreeMap::new(),
-        challenges: Vec::new(),
-        key_type: bundle.key().key_type().map_or_else(String::new, |kind| kind.as_str().to_owned()),
-        why: format!("imported from {}", line.from),
-        noted: now,
+        ..Issuance::new(key_type, format!("imported from {}", line.from), now)
     };
     draft.note_issuance(&issuance).await?;
     Ok(Fate::Imported(draft.commit(bundle).await?))

@@ -1,6 +1,5 @@
 //! `sidegate` as a tool that does its work and ends, and storages for it to work on.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -109,17 +108,6 @@ pub(crate) async fn commit_until(
 }
 
 fn issuance(directory: Option<&str>) -> Issuance {
-    Issuance {
-        directory: directory.map(str::to_owned),
-        order: None,
-        account: None,
-        replaces: None,
-        not_replacing: None,
-        profile: None,
-        validated: BTreeMap::new(),
-        challenges: Vec::new(),
-        key_type: KeyType::P256.as_str().to_owned(),
-        why: "a test".to_owned(),
-        noted: SystemTime::now(),
-    }
+    let noted = Issuance::new(KeyType::P256.as_str(), "a test", SystemTime::now());
+    Issuance { directory: directory.map(str::to_owned), ..noted }
 }

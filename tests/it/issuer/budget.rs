@@ -1,6 +1,5 @@
 //! Limits are kept before the CA has to say so, whatever is restarted or lost in between.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use sidegate::ident::{Lineage, Provider};
@@ -72,16 +71,7 @@ async fn commit(rig: &Rig, lineage: &Lineage, directory: &str) {
     let (key, request) = draft.request_or_generate(KeyType::P256).await.expect("a request");
     let issuance = Issuance {
         directory: Some(directory.to_owned()),
-        order: None,
-        account: None,
-        replaces: None,
-        not_replacing: None,
-        profile: None,
-        validated: BTreeMap::new(),
-        challenges: Vec::new(),
-        key_type: String::new(),
-        why: String::new(),
-        noted: SystemTime::now(),
+        ..Issuance::new(KeyType::P256.as_str(), "a test", SystemTime::now())
     };
     draft.note_issuance(&issuance).await.expect("noted");
     draft.commit(&issued::answer(lineage, &key, &request)).await.expect("committed");
