@@ -107,10 +107,12 @@ fn issuers(settings: &Settings, kit: &Kit) -> Result<Issuers, AppError> {
         return Ok(Issuers { selfsigned, letsencrypt });
     }
     let (turns, lookout) = (Arc::default(), Arc::new(Lookout::new(settings, kit)));
+    // One for all of them: it knows what it has written.
+    let ledger = kit.store.ledger();
     for ca in settings.acme.cas() {
         let recorder = kit.recorder.clone();
         let options = issuer::Options { turns: Arc::clone(&turns), recorder, ..options(settings, ca) };
-        let (accounts, ledger) = (kit.store.accounts(), kit.store.ledger());
+        let (accounts, ledger) = (kit.store.accounts(), ledger.clone());
         let issuer = AcmeIssuer::new(&options, accounts, ledger, &kit.challenges, kit.clock.clone())
             .map_err(AppError::setup("the CA cannot be set up"))?;
         let issuer = match settings.acme.preflight {

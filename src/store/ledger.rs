@@ -106,7 +106,7 @@ impl Ledger {
             }
             book.guarded_until = (!force).then(|| now + GUARD);
         }
-        self.write(&book, expect).await.map_err(StoreError::from)
+        self.write(book, expect).await.map_err(StoreError::from)
     }
 
     /// What the ledger says of a CA; where nothing is known of it, also what the items say that it has issued since a moment.
@@ -142,12 +142,14 @@ impl Ledger {
             let issued = if known { Vec::new() } else { self.issued(directory, since).await? };
             let guarded = book.guarded_until.is_some_and(|until| until > now);
             let page = book.spent.entry(directory.to_owned()).or_default();
+            // What is full again is as if it were not there; that alone is nothing to write down.
+            page.full_at.retain(|_, full| *full > now);
             let before = page.clone();
             let outcome = change(Opened { page, issued: &issued, guarded });
             if known && *page == before {
                 return Ok(outcome);
             }
-            match self.write(&book, expect).await {
+            match self.write(book, expect).await {
                 Err(EngineError::Conflict { .. }) => {}
                 done => return done.map(|()| outcome).map_err(StoreError::from),
             }
@@ -172,7 +174,7 @@ impl Ledger {
                     *own = (*own).max(*full_at);
                 }
             }
-            match self.write(&book, expect).await {
+            match self.write(book, expect).await {
                 Err(EngineError::Conflict { .. }) => {}
                 done => return Ok(done?),
             }
@@ -194,10 +196,10 @@ impl Ledger {
     }
 
     /// Writes the ledger, and its copy. That there can be no copy is no reason not to go on.
-    async fn write(&self, book: &Book, expect: Expect) -> Result<(), EngineError> {
-        let text = record::text(book);
+    async fn write(&self, book: Book, expect: Expect) -> Result<(), EngineError> {
+        let text = record::text(&book);
         self.engine.put(&layout::ledger(), text.clone(), expect, Secrecy::Open).await?;
-        self.last_mut().replace((text.clone(), book.clone()));
+        self.last_mut().replace((text.clone(), book));
         if let Err(error) = self.engine.keep(text).await {
             debug!(%error, "nothing can be kept beside the storage; that it was lost could not be told then");
         }

@@ -157,7 +157,6 @@ impl Budget {
             self.ledger.update(&self.directory, (since, now), |Opened { page, issued, guarded }| {
                 let limits = self.limits.as_ref()?;
                 issued.iter().for_each(|issued| page::recollect(page, limits, issued));
-                page.full_at.retain(|_, full| *full > now);
                 Some(change(page, limits, guarded, now))
             });
         updated.await.map_err(|error: StoreError| IssueError::Ledger(Box::new(error)))
