@@ -1,5 +1,6 @@
 //! What is to be done now, and when to look again. Pure: the loop in `run` only obeys.
 
+use std::cell::LazyCell;
 use std::time::{Duration, SystemTime};
 
 use super::advised::ask_at;
@@ -72,12 +73,13 @@ impl Step {
 #[must_use]
 pub fn plan(wish: &Wish, inventory: &Inventory, busy: impl Fn(&LineageId) -> bool, now: SystemTime) -> Plan {
     let mut plan = Plan::default();
-    let stand_in = wish.stand_in();
+    // Its id is a hash, and most of the time nobody asks for it.
+    let stand_in = LazyCell::new(|| wish.stand_in());
     if !wish.on_demand
         && let Some(why) = stand_in_due(wish, &stand_in, inventory, now, &mut plan.next)
     {
         let replaces = inventory.newest(&stand_in).map(|held| held.id.clone());
-        plan.steps.push(Step { replaces, ..Step::first(stand_in, why) });
+        plan.steps.push(Step { replaces, ..Step::first(stand_in.clone(), why) });
     }
     if wish.lineage.provider() != Provider::Selfsigned {
         plan.order(wish, inventory, now);
@@ -167,7 +169,7 @@ fn look(next: &mut Option<SystemTime>, at: SystemTime, now: SystemTime) {
 /// Why a selfsigned certificate is due for the names of `wish`, if it is.
 fn stand_in_due(
     wish: &Wish,
-    stand_in: &Wish,
+    stand_in: &LazyCell<Wish, impl FnOnce() -> Wish>,
     inventory: &Inventory,
     now: SystemTime,
     next: &mut Option<SystemTime>,
@@ -182,7 +184,7 @@ fn stand_in_due(
                 Some(format!("the certificate for {name} ended {}", clock::rfc3339(held.not_after)))
             }
             // What is served will end one day: a stand-in is renewed before, a CA's is replaced at its end.
-            Some(held) if held.lineage == *stand_in.lineage.id() => {
+            Some(held) if held.provider == Provider::Selfsigned && held.lineage == *stand_in.lineage.id() => {
                 let at = renewal_of(held);
                 look(next, at, now);
                 (at <= now).then(|| "the selfsigned certificate nears its end".to_owned())

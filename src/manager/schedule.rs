@@ -157,12 +157,13 @@ pub(super) fn due(held: &Held, advised: Option<&Advised>) -> (SystemTime, Rule) 
         return (renewal_of(held), Rule::Lifetime);
     };
     // A clock that was ahead once leaves ids ahead of the time; when a certificate was made it says itself.
-    let made = held.id.time().min(held.not_before + DATED_BACK);
-    let rest = made + REST;
-    let (at, rule) = if drawn.end <= made && drawn.renew_at < rest {
-        (rest, Rule::Rest)
-    } else {
-        (drawn.renew_at, Rule::Window)
+    let dated = held.not_before + DATED_BACK;
+    // Most windows lie ahead of that, and the id need not be read.
+    let made = (drawn.end <= dated).then(|| held.id.time().min(dated));
+    let rest = made.filter(|made| drawn.end <= *made).map(|made| made + REST);
+    let (at, rule) = match rest.filter(|rest| drawn.renew_at < *rest) {
+        Some(rest) => (rest, Rule::Rest),
+        None => (drawn.renew_at, Rule::Window),
     };
     let latest = overdue(held.not_before, held.not_after);
     if at > latest { (latest, Rule::Latest) } else { (at, rule) }
