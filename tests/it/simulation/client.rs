@@ -54,7 +54,8 @@ pub(super) struct Mine {
     /// Attempts so far.
     pub(super) attempts: u64,
     items: u64,
-    last: Option<ItemId>,
+    /// When the last one was committed, as its id has it.
+    last: SystemTime,
 }
 
 /// The program.
@@ -78,7 +79,7 @@ impl Client {
         let mine = names.iter().map(|texts| {
             let list = texts.iter().map(|text| Name::parse(text).expect("a name"));
             let wish = Wish::acme(Names::new(list).expect("names"), CA);
-            Mine { wish, serial: None, made: 0, attempts: 0, items: 0, last: None }
+            Mine { wish, serial: None, made: 0, attempts: 0, items: 0, last: SystemTime::UNIX_EPOCH }
         });
         let [budget, trial] = budgets(&store, &clock, policy.careful);
         Self {
@@ -112,8 +113,9 @@ impl Client {
         mine.items += 1;
         let suffix = self.draw.of("item", &[lineage as u64, mine.items]).letters();
         let wish = if provider == Provider::Selfsigned { mine.wish.stand_in() } else { mine.wish.clone() };
+        mine.last = now.max(mine.last + Duration::from_secs(1));
         let held = Held {
-            id: following(mine.last.as_ref(), now, &suffix),
+            id: item(mine.last, &suffix),
             lineage: wish.lineage.id().clone(),
             names: wish.names().clone(),
             provider,
@@ -122,7 +124,6 @@ impl Client {
             not_before: moment(from),
             not_after: moment(from + life),
         };
-        mine.last = Some(held.id.clone());
         self.inventory.hold(held);
         if provider == Provider::Letsencrypt {
             let id = wish.lineage.id();
@@ -196,15 +197,15 @@ impl Client {
 }
 
 fn budgets(store: &Store, clock: &Clock, careful: bool) -> [Budget; 2] {
+    let ledger = store.ledger();
     [CA, STAGING].map(|directory| {
         let limits = Limits::of(directory).filter(|_| careful);
-        Budget::new(store.ledger(), directory, limits, clock.clone(), Recorder::default())
+        Budget::new(ledger.clone(), directory, limits, clock.clone(), Recorder::default())
     })
 }
 
-/// The id of an item that is committed now, after the last one.
-fn following(last: Option<&ItemId>, now: SystemTime, suffix: &str) -> ItemId {
-    let after = last.map_or(now, |last| now.max(last.time() + Duration::from_secs(1)));
-    let stamp = clock::rfc3339(after).replace(['-', ':'], "").replace('Z', ".000000000Z");
+/// The id of an item that is committed at this moment.
+fn item(at: SystemTime, suffix: &str) -> ItemId {
+    let stamp = clock::rfc3339(at).replace(['-', ':'], "").replace('Z', ".000000000Z");
     ItemId::parse(&format!("{stamp}-{suffix}")).expect("an id")
 }

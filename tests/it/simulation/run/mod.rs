@@ -106,18 +106,18 @@ impl Run<'_> {
             // The clock stands at what the machine shows; a correction is the clock's own affair.
             self.client.hand.set(moment(at.saturating_add_signed(wrong)));
             match event {
-                Event::Blow(blow) => {
+                Event::Blow(Blow::Clock(by)) => {
                     self.catch_up_all();
-                    match blow {
-                        Blow::Clock(by) => {
-                            wrong = by;
-                            self.client.hand.set(moment(at.saturating_add_signed(wrong)));
-                        }
-                        Blow::Suspend(until) => self.asleep = until,
-                        Blow::Restart => self.restart(),
-                    }
+                    wrong = by;
+                    self.client.hand.set(moment(at.saturating_add_signed(wrong)));
                     self.look_at_all(at.max(self.asleep));
                 }
+                Event::Blow(Blow::Suspend(until)) => {
+                    self.catch_up_all();
+                    self.asleep = until;
+                    self.look_at_all(until);
+                }
+                Event::Blow(Blow::Restart) => self.restart(at),
                 Event::Others(n) => {
                     let (_, domain, certificates) = &self.fate.others[n];
                     self.ca.crowd(domain, *certificates, at);
@@ -134,27 +134,30 @@ impl Run<'_> {
             }
             if self.client.clock.epoch() != self.epoch {
                 self.epoch = self.client.clock.epoch();
-                self.send_away();
+                self.send_away(at);
                 self.look_at_all(at);
             }
         }
     }
 
-    /// What does not outlive the process.
-    fn restart(&mut self) {
+    /// What does not outlive the process is planned for anew; a plan for anything else would be the one there is.
+    fn restart(&mut self, at: u64) {
         self.client.restart();
-        self.send_away();
+        self.send_away(at);
         self.running = 0;
-        for affair in &mut self.affairs {
-            affair.attempt += 1;
-            affair.running = None;
+        for n in 0..self.affairs.len() {
+            if self.affairs[n].running.take().is_some() {
+                self.affairs[n].attempt += 1;
+                self.look_later(n, at);
+            }
         }
     }
 
     /// What was due and has not begun is planned for anew.
-    fn send_away(&mut self) {
-        for (n, _) in self.waiting.drain(..) {
+    fn send_away(&mut self, at: u64) {
+        for (n, _) in std::mem::take(&mut self.waiting) {
             self.affairs[n].waiting = false;
+            self.look_later(n, at);
         }
     }
 
