@@ -4,6 +4,7 @@
 mod accounts;
 mod client;
 mod desk;
+mod metrics;
 mod past;
 mod report;
 mod revocation;

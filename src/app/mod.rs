@@ -131,7 +131,7 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let seen = (status.clone(), past, hooks.calls());
     let desk = Desk::of_process(seen, commands.clone(), kit.clock.clone(), storage.clone());
     manager.record_with(kit.recorder.clone());
-    let view = View::new(status);
+    let view = View::new(status, kit.clock.clone());
     let control_socket = if read_only { None } else { control_socket(&storage) };
 
     let proxy_options = build::proxy(settings, files.connections(), addrs.https.port(), &kit.roots);

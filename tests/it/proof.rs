@@ -9,9 +9,10 @@ use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use crate::house::client;
 use crate::house::process::{Place, Sidegate};
 use crate::house::test_ca::TestCa;
-use crate::status::tell;
+use crate::status::{tell, tell_until};
 
 /// A name that we sign ourselves, on every IPv4 address of the machine.
 fn localhost(place: &Place) -> std::path::PathBuf {
@@ -47,15 +48,17 @@ async fn somebody_else_behind_the_port_is_an_error_until_they_are_gone() {
     assert_eq!(tell(&config, &["renew", "localhost", "--force"]).code, Some(0));
     let line = sidegate.logged(&["clients are shown serial"]).await;
     assert!(line.contains("ERROR") && line.contains(" instead of "), "{line}");
-    let told = tell(&config, &["status"]);
-    assert_eq!(told.code, Some(2), "{}", told.out);
-    assert!(told.out.contains("clients are shown serial"), "{}", told.out);
+    assert_eq!(tell_until(&config, &["status"], &["clients are shown serial"]).code, Some(2));
+    let metrics = client::in_clear(place.health, "/metrics").await.1;
+    assert!(metrics.contains("\nsidegate_tls_cert_disproved 1\n"), "{metrics}");
 
     other.abort();
     assert!(other.await.expect_err("it was ended").is_cancelled());
     assert_eq!(tell(&config, &["renew", "localhost", "--force"]).code, Some(0));
     sidegate.logged(&["clients are shown it"]).await;
-    assert_eq!(tell(&config, &["status"]).code, Some(0));
+    assert_eq!(tell_until(&config, &["status"], &["\nok "]).code, Some(0));
+    let metrics = client::in_clear(place.health, "/metrics").await.1;
+    assert!(metrics.contains("\nsidegate_tls_cert_disproved 0\n"), "{metrics}");
     sidegate.stop().await;
     let story = tell(&config, &["explain", "localhost"]).out;
     let wrong = story.find("a handshake was not shown 20").expect("what was wrong is told");

@@ -1,12 +1,14 @@
 //! What an operator sees while it runs: probes, and one line for each request.
 
 use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
 
 use crate::house::client;
 use crate::house::greeter::Greeter;
 use crate::house::process::{Place, Sidegate};
+use crate::status::tell_until;
 
 const NAME: &str = "app.internal";
 
@@ -111,6 +113,33 @@ async fn probes_are_told_what_there_is() {
     let sidegate = Sidegate::serve(&configure(&place, &app, "")).await;
     for (path, status) in [("/livez", 200), ("/readyz", 200), ("/", 404), ("/livez/x", 404)] {
         assert_eq!(client::in_clear(place.health, path).await.0, status, "{path}");
+    }
+    sidegate.stop().await;
+}
+
+#[tokio::test]
+async fn certificates_are_counted_for_whoever_watches() {
+    let (place, app) = (Place::new(), Greeter::start("app").await);
+    let config = configure(&place, &app, "");
+    let sidegate = Sidegate::serve(&config).await;
+    let status = tell_until(&config, &["status", "--json"], &["\"expires\": \""]).json();
+    tell_until(&config, &["status"], &["\nok ", ", which issues"]);
+    let (code, metrics) = client::in_clear(place.health, "/metrics").await;
+    assert_eq!(code, 200);
+    let end = status["certificates"][0]["expires"].as_str().expect("a moment");
+    let end = sidegate::clock::parse_rfc3339(end).expect("a moment").duration_since(UNIX_EPOCH);
+    for line in [
+        "sidegate_issues 1".to_owned(),
+        "sidegate_draining 0".to_owned(),
+        "sidegate_certificates{state=\"ok\"} 1".to_owned(),
+        "sidegate_certificates{state=\"critical\"} 0".to_owned(),
+        "sidegate_tls_cert_disproved 0".to_owned(),
+        format!(
+            "sidegate_tls_cert_not_after_timestamp_seconds{{name=\"{NAME}\"}} {}",
+            end.expect("after 1970").as_secs()
+        ),
+    ] {
+        assert!(metrics.lines().any(|told| told == line), "{line} is not in\n{metrics}");
     }
     sidegate.stop().await;
 }

@@ -1,4 +1,4 @@
-//! `/livez` and `/readyz` over plain HTTP/1.1.
+//! `/livez`, `/readyz` and `/metrics` over plain HTTP/1.1.
 
 use std::future::ready;
 use std::net::TcpListener;
@@ -17,7 +17,7 @@ const LIMITS: Limits = Limits { at_once: 64, longest: Duration::from_secs(30) };
 /// Answers probes until it is dropped.
 ///
 /// `/livez` is 200 as long as the control plane runs; `/readyz` is 200 while every configured name has a
-/// certificate and no stop was asked for, else 503 with the reason.
+/// certificate and no stop was asked for, else 503 with the reason; `/metrics` is what there is to count, for Prometheus.
 ///
 /// # Errors
 ///
@@ -29,21 +29,23 @@ pub async fn serve(listener: TcpListener, view: View) -> std::io::Result<()> {
 }
 
 fn reply(request: &Request<Incoming>, view: &View) -> Reply {
-    let (status, text) = match request.uri().path() {
+    const PLAIN: &str = "text/plain; charset=utf-8";
+    let (status, kind, text) = match request.uri().path() {
         _ if !matches!(*request.method(), Method::GET | Method::HEAD) => {
-            (StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only".to_owned())
+            (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "GET and HEAD only".to_owned())
         }
-        "/livez" => (StatusCode::OK, "ok".to_owned()),
+        "/livez" => (StatusCode::OK, PLAIN, "ok".to_owned()),
         "/readyz" => match view.unready() {
-            None => (StatusCode::OK, "ok".to_owned()),
-            Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
+            None => (StatusCode::OK, PLAIN, "ok".to_owned()),
+            Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, PLAIN, reason),
         },
-        _ => (StatusCode::NOT_FOUND, "there is /livez and /readyz".to_owned()),
+        "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", view.metrics()),
+        _ => (StatusCode::NOT_FOUND, PLAIN, "there is /livez, /readyz and /metrics".to_owned()),
     };
-    let mut response = Response::new(Full::new(Bytes::from(text + "\n")));
+    let mut response = Response::new(Full::new(Bytes::from(text.trim_end().to_owned() + "\n")));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
