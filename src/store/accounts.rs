@@ -1,6 +1,7 @@
 //! ACME accounts: a key pair each, what the CA calls it, and which one was chosen last.
 
 use std::fmt::Display;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -44,8 +45,8 @@ struct Record {
     url: Option<String>,
     #[serde(default)]
     contacts: Vec<String>,
-    #[serde(default)]
-    past_keys: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    past_keys: Option<NonZeroU32>,
 }
 
 impl Accounts {
@@ -122,7 +123,7 @@ impl Accounts {
     /// [`StoreError::Engine`].
     pub async fn note(&self, account: &Account) -> Result<(), StoreError> {
         let Account { id, directory, url, contacts, past_keys, .. } = account.clone();
-        let record = Record { directory, url, contacts, past_keys };
+        let record = Record { directory, url, contacts, past_keys: NonZeroU32::new(past_keys) };
         self.put(&id, AccountFile::Record, record::text(&record)).await?;
         self.choose(&id).await
     }
@@ -315,7 +316,8 @@ impl Accounts {
         if self.read(id, AccountFile::Pub).await?.is_none() {
             self.put(id, AccountFile::Pub, key.public_pem().into()).await?;
         }
-        let known = record.map(|record| (record.url, record.contacts, record.past_keys));
+        let known =
+            record.map(|record| (record.url, record.contacts, record.past_keys.map_or(0, NonZeroU32::get)));
         let ((url, contacts, past_keys), directory) = (known.unwrap_or_default(), directory.to_owned());
         Ok(Some(Account { id: id.clone(), directory, key, url, contacts, past_keys }))
     }
