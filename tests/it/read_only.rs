@@ -135,10 +135,10 @@ async fn shown(place: &Place, name: &str) -> (String, String) {
     (shown.leaf.serial(), shown.leaf.issuer().to_owned())
 }
 
-/// Returns when a client is shown this.
+/// Returns when a client is shown this. What the kernel does not tell of is looked for every half minute.
 async fn followed(place: &Place, name: &str, serial: &str) {
     let shown = async { while shown(place, name).await.0 != serial {} };
-    tokio::time::timeout(Duration::from_secs(60), shown).await.expect("it is followed");
+    tokio::time::timeout(Duration::from_secs(180), shown).await.expect("it is followed");
 }
 
 /// Commits a certificate of the CA, and returns its serial number.
