@@ -58,7 +58,8 @@ impl Accounts {
     ///
     /// An account whose key is there and whose record is not, because a crash came between, is found by its id. Of
     /// several, one that is on the way to another key comes first, then one that the CA has answered for, then the one
-    /// that has had the most keys (a backup may have brought a key back that is no longer good), then the one chosen last. A damaged one is named in the log and passed over.
+    /// that has had the most keys (a backup may have brought a key back that is no longer good), then the one chosen last.
+    /// A damaged one is named in the log and passed over.
     ///
     /// # Errors
     ///

@@ -63,6 +63,7 @@ pub use ledger::{Issued, Ledger, Opened, Page};
 pub use outgoing::Outgoing;
 pub use pins::{Pin, Pins, Revoked};
 pub use place::{Key, Prefix};
+pub use record::Checked;
 pub use spool::Spool;
 pub use standing::Standing;
 pub use state::{Advised, Attempts, Drawn, LineageState, States};

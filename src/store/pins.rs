@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::database::name_of;
 use super::engine::Engine;
-use super::record::Records;
+use super::record::{Checked, Records};
 use super::{StoreError, layout};
 use crate::ident::{ItemId, Name};
 
@@ -65,6 +65,24 @@ impl Pins {
             }
         }
         Ok(pins)
+    }
+
+    /// What is wrong with each pin, if anything. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn check(&self) -> Result<Checked, StoreError> {
+        self.records.check_all::<Pin>(&layout::pins()).await
+    }
+
+    /// The same for the notes of what was revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn check_revoked(&self) -> Result<Checked, StoreError> {
+        self.records.check_all::<Revoked>(&layout::all_revoked()).await
     }
 
     /// Pins a name. It survives a power cut when this returns.

@@ -10,6 +10,9 @@ use tracing::warn;
 use super::engine::{Engine, EngineError, Expect, Secrecy};
 use super::{Key, Prefix, StoreError};
 
+/// Places, and what is wrong there.
+pub type Checked = Vec<(Key, Result<(), StoreError>)>;
+
 /// Reads and writes records of any kind.
 #[derive(Clone)]
 pub(super) struct Records {
@@ -67,6 +70,23 @@ impl Records {
     /// [`StoreError::Engine`].
     pub(super) async fn remove(&self, place: &Key) -> Result<(), StoreError> {
         Ok(self.engine.remove(&place.as_prefix(), Expect::Any).await?)
+    }
+
+    /// What is wrong with each record directly below a folder, if anything. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`] if the folder cannot be listed.
+    pub(super) async fn check_all<T: DeserializeOwned>(
+        &self,
+        folder: &Prefix,
+    ) -> Result<Checked, StoreError> {
+        let mut checked = Vec::new();
+        for place in self.list(folder).await? {
+            let read = self.read::<T>(&place).await.map(drop);
+            checked.push((place, read));
+        }
+        Ok(checked)
     }
 
     /// What stands directly below a folder.

@@ -297,6 +297,17 @@ const DAMAGES: &[Damage] = &[
     damage("a torn memory of hooks", "hooks.json is damaged", |s| {
         fs::write(s.path("state/hooks.json"), "{\"line\":").expect("written");
     }),
+    damage("a torn pin", "state/pins/a.example is damaged", |s| {
+        fs::create_dir_all(s.path("state/pins")).expect("a folder");
+        fs::write(s.path("state/pins/a.example"), "{\"item\":").expect("written");
+    }),
+    Damage {
+        codes: [2, 2, 2],
+        ..damage("a torn word about a revocation", "it counts as revoked", |s| {
+            fs::create_dir_all(s.path("state/revoked")).expect("a folder");
+            fs::write(s.path("state/revoked").join(s.old.as_str()), "{\"at\":").expect("written");
+        })
+    },
     damage("a torn note", "is damaged", |s| {
         let note = s.path("state/lineages").join(format!("{}.json", s.draft.id()));
         fs::write(note, "{\"names\":").expect("written");

@@ -163,6 +163,20 @@ impl Look<'_> {
         for id in self.store.states().list().await? {
             self.judge(&layout::lineage_state(&id).as_prefix(), self.store.states().check(&id).await);
         }
+        for (place, checked) in self.store.pins().check().await? {
+            self.judge(&place.as_prefix(), checked);
+        }
+        for (place, checked) in self.store.pins().check_revoked().await? {
+            let place = place.as_prefix();
+            match checked {
+                // Without it the item would count as good.
+                Err(error @ StoreError::Damaged { .. }) => {
+                    let advice = "it counts as revoked; `sidegate revoke` of the item writes the note anew";
+                    self.found(&place, whole_of(&place, &error), Remedy::Person(advice.to_owned()));
+                }
+                checked => self.judge(&place, checked),
+            }
+        }
         Ok(())
     }
 
