@@ -169,7 +169,7 @@ impl Changes {
 
 /// An engine's own way of hearing about pointers.
 #[async_trait]
-pub trait Watch: Send {
+pub trait Watch: Send + Sync {
     /// Waits for the next news; safe to drop and call again.
     async fn next(&mut self) -> Changed;
 }

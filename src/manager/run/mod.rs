@@ -49,7 +49,7 @@ use crate::manager::stand_in::Fresh;
 use crate::manager::status::{Picture, Row, Status};
 use crate::manager::{Ladder, Options, Tools};
 use crate::store::sweep::SweepReport;
-use crate::store::{Store, StoreError};
+use crate::store::{Changes, Store, StoreError};
 use crate::story::{Event, Moment, Recorder};
 
 use commands::{Command, Reply, Revoked, RolledOver};
@@ -79,6 +79,8 @@ pub struct Manager {
     demands: Demands,
     look_after: SystemTime,
     misses: Misses,
+    /// What has moved in the store since before it was first read.
+    changes: Changes,
     commands: mpsc::Receiver<Command>,
     /// What has to wait until the sweep has ended.
     early: Vec<Command>,
@@ -161,6 +163,8 @@ impl Manager {
             demands: Demands::default(),
             look_after: SystemTime::UNIX_EPOCH,
             epoch: clock.epoch(),
+            // Before anything is read, so that nothing moves unnoticed between the reading and the first wait for news.
+            changes: store.changes(),
             tools: Tools { store, issuers: Arc::new(options.issuers), clock, recorder: Recorder::default() },
             owners: options.desired.owners(),
             agenda: Agenda::new(options.desired.wishes.len()),
@@ -216,7 +220,6 @@ impl Manager {
 
     /// Does what is due, until `end`. Attempts that are running then are dropped; that is no failure.
     pub async fn run(mut self, end: CancellationToken) {
-        let mut changes = self.tools.store.changes();
         loop {
             let wake = self.work().await;
             self.report();
@@ -234,7 +237,7 @@ impl Manager {
                     Missed::Strangers(met) => self.meet(met).await,
                 },
                 answered = self.demands.answered() => self.take_answer(answered).await,
-                changed = changes.next() => self.follow(changed).await,
+                changed = self.changes.next() => self.follow(changed).await,
                 Some(command) = self.commands.recv() => self.obey(command).await,
                 () = yield_now(), if self.may_read() => self.read_a_turn().await,
                 () = self.elsewhere.turn_is_due() => self.elsewhere.turn(&mut self.shelf, clock.now()),

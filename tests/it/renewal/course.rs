@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use sidegate::catalog::{self, Lookup};
+use sidegate::catalog::Lookup;
 use sidegate::ident::Name;
-use sidegate::manager::{Manager, Row};
+use sidegate::manager::Row;
 use sidegate::store::engine::Expect;
 use sidegate::store::{Family, layout};
 
@@ -13,14 +13,14 @@ use super::world::{DAY, Fault, World, issued, start, wish};
 #[tokio::test]
 async fn selfsigned_is_served_first_then_the_cas_and_a_restart_orders_nothing() {
     let mut world = World::new();
-    let (publisher, _, resolver, misses) = catalog::open();
     let desired = wish(&["example.com", "www.example.com"]);
-    let (mut manager, _commands, _status) =
-        Manager::new(world.options(desired.clone()), world.store(), world.clock.clone(), publisher, misses);
-    manager.prepare().await.expect("prepared");
-    assert!(matches!(resolver.lookup(Some("www.example.com")), Lookup::Warm(_)), "before anything ran");
+    let prepared = world.prepare(desired.clone()).await;
+    assert!(
+        matches!(prepared.resolver.lookup(Some("www.example.com")), Lookup::Warm(_)),
+        "before anything ran"
+    );
     assert!(world.orders.try_recv().is_err(), "no CA is asked before the listeners accept");
-    drop(manager);
+    drop(prepared);
 
     let mut run = world.run(desired.clone()).await;
     assert_eq!(run.shown("example.com").expect("shown").issuer(), "sidegate self-signed");

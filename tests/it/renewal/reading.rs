@@ -8,7 +8,7 @@ use sidegate::pki::Leaf;
 use sidegate::store::fs::FsEngine;
 
 use super::world::{CA, DAY, Run, World, start, wish};
-use crate::house::tool::{commit_until, store_at};
+use crate::house::tool::{commit, commit_until, store_at};
 
 fn reading(root: &Path) -> World {
     let engine = Arc::new(FsEngine::open_to_look(root).expect("a directory"));
@@ -59,5 +59,19 @@ async fn what_has_ended_is_served_until_another_process_has_renewed_it() {
     let second = other_than(&mut run, &first).await;
     assert_eq!(second.not_after(), start() + DAY * 100);
     assert!(world.orders.try_recv().is_err());
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn what_moves_before_the_first_wait_for_news_is_followed() {
+    let root = tempfile::tempdir().expect("a directory");
+    let writer = store_at(root.path(), start());
+    let commit = || commit(&writer, &["example.com"], Provider::Letsencrypt, Some(CA));
+    commit().await;
+    let world = reading(root.path());
+    let prepared = world.prepare(wish(&["example.com"])).await;
+    let (item, _) = commit().await;
+    let mut run = prepared.run();
+    run.until(|row| row.served.as_ref().is_some_and(|served| served.item.as_ref() == Some(&item))).await;
     run.stop().await;
 }

@@ -180,6 +180,14 @@ pub(super) struct World {
     pub(super) asked: mpsc::UnboundedReceiver<String>,
 }
 
+/// The control plane, with all on show and before anything runs.
+pub(super) struct Prepared {
+    pub(super) resolver: Resolver,
+    status: Status,
+    commands: Commands,
+    manager: Manager,
+}
+
 /// One run of the control plane.
 pub(super) struct Run {
     pub(super) resolver: Resolver,
@@ -245,14 +253,16 @@ impl World {
         Store::new(Arc::clone(&self.engine), self.clock.clone())
     }
 
-    pub(super) async fn run(&self, desired: Desired) -> Run {
+    pub(super) async fn prepare(&self, desired: Desired) -> Prepared {
         let (publisher, _, resolver, misses) = catalog::open();
         let (mut manager, commands, status) =
             Manager::new(self.options(desired), self.store(), self.clock.clone(), publisher, misses);
         manager.prepare().await.expect("prepared");
-        let end = CancellationToken::new();
-        let task = tokio::spawn(manager.run(end.clone()));
-        Run { resolver, status, commands, end, task }
+        Prepared { resolver, status, commands, manager }
+    }
+
+    pub(super) async fn run(&self, desired: Desired) -> Run {
+        self.prepare(desired).await.run()
     }
 
     pub(super) async fn order(&mut self) -> Order {
@@ -268,6 +278,15 @@ impl World {
             .await
             .expect("in time")
             .expect("a question")
+    }
+}
+
+impl Prepared {
+    pub(super) fn run(self) -> Run {
+        let Self { resolver, status, commands, manager } = self;
+        let end = CancellationToken::new();
+        let task = tokio::spawn(manager.run(end.clone()));
+        Run { resolver, status, commands, end, task }
     }
 }
 
