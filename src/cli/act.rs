@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 use super::Command;
 use crate::app::{self, AppError, Demo, Running};
 use crate::config::{self, Env, Faults, Flags, Keeper, Purpose, Settings};
-use crate::host::{Child, Scratch, Signal, Signals, limits, telemetry};
+use crate::host::{Child, Scratch, Signal, Signals, SpawnError, limits, telemetry};
 
 /// The configuration was read, and what it leads to is wrong (`EX_CONFIG`).
 const CONFIG: u8 = 78;
@@ -106,6 +106,8 @@ async fn stop(running: Running, signals: &mut Signals) {
 
 fn run(runtime: &Runtime, flags: &Flags, command: &[OsString], env: &Env) -> Result<u8, u8> {
     let settings = load(&Purpose::Run, flags, env)?;
+    // Before there is a storage or an order: what is misspelt must cost nothing.
+    Child::look(command).map_err(|e| not_started(&e))?;
     telemetry::start(&settings.log);
     runtime.block_on(async {
         let files = limits::raise();
@@ -114,8 +116,7 @@ fn run(runtime: &Runtime, flags: &Flags, command: &[OsString], env: &Env) -> Res
         let mut child = match Child::spawn(command, settings.child_port, Some(files)) {
             Ok(child) => child,
             Err(error) => {
-                let code = error.exit_code();
-                say(&error);
+                let code = not_started(&error);
                 running.stop().await;
                 return Err(code);
             }
@@ -145,6 +146,12 @@ fn run(runtime: &Runtime, flags: &Flags, command: &[OsString], env: &Env) -> Res
             }
         }
     })
+}
+
+/// Says why the app cannot be started and gives the exit code that a shell would.
+fn not_started(error: &SpawnError) -> u8 {
+    say(error);
+    error.exit_code()
 }
 
 /// Waits for the app; whatever else we are told meanwhile is for it.

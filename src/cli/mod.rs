@@ -128,7 +128,8 @@ Environment (a flag wins; SIDEGATE_X wins over X):
   ACME_EMAIL_FILE and ACME_DIRECTORY_FILE name files that hold the value. docs/configuration.md has all of them.
 
 Exit codes: 0 stopped as asked, 1 failed, 64 wrong command line, 78 wrong configuration;
-under `run`, the program's own, or 128 and the number of the signal that ended it;
+under `run`, the program's own, or 128 and the number of the signal that ended it,
+127 if there is no such program, 126 if it cannot be run;
 of `status`, 0 all is well, 1 something needs a look, 2 a name has no valid certificate, 3 cannot be told;
 of `doctor`, 0 nothing is wrong, 1 a warning, 2 something is certain to fail, 3 cannot be told;
 of `fsck`, 0 nothing is wrong, 1 it can be repaired or is, 2 it needs a person.";

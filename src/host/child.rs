@@ -2,6 +2,7 @@
 //!
 //! It is started once its listeners exist, gets the signals we get, and its end is ours.
 
+use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::os::unix::process::ExitStatusExt;
@@ -11,7 +12,10 @@ use rustix::process::{Pid, Resource, Rlimit, Signal as Raw, getrlimit, kill_proc
 use thiserror::Error;
 use tokio::process::Command;
 
-use super::{FileLimit, Signal};
+use super::{FileLimit, Signal, executable};
+
+/// Where the C library looks for programs if nothing says where.
+const USUAL_PATH: &str = "/usr/local/bin:/bin:/usr/bin";
 
 /// A program could not be started.
 #[derive(Debug, Error)]
@@ -48,6 +52,18 @@ pub struct Child {
 }
 
 impl Child {
+    /// Looks whether `command` could be started, so that what is only misspelt is told before anything is begun.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`], as starting it would give it.
+    pub fn look(command: &[OsString]) -> Result<(), SpawnError> {
+        let name = command.first().cloned().unwrap_or_default();
+        let path = env::var_os("PATH").unwrap_or_else(|| USUAL_PATH.into());
+        executable::look(&name, &path)
+            .map_err(|source| SpawnError::new(name.to_string_lossy().into_owned(), source))
+    }
+
     /// Starts `command` with `PORT` in its environment and everything else as it is here.
     ///
     /// With `files`, its limit on open files is what ours was before we raised it: programs that loop
@@ -149,10 +165,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_is_not_there_is_what_a_shell_says_it_is() {
-        let error = Child::spawn(&["/nonexistent/app".into()], None, None).expect_err("no such program");
-        assert_eq!(error.exit_code(), 127);
-        assert!(error.to_string().contains("is it in PATH?"), "{error}");
-        let error = Child::spawn(&["/etc/hostname".into()], None, None).expect_err("not a program");
-        assert_eq!(error.exit_code(), 126);
+        let plain = tempfile::NamedTempFile::new().expect("a file");
+        let plain = plain.path().to_str().expect("text");
+        for (name, code) in [("/nonexistent/app", 127), ("no-such-program", 127), (plain, 126)] {
+            let command = [OsString::from(name)];
+            let started = Child::spawn(&command, None, None).expect_err(name);
+            let seen = Child::look(&command).expect_err(name);
+            assert_eq!((started.exit_code(), seen.exit_code()), (code, code), "{name}");
+            assert_eq!(started.to_string(), seen.to_string());
+        }
+        Child::look(&sh("exit")).expect("there is one");
     }
 }

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod child;
 pub mod control;
+mod executable;
 pub mod holder;
 pub mod limits;
 pub mod program;

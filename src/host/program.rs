@@ -5,11 +5,9 @@
 //! it ended in time is its own affair.
 
 use std::io;
-use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, kill_process_group};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -17,6 +15,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::child::SpawnError;
+use super::executable;
 
 /// So many characters of what it says are told: few enough that their end is there wherever they are told with other words.
 const LONGEST_OUTPUT: usize = 250;
@@ -103,19 +102,14 @@ impl Program {
     ///
     /// What is wrong with it, as the rest of a sentence.
     pub fn look(&self, path: Option<&str>) -> Result<(), &'static str> {
-        let runs = |file: &Path| file.is_file() && access(file, Access::EXEC_OK).is_ok();
         let name = self.name();
-        if !name.contains('/') {
-            let mut folders = path.unwrap_or_default().split(':').filter(|folder| !folder.is_empty());
-            let found = !name.is_empty() && folders.any(|folder| runs(&Path::new(folder).join(name)));
-            return if found { Ok(()) } else { Err("is not in PATH") };
-        }
-        match Path::new(name) {
-            file if runs(file) => Ok(()),
-            file if file.is_dir() => Err("is a folder"),
-            file if file.exists() => Err("is not executable by this user"),
-            _ => Err("is not there"),
-        }
+        let looked = executable::look(name.as_ref(), path.unwrap_or_default().as_ref());
+        looked.map_err(|error| match error.kind() {
+            io::ErrorKind::IsADirectory => "is a folder",
+            io::ErrorKind::PermissionDenied => "is not executable by this user",
+            _ if name.contains('/') => "is not there",
+            _ => "is not in PATH",
+        })
     }
 
     /// Runs it to its end. Dropping the future kills it.
@@ -304,8 +298,12 @@ mod tests {
         assert_eq!(look("sh", Some("/nowhere:/bin")), Ok(()));
         assert_eq!(look("sh", Some("/nowhere")), Err("is not in PATH"));
         assert_eq!(look("sh", None), Err("is not in PATH"));
+        assert_eq!(look("", Some("/bin")), Err("is not in PATH"));
         assert_eq!(look("/nowhere/hook", None), Err("is not there"));
         assert_eq!(look("/bin/", None), Err("is a folder"));
         assert_eq!(look(file.to_str().expect("text"), None), Err("is not executable by this user"));
+        let path = format!("{}:/bin", folder.path().display());
+        assert_eq!(look("plain", Some(&path)), Err("is not executable by this user"));
+        assert_eq!(look("sh", Some(&path)), Ok(()));
     }
 }

@@ -222,10 +222,21 @@ fn a_wrapped_program_gives_its_exit_code() {
     assert_eq!((code, out.as_str()), (Some(0), "port 4321\n"));
     let (code, _, _) = code_and_words(&mut run(home.path(), "kill -KILL $$"));
     assert_eq!(code, Some(128 + 9));
-    let words = ["run", "--http-port", "0", "--https-port", "0", "--", "/nonexistent"];
-    let mut command = sidegate(home.path(), &words);
-    let (code, _, err) = code_and_words(command.env("STORAGE_PATH", home.path().join("storage")));
-    assert_eq!(code, Some(127), "{err}");
+}
+
+#[test]
+fn a_program_that_cannot_be_started_is_told_before_anything_is_begun() {
+    let home = home();
+    let (storage, plain) = (home.path().join("storage"), home.path().join("plain"));
+    fs::write(&plain, "no program").expect("written");
+    for (program, expected) in [("no-such-program", 127), (plain.to_str().expect("text"), 126)] {
+        let words = ["run", "--http-port", "0", "--https-port", "0", "--", program];
+        let mut command = sidegate(home.path(), &words);
+        let (code, _, err) = code_and_words(command.env("STORAGE_PATH", &storage));
+        assert_eq!(code, Some(expected), "{err}");
+        assert!(err.starts_with(&format!("sidegate: cannot start {program}: ")), "{err}");
+        assert!(!storage.exists(), "there is no storage yet, and so no order either");
+    }
 }
 
 #[test]
