@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime};
 
 use sidegate::clock::{Clock, rfc3339};
 use sidegate::issuer::{IssueError, Options, Verdict};
-use time::OffsetDateTime;
 
 use super::rig::{Rig, Wish};
 use crate::house::front_of_ca::{Fault, FrontOfCa};
@@ -99,9 +98,8 @@ async fn a_limit_is_obeyed_to_the_moment_it_names() {
 async fn a_moment_in_a_page_that_is_no_problem_document_is_obeyed_too() {
     let rig = Rig::exact().await;
     let front = FrontOfCa::start(&rig.pebble).await;
-    let until = OffsetDateTime::now_utc() + HOUR;
-    let (date, time) = (until.date(), until.time().replace_nanosecond(0).expect("a time"));
-    let body = format!("<html>service busy, retry after {date} {} UTC</html>", &time.to_string()[..8]);
+    let until = rfc3339(SystemTime::now() + HOUR).replace('T', " ").replace('Z', " UTC");
+    let body = format!("<html>service busy, retry after {until}</html>");
     for status in [429, 503] {
         front.heal();
         front.plan("/order-plz", 1, Fault::Answer { status, headers: Vec::new(), body: body.clone() });
