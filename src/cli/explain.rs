@@ -113,7 +113,9 @@ fn text(entries: &[Entry], outlook: Option<&Outlook>) -> String {
     }
     out.push('\n');
     let Some(outlook) = outlook else {
-        out.push_str("Nobody has configured it, or somebody else keeps its certificate.\n");
+        out.push_str(
+            "Nobody has configured it by -c FILE or by TLS_DOMAIN, or somebody else keeps its certificate.\n",
+        );
         return out;
     };
     let mut part = |head: &str, what: &str, because: &[String]| {

@@ -10,7 +10,7 @@ use crate::config::{Env, Flags, Purpose, Settings};
 /// Which storage, and what should be in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct Place {
-    /// The file [default: /etc/sidegate/sidegate.toml, if it exists]
+    /// The configuration, beside variables such as TLS_DOMAIN [default: /etc/sidegate/sidegate.toml, if it exists]
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Where certificates and keys are kept

@@ -4,11 +4,15 @@ use std::fmt::Write;
 
 use crate::app::{Certificate, Health, Report, Tokens};
 
+/// Told where only the configuration could say which certificates there should be, and it names none.
+const UNCONFIGURED: &str =
+    "no certificates: no name is configured by -c FILE, or by TLS_DOMAIN and TARGET_PORT\n";
+
 /// A line for each certificate: below it the names that did not fit, what is wrong, and what went wrong last.
 pub(in crate::cli) fn short(report: &Report) -> String {
     let head = ["NAME", "SERVED", "ISSUER", "EXPIRES", "NEXT", "WHEN"];
     let cells = |certificate: &Certificate| columns(certificate).to_vec();
-    draw(&head, &report.certificates, cells, |_, cell| cell)
+    draw(&head, report, cells, |_, cell| cell)
 }
 
 /// The same with the state of each and what is left of the CA's limits; below all of it what is wrong with the hook, and who
@@ -24,7 +28,7 @@ pub(super) fn long(report: &Report, color: bool) -> String {
     let paint = |certificate: &Certificate, cell: String| {
         if color { painted(certificate.health, &cell) } else { cell }
     };
-    let mut out = draw(&head, &report.certificates, cells, paint);
+    let mut out = draw(&head, report, cells, paint);
     if let Some(hook) = &report.hook {
         let state = state(hook.health);
         let state = if color { painted(hook.health, state) } else { state.to_owned() };
@@ -52,12 +56,13 @@ pub(super) fn long(report: &Report, color: bool) -> String {
 /// Draws a table; `paint` has the last word on the first cell of each certificate's line.
 fn draw(
     head: &[&str],
-    certificates: &[Certificate],
+    report: &Report,
     cells: impl Fn(&Certificate) -> Vec<String>,
     paint: impl Fn(&Certificate, String) -> String,
 ) -> String {
+    let certificates = &report.certificates;
     if certificates.is_empty() {
-        return "no certificates\n".to_owned();
+        return if report.process.is_some() { "no certificates\n" } else { UNCONFIGURED }.to_owned();
     }
     let head: Vec<String> = head.iter().map(|&word| word.to_owned()).collect();
     let lines: Vec<Vec<String>> = std::iter::once(head).chain(certificates.iter().map(cells)).collect();
@@ -203,7 +208,9 @@ new.example.com  nothing      -       -                  order  -
   last error: the CA limits our rate
 ";
         assert_eq!(short(&report()), expected);
-        assert_eq!(short(&Report { certificates: Vec::new(), ..report() }), "no certificates\n");
+        let empty = Report { certificates: Vec::new(), ..report() };
+        assert_eq!(short(&empty), "no certificates\n");
+        assert_eq!(short(&Report { process: None, ..empty }), UNCONFIGURED);
     }
 
     #[test]
