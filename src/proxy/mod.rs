@@ -158,6 +158,8 @@ pub struct Options {
     pub head: Duration,
     /// Between two requests of a client, and before its first.
     pub idle: Duration,
+    /// Before the first request of a client whose connection was accepted at the last moment before a stop.
+    pub newcomer: Duration,
     /// For a connection to an upstream on this machine.
     pub connect_near: Duration,
     /// For a connection to any other upstream, its TLS handshake included.
@@ -183,6 +185,7 @@ impl Default for Options {
             head: Duration::from_secs(10),
             // Longer than the 60 s of the usual load balancer, so that it closes first.
             idle: Duration::from_secs(75),
+            newcomer: Duration::from_secs(1),
             connect_near: Duration::from_secs(1),
             connect: Duration::from_secs(3),
             tunnel_idle: Duration::from_secs(3600),

@@ -13,9 +13,10 @@ use tokio::time::{Instant, timeout};
 use crate::house::app::{Answer, App, broken_body, no_body};
 use crate::house::client::{Client, get, h1, h1_over, h2, h2_over, read};
 use crate::house::front::{Front, site};
+use crate::house::process::PATIENCE;
 
-/// Longer than any of these tests takes.
-const GRACE: Duration = Duration::from_secs(60);
+/// Longer than any of these tests waits.
+const GRACE: Duration = Duration::from_secs(600);
 
 async fn house() -> (App, Front) {
     house_with(Options::default()).await
@@ -27,11 +28,19 @@ async fn house_with(options: Options) -> (App, Front) {
     (app, front)
 }
 
+/// One connection at a time: the others wait in the kernel's queue, and nobody hurries them afterwards.
+async fn house_for_one() -> (App, Front) {
+    house_with(Options { max_connections: 1, newcomer: PATIENCE, ..Options::default() }).await
+}
+
 /// Returns when nobody can connect any more: seen from outside, the drain has begun.
 async fn closed(front: &Front) {
-    while TcpStream::connect(front.https).await.is_ok() {
-        tokio::task::yield_now().await;
-    }
+    let closed = async {
+        while TcpStream::connect(front.https).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, closed).await.expect("the listener is closed");
 }
 
 #[tokio::test]
@@ -39,9 +48,9 @@ async fn a_drain_of_nothing_is_over_at_once() {
     let (_app, mut front) = house().await;
     assert!(!front.proxy.status().is_draining());
     front.drain().begin(GRACE);
-    timeout(Duration::from_secs(5), front.ended()).await.expect("nothing holds it");
+    timeout(PATIENCE, front.ended()).await.expect("nothing holds it");
     assert!(front.proxy.status().is_draining());
-    assert!(TcpStream::connect(front.https).await.is_err(), "the listener is closed");
+    closed(&front).await;
 }
 
 #[tokio::test]
@@ -58,7 +67,7 @@ async fn a_running_exchange_is_finished_and_its_connection_closed() {
     let answer = answer.expect("an answer");
     assert_eq!(answer.headers()["connection"], "close");
     assert_eq!(read(answer).await, (200, "late, but whole".to_owned()));
-    timeout(Duration::from_secs(5), front.ended()).await.expect("the connection is closed");
+    timeout(PATIENCE, front.ended()).await.expect("the connection is closed");
     assert_eq!(front.proxy.status().open_connections(), 0);
 }
 
@@ -82,7 +91,7 @@ async fn idle_connections_are_closed_politely() {
     ended.await.expect("no panic").expect("GOAWAY without an error");
     drop(h2);
     drop(io);
-    timeout(Duration::from_secs(5), front.ended()).await.expect("nothing is left");
+    timeout(PATIENCE, front.ended()).await.expect("nothing is left");
 }
 
 #[tokio::test]
@@ -106,13 +115,12 @@ async fn http2_streams_are_finished_behind_a_goaway() {
     assert_eq!(read(second.expect("an answer")).await, (200, "/2".to_owned()));
     drop(sender);
     ended.await.expect("no panic").expect("a clean end");
-    timeout(Duration::from_secs(5), front.ended()).await.expect("nothing is left");
+    timeout(PATIENCE, front.ended()).await.expect("nothing is left");
 }
 
 #[tokio::test]
 async fn who_waits_in_the_queue_is_still_served() {
-    // One connection at a time: the others wait in the kernel's queue.
-    let (mut app, mut front) = house_with(Options { max_connections: 1, ..Options::default() }).await;
+    let (mut app, mut front) = house_for_one().await;
     let mut first = h1(front.https, "example.com").await;
     let first = tokio::spawn(async move {
         read(first.send_request(get("/", "example.com")).await.expect("an answer")).await
@@ -142,12 +150,12 @@ async fn who_waits_in_the_queue_is_still_served() {
     }
     second_asked.await.expect("no panic");
     assert_eq!(second.await.expect("no panic"), (200, "second".to_owned()));
-    timeout(Duration::from_secs(10), front.ended()).await.expect("the queue is empty");
+    timeout(PATIENCE, front.ended()).await.expect("the queue is empty");
 }
 
 #[tokio::test]
 async fn an_http2_client_that_came_at_the_last_moment_is_served() {
-    let (mut app, mut front) = house_with(Options { max_connections: 1, ..Options::default() }).await;
+    let (mut app, mut front) = house_for_one().await;
     let mut first = h1(front.https, "example.com").await;
     let first = tokio::spawn(async move { first.send_request(get("/", "example.com")).await });
     let asked = app.next().await;
@@ -169,7 +177,7 @@ async fn an_http2_client_that_came_at_the_last_moment_is_served() {
     assert_eq!(answer, (200, "just in time".to_owned()));
     ended.expect("a clean end, though the client would have stayed");
     answering.await.expect("no panic");
-    timeout(Duration::from_secs(10), front.ended()).await.expect("nothing is left");
+    timeout(PATIENCE, front.ended()).await.expect("nothing is left");
 }
 
 #[tokio::test]
@@ -183,7 +191,7 @@ async fn what_is_not_done_within_the_grace_is_cut() {
     assert!(answer.await.expect("no panic").is_err(), "no answer came");
     assert!(began.elapsed() >= Duration::from_millis(300));
     asked.abandoned().await;
-    timeout(Duration::from_secs(5), front.ended()).await.expect("it was cut");
+    timeout(PATIENCE, front.ended()).await.expect("it was cut");
     let line = front.line();
     assert_eq!((line["status"].as_u64(), line["reason"].as_str()), (Some(499), Some("drain_cut")));
 }
@@ -197,7 +205,7 @@ async fn a_second_word_cuts_at_once() {
     let asked = app.next().await;
     front.drain().begin(GRACE);
     front.drain().cut();
-    timeout(Duration::from_secs(5), front.ended()).await.expect("it was cut");
+    timeout(PATIENCE, front.ended()).await.expect("it was cut");
     assert!(answer.await.expect("no panic").is_err(), "no answer came");
     asked.abandoned().await;
     assert_eq!(front.line()["reason"], "drain_cut");
@@ -245,7 +253,7 @@ async fn a_websocket_is_an_open_connection_that_the_drain_waits_for() {
     drop(client);
     assert_eq!(app.read(&mut heard).await.expect("the end is passed on"), 0);
     drop(app);
-    timeout(Duration::from_secs(5), front.ended()).await.expect("the tunnel has ended");
+    timeout(PATIENCE, front.ended()).await.expect("the tunnel has ended");
     let line = front.line();
     assert_eq!((&line["status"], &line["bytes_in"], &line["bytes_out"]), (&101.into(), &5.into(), &5.into()));
 }
@@ -259,7 +267,7 @@ async fn a_websocket_is_cut_when_the_grace_is_over() {
     let mut heard = [0; 1];
     assert!(matches!(client.read(&mut heard).await, Ok(0) | Err(_)));
     assert!(matches!(app.read(&mut heard).await, Ok(0) | Err(_)));
-    timeout(Duration::from_secs(5), front.ended()).await.expect("it was cut");
+    timeout(PATIENCE, front.ended()).await.expect("it was cut");
     assert_eq!(front.line()["reason"], "drain_cut");
 }
 

@@ -22,8 +22,6 @@ pub(in crate::proxy) mod reply;
 mod shape;
 pub(in crate::proxy) mod upgrade;
 
-use std::time::Duration;
-
 use http::StatusCode;
 
 use super::access::{Lines, Trace};
@@ -36,9 +34,6 @@ use forward::Errand;
 use interim::Interim;
 use message::{Request, Response};
 use reply::reply;
-
-/// How long the first request of a connection that was accepted at the last moment may take to come.
-const NEWCOMER: Duration = Duration::from_secs(1);
 
 /// What a connection is served with.
 pub(in crate::proxy) struct Terms<'a> {

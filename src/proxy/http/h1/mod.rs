@@ -25,13 +25,13 @@ use self::answer::{After, answer};
 use self::client::Client;
 use self::linger::{farewell, linger};
 use self::send::{SendError, send};
+use super::Terms;
 use super::interim::Interim;
 use super::message::{Request, Response};
 use super::outgoing::Outgoing;
 use super::patience::Patience;
 use super::reply::reply;
 use super::shape::Shape;
-use super::{NEWCOMER, Terms};
 use crate::proxy::access::Trace;
 use crate::proxy::conn::{Conn, ConnError, ConnFacts};
 use crate::proxy::drain::Watcher;
@@ -136,7 +136,7 @@ impl Line<'_> {
                 }
                 if !hurried {
                     hurried = true;
-                    patience.give(NEWCOMER);
+                    patience.give(options.newcomer);
                 }
             }
             patience.poll(cx).map(|()| Ok(if begun { Next::Refused(TOO_SLOW) } else { Next::Over }))

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::proxy::Options;
 use crate::proxy::conn::ConnError;
-use crate::proxy::http::NEWCOMER;
 use crate::proxy::http::patience::Patience;
 
 /// How long a client that was asked to leave may take.
@@ -50,6 +49,7 @@ pub(super) struct Watch {
     taken: u64,
     patience: Patience,
     idle: Duration,
+    newcomer: Duration,
     stall: Duration,
     /// Whether the client was asked to leave.
     asked: bool,
@@ -63,6 +63,7 @@ impl Watch {
             taken: 0,
             patience: Patience::new(options.idle),
             idle: options.idle,
+            newcomer: options.newcomer,
             stall: options.stall,
             asked: false,
         }
@@ -106,7 +107,7 @@ impl Watch {
         self.phase = phase;
         match phase {
             Phase::Idle => self.patience.give(self.idle),
-            Phase::Newcomer => self.patience.give(if self.asked { FAREWELL } else { NEWCOMER }),
+            Phase::Newcomer => self.patience.give(if self.asked { FAREWELL } else { self.newcomer }),
             Phase::Running => self.patience.forever(),
             Phase::Stalled => self.patience.give(self.stall),
         }
@@ -122,10 +123,11 @@ mod tests {
     use super::*;
 
     const IDLE: Duration = Duration::from_secs(75);
+    const NEWCOMER: Duration = Duration::from_secs(1);
     const STALL: Duration = Duration::from_secs(60);
 
     fn watch() -> Watch {
-        Watch::new(&Options { idle: IDLE, stall: STALL, ..Options::default() })
+        Watch::new(&Options { idle: IDLE, newcomer: NEWCOMER, stall: STALL, ..Options::default() })
     }
 
     /// What is said in the end, and how long it took.
