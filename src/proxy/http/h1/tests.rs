@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use crate::proxy::Options;
-use crate::proxy::http::forward::tests::{Backend, Front, house, run};
+use crate::proxy::http::forward::tests::{Backend, Front, OK, house, run};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 async fn hurried(options: Options) -> (Front, Backend) {
     let backend = Backend::start().await;
@@ -24,7 +23,9 @@ fn requests_that_come_together_are_answered_one_after_the_other() {
         for path in ["one", "two", "six"] {
             assert!(upstream.head().await.starts_with(&format!("post /{path} ")));
             assert_eq!(upstream.exactly(3).await, path);
-            upstream.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{path}")).await;
+            upstream
+                .send(format!("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nKeep-Alive: timeout=60\r\n\r\n{path}"))
+                .await;
         }
         for path in ["one", "two", "six"] {
             client.head().await;

@@ -1,3 +1,7 @@
+use std::time::Instant;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
 use super::*;
 use crate::proxy::Options;
 use crate::proxy::http::forward::tests::{Backend, Front, Wire, house, run};
@@ -86,22 +90,41 @@ fn a_reset_on_one_side_ends_the_other() {
 }
 
 #[test]
-fn silence_ends_a_tunnel_and_talk_does_not() {
+fn silence_ends_a_tunnel() {
     run(async {
         let backend = Backend::start().await;
         let idle = Duration::from_millis(400);
         let front = Front::start(&backend.target, Options { tunnel_idle: idle, ..Options::default() }).await;
+        let began = Instant::now();
         let (mut client, mut upstream) = tunnel(&front, &backend, "").await;
-        let began = std::time::Instant::now();
+        assert_eq!((client.rest().await, upstream.rest().await), (String::new(), String::new()));
+        assert!(began.elapsed() >= idle, "it ended too early");
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn talk_keeps_a_tunnel_open() {
+    let idle = Duration::from_secs(60);
+    let ((mut client, front), (back, mut upstream)) = (duplex(1), duplex(1));
+    let tunnel = async {
+        let (mut up, mut down) = (Way::new(Bytes::new()), Way::new(Bytes::new()));
+        join(front, back, &mut up, &mut down, sleep(idle), idle).await;
+        tokio::time::Instant::now()
+    };
+    let talk = async {
+        let mut heard = [0; 1];
         for _ in 0..4 {
             sleep(idle / 2).await;
-            client.send("x").await;
-            upstream.exactly(1).await;
+            client.write_all(b"x").await.expect("sent");
+            upstream.read_exact(&mut heard).await.expect("it is open");
+            sleep(idle / 2).await;
+            upstream.write_all(b"y").await.expect("sent");
+            client.read_exact(&mut heard).await.expect("it is open");
         }
-        let spoke = std::time::Instant::now();
-        assert_eq!((client.rest().await, upstream.rest().await), (String::new(), String::new()));
-        assert!(began.elapsed() > idle * 2 && spoke.elapsed() > idle / 2, "it ended too early");
-    });
+        tokio::time::Instant::now()
+    };
+    let (ended, spoke) = tokio::join!(tunnel, talk);
+    assert_eq!(ended - spoke, idle);
 }
 
 #[test]
@@ -112,7 +135,9 @@ fn a_refused_switch_is_an_answer_like_any_other() {
         client.send(ASK).await;
         let mut upstream = backend.accept().await;
         upstream.head().await;
-        upstream.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
+        upstream
+            .send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nKeep-Alive: timeout=60\r\n\r\nno")
+            .await;
         assert!(client.head().await.starts_with("http/1.1 403 "));
         assert_eq!(client.exactly(2).await, "no");
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;

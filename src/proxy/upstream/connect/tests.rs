@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::*;
 use crate::pki::crypto;
@@ -18,6 +18,14 @@ fn believing(these: Vec<Vec<u8>>) -> Roots {
     roots
 }
 
+/// A port of 127.0.0.1 where nobody listens, nor can anybody else while the socket is held.
+fn silent_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port");
+    let port = socket.local_addr().expect("an address").port();
+    (socket, port)
+}
+
 async fn dial(dialer: &Dialer, target: &str, winner: &Winner) -> (Result<Stream, ConnectError>, Vec<String>) {
     let mut tried = Tried::default();
     let target = Target::parse(target).expect("a target");
@@ -30,8 +38,8 @@ async fn dial(dialer: &Dialer, target: &str, winner: &Winner) -> (Result<Stream,
 
 #[tokio::test]
 async fn localhost_is_whichever_family_answers_and_the_winner_is_asked_first() {
-    let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.expect("a port of ::1");
-    let port = v6.local_addr().expect("an address").port();
+    let (v4, port) = silent_port();
+    let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await.expect("the same port of ::1");
     let (dialer, winner) = (dialer(Vec::new()), Winner::default());
     let target = format!("localhost:{port}");
     let (result, tried) = dial(&dialer, &target, &winner).await;
@@ -42,7 +50,7 @@ async fn localhost_is_whichever_family_answers_and_the_winner_is_asked_first() {
     assert_eq!(tried, [format!("[::1]:{port}")], "remembered");
     // The app comes back on the other family.
     drop(v6);
-    let _v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("the same port of 127.0.0.1");
+    let _v4 = v4.listen(16).expect("a listener");
     let (result, tried) = dial(&dialer, &target, &winner).await;
     assert!(result.is_ok());
     assert_eq!(tried, [format!("[::1]:{port}"), format!("127.0.0.1:{port}")]);
@@ -50,9 +58,7 @@ async fn localhost_is_whichever_family_answers_and_the_winner_is_asked_first() {
 
 #[tokio::test]
 async fn a_refusal_says_what_every_address_said() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    drop(listener);
+    let (_held, port) = silent_port();
     let (result, _) = dial(&dialer(Vec::new()), &port.to_string(), &Winner::default()).await;
     let error = result.err().expect("nobody listens");
     assert_eq!(error.fault, Fault::Refused);

@@ -1,5 +1,7 @@
 //! What the client is told when the upstream does not answer.
 
+use tokio::net::TcpSocket;
+
 use super::*;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -10,16 +12,18 @@ async fn ask(front: &Front) -> String {
     client.rest().await.to_ascii_lowercase()
 }
 
-/// A port of this machine where nobody listens.
-async fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    listener.local_addr().expect("an address").port()
+/// A port of this machine where nobody listens, nor can anybody else while the socket is held.
+fn silent_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let port = socket.local_addr().expect("an address").port();
+    (socket, port)
 }
 
 #[test]
 fn nobody_there_is_a_502_that_names_both_loopback_addresses() {
     run(async {
-        let port = free_port().await;
+        let (_held, port) = silent_port();
         let front = Front::start(&port.to_string(), Options::default()).await;
         let got = ask(&front).await;
         assert!(got.starts_with("http/1.1 502 ") && got.ends_with("upstream_refused\n"), "{got}");
@@ -33,10 +37,9 @@ fn nobody_there_is_a_502_that_names_both_loopback_addresses() {
 fn no_answer_to_the_connection_is_a_504() {
     run(async {
         // A listener whose queue is full answers nothing, without any network.
-        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
-        let listener = socket.listen(0).expect("a listener");
-        let address = listener.local_addr().expect("an address");
+        let (socket, port) = silent_port();
+        let _listener = socket.listen(0).expect("a listener");
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut waiting = Vec::new();
         for _ in 0..4 {
             waiting.push(spawn_local(TcpStream::connect(address)));
@@ -66,17 +69,17 @@ fn a_name_that_leads_nowhere_is_said_to() {
 #[test]
 fn an_app_that_is_starting_is_waited_for() {
     run(async {
-        let port = free_port().await;
+        let (socket, port) = silent_port();
         let options = Options { hold: Duration::from_secs(10), ..Options::default() };
         let front = Front::start(&port.to_string(), options).await;
         let mut client = front.connect().await;
         client.send(GET).await;
         let early = timeout(Duration::from_millis(120), client.head()).await;
         assert!(early.is_err(), "it waits: {early:?}");
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the port is still free");
+        let listener = socket.listen(16).expect("a listener");
         let mut upstream = Wire::new(listener.accept().await.expect("it tries again").0);
         upstream.head().await;
-        upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        upstream.send(OK).await;
         client.until("ok").await;
         let (said, _) = front.said();
         assert_eq!(said.tried.len(), 2, "each address is named once: {said:?}");
@@ -115,7 +118,7 @@ fn a_unix_socket_is_an_upstream_like_any_other() {
                 assert!(upstream.read_buf(&mut head).await.expect("bytes") > 0);
             }
             assert!(head.starts_with(b"GET /x HTTP/1.1\r\nhost: app.example\r\n"));
-            upstream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.expect("written");
+            upstream.write_all(OK.as_bytes()).await.expect("written");
             client.until("ok").await;
             client.send("GET /x HTTP/1.1\r\nHost: app.example\r\n\r\n").await;
         }

@@ -91,10 +91,10 @@ fn a_body_that_ends_with_its_connection_ends_for_the_client_too() {
 fn what_has_no_body_is_given_none() {
     run(async {
         for (method, response) in [
-            ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"),
-            ("GET", "HTTP/1.1 204 No Content\r\n\r\n"),
-            ("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\nETag: \"x\"\r\n\r\n"),
-            ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+            ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 500\r\nKeep-Alive: timeout=60\r\n\r\n"),
+            ("GET", "HTTP/1.1 204 No Content\r\nKeep-Alive: timeout=60\r\n\r\n"),
+            ("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\nKeep-Alive: timeout=60\r\n\r\n"),
+            ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nKeep-Alive: timeout=60\r\n\r\n"),
         ] {
             let (front, backend) = house().await;
             let mut client = front.connect().await;
@@ -109,7 +109,7 @@ fn what_has_no_body_is_given_none() {
             // Nothing hangs over: the next exchange is on the same two connections.
             client.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await;
             assert!(upstream.head().await.starts_with("get /next "), "{method}");
-            upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+            upstream.send(OK).await;
             assert!(client.head().await.starts_with("http/1.1 200"), "{method}");
             assert_eq!(client.exactly(2).await, "ok");
         }
@@ -138,7 +138,9 @@ fn large_bodies_arrive_whole() {
             upstream.head().await;
             let body = upstream.exactly(length).await;
             assert!(body == sent, "what arrived is not what was sent");
-            upstream.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")).await;
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nKeep-Alive: timeout=60\r\n\r\n");
+            upstream.send(head + &body).await;
             upstream.head().await;
             let mut chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned();
             for piece in body.as_bytes().chunks(1234) {
@@ -166,7 +168,7 @@ fn an_answer_may_come_byte_by_byte() {
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
         let mut upstream = backend.accept().await;
         upstream.head().await;
-        let answer = "HTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+        let answer = "HTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nKeep-Alive: timeout=60\r\nTransfer-Encoding: chunked\r\n\r\n\
                       3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nx-sum: 5\r\n\r\n";
         for byte in answer.bytes() {
             upstream.send([byte]).await;

@@ -28,6 +28,10 @@ use crate::proxy::conn::{Alpn, Conn, ConnFacts, Stream, address};
 use crate::proxy::drain;
 use crate::proxy::upstream::{Pools, Target, Upstream};
 
+/// An answer whose connection is kept for a minute.
+pub(in crate::proxy::http) const OK: &str =
+    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nKeep-Alive: timeout=60\r\n\r\nok";
+
 /// What is said about each request when it is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::proxy::http) struct Said {
@@ -219,7 +223,8 @@ pub(in crate::proxy::http) fn run(test: impl Future<Output = ()>) {
         .enable_all()
         .build_local(Default::default())
         .expect("a runtime");
-    runtime.block_on(async { timeout(Duration::from_secs(20), test).await.expect("the test waits in vain") });
+    runtime
+        .block_on(async { timeout(Duration::from_secs(120), test).await.expect("the test waits in vain") });
 }
 
 /// A front before a backend that has not been connected to yet.
