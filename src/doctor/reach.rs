@@ -166,7 +166,9 @@ mod tests {
         let (knock, ()) = tokio::join!(http(at, "a.test"), endless);
         assert_eq!(knock, Knock::Answer("x".repeat(LARGEST)));
         drop(listener);
-        assert_eq!(http(at, "a.test").await, Knock::Refused);
+        // The child of another test may hold it as well, until it has become a program of its own.
+        let closed = async { while http(at, "a.test").await != Knock::Refused {} };
+        timeout(Duration::from_secs(60), closed).await.expect("nobody listens");
         assert_eq!(https(at).await, Knock::Refused);
     }
 }

@@ -68,6 +68,8 @@ fn is_one_of(fd: &Path, inodes: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -77,7 +79,11 @@ mod tests {
         let Holder::Program(program) = of(at) else { panic!("we may see ourselves") };
         assert!(program.ends_with(&format!("(pid {})", std::process::id())), "{program}");
         drop(listener);
-        assert_eq!(of(at), Holder::Nobody);
+        // The child of another test may hold it as well, until it has become a program of its own.
+        let end = Instant::now() + Duration::from_secs(60);
+        while of(at) != Holder::Nobody {
+            assert!(Instant::now() < end, "somebody holds it");
+        }
         let elsewhere = SocketAddr::from(([192, 0, 2, 1], at.port()));
         assert!(matches!(of(elsewhere), Holder::Odd(_)));
     }

@@ -266,10 +266,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a directory");
         let pids = folder.path().join("pids");
         let text = format!("sleep 600 & echo $! $$ > {}; wait", pids.display());
-        let program = script(&text, Duration::from_millis(1500));
+        let program = script(&text, Duration::from_secs(10));
         let error = program.run(Call::default()).await.expect_err("it never ends").to_string();
-        assert_eq!(error, "/bin/sh did not end within 1 seconds, and was killed");
+        assert_eq!(error, "/bin/sh did not end within 10 seconds, and was killed");
         let pids = std::fs::read_to_string(pids).expect("it has begun");
+        assert_eq!(pids.split_whitespace().count(), 2, "{pids}");
         for pid in pids.split_whitespace() {
             let process = PathBuf::from(format!("/proc/{pid}/cmdline"));
             let gone = async {
