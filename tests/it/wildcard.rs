@@ -9,6 +9,7 @@ use crate::house::client::Client;
 use crate::house::named::{self, Named};
 use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
+use crate::house::program;
 
 /// A CA that asks this server.
 pub(crate) async fn pebble(place: &Place, named: &Named) -> Pebble {
@@ -98,8 +99,7 @@ async fn a_wildcard_and_its_base_are_had_by_a_hook() {
         named::KEY,
         named::SECRET
     );
-    std::fs::write(&hook, script).expect("written");
-    std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
+    program::write(&hook, &script);
     let dns =
         format!("hook = [\"./dns-hook\", \"{}\"]\nnameservers = [\"{}\"]", named.port(), named.server());
     let sidegate = Sidegate::serve(&configure(&place, &pebble, DNS01, &dns, &[BOTH])).await;

@@ -9,13 +9,13 @@ mod trouble;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::house::process::Place;
+use crate::house::program;
 
 /// A script that notes each call, and then does what it was made for.
 pub(crate) struct Hook {
@@ -49,8 +49,7 @@ impl Hook {
         );
         // Not into a file that is being run.
         let aside = self.folder.with_extension("new");
-        fs::write(&aside, script).expect("written");
-        fs::set_permissions(&aside, fs::Permissions::from_mode(0o755)).expect("executable");
+        program::write(&aside, &script);
         fs::rename(aside, self.program()).expect("renamed");
     }
 

@@ -2,6 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::house::process::{Place, Sidegate};
+use crate::house::program;
 use crate::house::tool::ran;
 use crate::status::tell;
 
@@ -18,8 +19,7 @@ async fn the_example_of_the_page_gives_a_certificate_to_another_program() {
     let executable = |name: &str, text: &str| {
         let path = place.path(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        fs::write(&path, text).expect("written");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+        program::write(&path, text);
         path
     };
     let text = |path: std::path::PathBuf| path.to_str().expect("text").to_owned();

@@ -16,6 +16,7 @@ pub(crate) mod named;
 pub(crate) mod pebble;
 pub(crate) mod port;
 pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod python;
 pub(crate) mod test_ca;
 pub(crate) mod tool;
