@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::house::client::Client;
 use crate::house::pebble::{Pebble, Settings};
-use crate::house::process::{Place, Sidegate};
+use crate::house::process::{PATIENCE, Place, Sidegate};
 use crate::renewing::shop;
 use crate::status::tell;
 
@@ -99,7 +98,7 @@ async fn a_pin_set_beside_a_process_is_followed_and_lasts() {
     assert_eq!(told.code, Some(0), "{}", told.err);
     sidegate.logged(&["pinned names="]).await;
     let followed = async { while shown(&place).await != first {} };
-    tokio::time::timeout(Duration::from_secs(20), followed).await.expect("it is followed");
+    tokio::time::timeout(PATIENCE, followed).await.expect("it is followed");
     sidegate.signal(Signal::TERM);
     sidegate.ended().await;
 

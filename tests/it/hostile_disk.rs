@@ -5,7 +5,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sidegate::clock::Clock;
 use sidegate::ident::{ItemId, Lineage, Name, Provider};
@@ -15,6 +14,7 @@ use sidegate::store::sweep::sweep;
 use sidegate::store::{Family, Store, StoreError};
 
 use crate::house::issued::{answer, lineage};
+use crate::house::process::PATIENCE;
 
 struct House {
     root: tempfile::TempDir,
@@ -38,7 +38,7 @@ impl House {
             let (key, request) = draft.request_or_generate(KeyType::P256).await?;
             draft.commit(&answer(lineage, &key, &request)).await
         };
-        tokio::time::timeout(Duration::from_secs(20), whole).await.expect("nothing hangs")
+        tokio::time::timeout(PATIENCE, whole).await.expect("nothing hangs")
     }
 }
 
@@ -122,7 +122,7 @@ async fn items_of_others_are_named_or_set_aside_and_the_whole_one_stays() {
         let error = house.store.database().item(&ItemId::parse(&id(n)).expect("an id")).await;
         assert!(error.is_err(), "{n}");
     }
-    let report = tokio::time::timeout(Duration::from_secs(20), sweep(&house.store)).await.expect("no hang");
+    let report = tokio::time::timeout(PATIENCE, sweep(&house.store)).await.expect("no hang");
     let report = report.expect("a sweep");
     assert_eq!(report.items, 1);
     assert_eq!(report.quarantined.len(), 3, "{report:?}");

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::house::client::{self, Client};
 use crate::house::front_of_ca::{Fault, FrontOfCa};
 use crate::house::pebble::{Pebble, Settings};
-use crate::house::process::{Place, Sidegate};
+use crate::house::process::{PATIENCE, Place, Sidegate};
 
 const NAMES: [&str; 2] = ["shop.example.com", "www.shop.example.com"];
 
@@ -118,7 +118,7 @@ async fn a_certificate_is_renewed_in_the_window_that_the_ca_names() {
             Client::offering(&["h2"]).hello(place.tls(), Some(NAMES[0])).await.expect("a handshake");
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), made).await.expect("in time");
+    tokio::time::timeout(PATIENCE, made).await.expect("in time");
     sidegate.assert_story(&[
         "serving",
         "the CA says when to renew",
@@ -284,7 +284,7 @@ impl Handshakes {
     async fn until_last_is(&self, issuer: &str) {
         let mut seen = self.seen.clone();
         let came = seen.wait_for(|seen| seen.last().is_some_and(|last| last.starts_with(issuer)));
-        tokio::time::timeout(Duration::from_secs(60), came).await.expect("in time").expect("it runs");
+        tokio::time::timeout(PATIENCE, came).await.expect("in time").expect("it runs");
     }
 
     /// The issuers in the order in which they were seen, without repeats; fails if one handshake failed.

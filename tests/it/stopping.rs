@@ -1,6 +1,6 @@
 //! A stop that is asked for: what runs may finish, nobody new comes in, and whoever asks twice is obeyed at once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::house::client;
 use crate::house::greeter::{Greeter, HALF};
-use crate::house::process::{Place, Sidegate};
+use crate::house::process::{PATIENCE, Place, Sidegate};
 
 const NAME: &str = "app.internal";
 
@@ -68,8 +68,7 @@ async fn a_second_signal_ends_it_now() {
 async fn what_does_not_finish_is_cut_when_the_grace_is_over() {
     let (place, app) = (Place::new(), Greeter::start("app").await);
     let config = configure(&place, &app);
-    let text = std::fs::read_to_string(&config).expect("readable");
-    std::fs::write(&config, format!("drain = \"200ms\"\n{text}")).expect("written");
+    allow_to_finish_within("200ms", &config);
     let sidegate = Sidegate::serve(&config).await;
     let download = begin_download(&place).await;
     sidegate.stop().await;
@@ -79,16 +78,16 @@ async fn what_does_not_finish_is_cut_when_the_grace_is_over() {
 #[tokio::test]
 async fn an_idle_connection_does_not_delay_the_end() {
     let (place, app) = (Place::new(), Greeter::start("app").await);
-    let sidegate = Sidegate::serve(&configure(&place, &app)).await;
+    let config = configure(&place, &app);
+    allow_to_finish_within("10m", &config);
+    let sidegate = Sidegate::serve(&config).await;
     let mut h1 = client::h1(place.tls(), NAME).await;
     let (mut h2, _connection) = client::h2(place.tls(), NAME).await;
     let answer = h1.send_request(client::get("/", NAME)).await.expect("an answer");
     assert_eq!(client::read(answer).await, (200, "app".to_owned()));
     let answer = h2.send_request(client::get(&format!("https://{NAME}/"), NAME)).await.expect("an answer");
     assert_eq!(client::read(answer).await, (200, "app".to_owned()));
-    let began = tokio::time::Instant::now();
     sidegate.stop().await;
-    assert!(began.elapsed() < Duration::from_secs(15), "nobody waited for the grace of 25 seconds");
 }
 
 #[tokio::test]
@@ -124,7 +123,7 @@ async fn nobody_who_reads_the_access_log_is_no_reason_to_stay() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), up).await.expect("it listens");
+    tokio::time::timeout(PATIENCE, up).await.expect("it listens");
     let mut sender = client::h1(place.tls(), NAME).await;
     let path = format!("/{}", "x".repeat(2000));
     for _ in 0..400 {
@@ -135,13 +134,18 @@ async fn nobody_who_reads_the_access_log_is_no_reason_to_stay() {
     rustix::process::kill_process(rustix::process::Pid::from_child(&sidegate), Signal::TERM)
         .expect("it runs");
     let ended = tokio::task::spawn_blocking(move || sidegate.wait());
-    let ended = tokio::time::timeout(Duration::from_secs(20), ended).await.expect("it ends");
+    let ended = tokio::time::timeout(PATIENCE, ended).await.expect("it ends");
     assert_eq!(ended.expect("no panic").expect("ours").code(), Some(0));
     drop(reader);
 }
 
 fn configure(place: &Place, app: &Greeter) -> PathBuf {
     place.configure("", &format!("[[site]]\ndomains = [{NAME:?}]\nto = {}", app.port))
+}
+
+fn allow_to_finish_within(grace: &str, config: &Path) {
+    let text = std::fs::read_to_string(config).expect("readable");
+    std::fs::write(config, format!("drain = {grace:?}\n{text}")).expect("written");
 }
 
 /// A download that has begun and does not end by itself.
@@ -164,5 +168,5 @@ async fn until_refused(place: &Place) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), refused).await.expect("new connections are refused");
+    tokio::time::timeout(PATIENCE, refused).await.expect("new connections are refused");
 }

@@ -2,14 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::time::timeout;
 
-/// Longer than anything here takes; who waits longer waits in vain.
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::process::PATIENCE;
 
 /// Waits for something that must happen.
 pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {

@@ -8,9 +8,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 
 use super::heard::Heard;
-
-/// No start takes this long on a machine that works.
-pub(super) const START: Duration = Duration::from_secs(30);
+use super::process::PATIENCE;
 
 /// An installed program.
 pub(super) fn program(name: &str) -> Command {
@@ -67,7 +65,7 @@ impl Process {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(START, connects).await.unwrap_or(false)
+        tokio::time::timeout(PATIENCE, connects).await.unwrap_or(false)
     }
 
     pub(super) fn pid(&self) -> Pid {

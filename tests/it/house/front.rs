@@ -90,7 +90,7 @@ impl Front {
     pub(crate) fn line(&self) -> serde_json::Value {
         let mut lines = self.lines.borrow_mut();
         if lines.is_empty() {
-            let batch = self.batches.recv_timeout(Duration::from_secs(10)).expect("a line");
+            let batch = self.batches.recv_timeout(Duration::from_secs(60)).expect("a line");
             lines.extend(parsed(&batch));
         }
         lines.pop_front().expect("a batch is not empty")

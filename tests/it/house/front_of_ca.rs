@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::pebble::Pebble;
+use super::process::PATIENCE;
 use super::test_ca::TestCa;
 
 /// What happens to a request instead of the right thing.
@@ -181,17 +182,14 @@ impl FrontOfCa {
     pub(crate) async fn wait_for_nth(&self, path: &str, count: usize) {
         let mut seen = self.shared.seen.subscribe();
         let came = seen.wait_for(|seen| seen.iter().filter(|seen| seen.contains(path)).count() >= count);
-        tokio::time::timeout(Duration::from_secs(30), came).await.expect("it comes").expect("the front runs");
+        tokio::time::timeout(PATIENCE, came).await.expect("it comes").expect("the front runs");
     }
 
     /// Waits until the CA has answered, and the answer was kept from the client.
     pub(crate) async fn has_kept_an_answer(&self) {
         let mut kept = self.shared.kept.subscribe();
         let one = kept.wait_for(|kept| *kept > 0);
-        tokio::time::timeout(Duration::from_secs(30), one)
-            .await
-            .expect("it answers")
-            .expect("the front runs");
+        tokio::time::timeout(PATIENCE, one).await.expect("it answers").expect("the front runs");
     }
 
     /// How many requests the CA itself has found faulty.

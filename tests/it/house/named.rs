@@ -3,7 +3,6 @@
 //! Every name in the zone leads to 127.0.0.1. A second zone holds what the test wants it to hold. Without `named` installed the test fails and says what to do.
 
 use std::path::Path;
-use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 use sidegate::dns::{Key, Server};
@@ -11,6 +10,7 @@ use sidegate::dns::{Key, Server};
 use super::daemon::{Process, program};
 use super::heard::holds;
 use super::port;
+use super::process::PATIENCE;
 
 /// A running `named`. Dropping it ends it.
 pub(crate) struct Named {
@@ -100,7 +100,7 @@ impl Named {
     pub(crate) async fn says(&self, count: usize, words: &[&str]) -> Vec<String> {
         let has_them = |lines: &[String]| lines.iter().filter(|line| holds(line, words)).count() >= count;
         // Whoever expects more than come is told by what there is.
-        let _ = tokio::time::timeout(Duration::from_secs(10), self.process.heard.until(has_them)).await;
+        let _ = tokio::time::timeout(PATIENCE, self.process.heard.until(has_them)).await;
         self.said(words)
     }
 }

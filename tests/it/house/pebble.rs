@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use sidegate::pki::{Leaf, pem};
 
-use super::daemon::{Process, START, mortal, program};
+use super::daemon::{Process, mortal, program};
 use super::heard::holds;
 use super::port;
+use super::process::PATIENCE;
 use super::test_ca::{self, TestCa};
 
 /// What can differ from one Pebble to the next.
@@ -181,7 +182,7 @@ impl Pebble {
 
     async fn wait_for_lines(&self, count: usize, words: &[&str]) {
         let enough = |lines: &[String]| lines.iter().filter(|line| holds(line, words)).count() >= count;
-        let came = tokio::time::timeout(START, self.ca.heard.until(enough)).await;
+        let came = tokio::time::timeout(PATIENCE, self.ca.heard.until(enough)).await;
         assert!(matches!(came, Ok(true)), "not {count} lines with {words:?} in {:#?}", self.log());
     }
 

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::heard::{Heard, holds};
 
 /// Nothing that is waited for takes this long on a machine that works.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running `sidegate`. Dropping it kills it.
 pub(crate) struct Sidegate {

@@ -20,6 +20,8 @@ use sidegate::store::{Engine, Store};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::house::process::PATIENCE;
+
 pub(super) const CA: &str = "https://ca.test/directory";
 pub(super) const OTHER_CA: &str = "https://other.test/directory";
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
@@ -266,18 +268,12 @@ impl World {
     }
 
     pub(super) async fn order(&mut self) -> Order {
-        tokio::time::timeout(Duration::from_secs(20), self.orders.recv())
-            .await
-            .expect("in time")
-            .expect("an order")
+        tokio::time::timeout(PATIENCE, self.orders.recv()).await.expect("in time").expect("an order")
     }
 
     /// Waits until the CA is asked when to renew, and says about which serial number.
     pub(super) async fn asked(&mut self) -> String {
-        tokio::time::timeout(Duration::from_secs(20), self.asked.recv())
-            .await
-            .expect("in time")
-            .expect("a question")
+        tokio::time::timeout(PATIENCE, self.asked.recv()).await.expect("in time").expect("a question")
     }
 }
 
@@ -318,7 +314,7 @@ impl Run {
                 self.status.changed().await;
             }
         };
-        if tokio::time::timeout(Duration::from_secs(20), look).await.is_err() {
+        if tokio::time::timeout(PATIENCE, look).await.is_err() {
             panic!("never became so; it is {:?}", self.status.rows());
         }
     }

@@ -21,7 +21,7 @@ use super::front::{Front, site};
 use super::reading::{End, Message, Reading, ours};
 
 /// Much longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client, the proxy, and an app that answers with what it was asked.
 pub(crate) struct Street {
