@@ -35,6 +35,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 if len(sys.argv) > 2:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(int(sys.argv[2])))
+print("app: waiting", flush=True)
 while not os.path.exists(sys.argv[1]):
     time.sleep(0.01)
 server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)

@@ -19,6 +19,7 @@ use crate::house::backend::{Backend, Wire, soon};
 use crate::house::client::Client;
 use crate::house::front::Front;
 use crate::house::issued::names;
+use crate::house::port;
 
 const NAME: &str = "app.example";
 
@@ -131,6 +132,11 @@ fn trailers(name: &'static str, value: &'static str) -> Frame<Bytes> {
     Frame::trailers(trailers)
 }
 
+/// The same answer of an app that keeps its connection for a minute.
+fn keeping(answer: &str) -> String {
+    answer.replacen("\r\n", "\r\nKeep-Alive: timeout=60\r\n", 1)
+}
+
 /// Status, text and trailers of a response.
 async fn read(response: Response<Incoming>) -> (u16, String, Option<HeaderMap>) {
     let status = response.status().as_u16();
@@ -161,6 +167,7 @@ async fn every_framing_of_an_answer_reaches_clients_of_both_versions() {
             ),
             ("HTTP/1.0 200 OK\r\n\r\nto the end", "to the end", None),
         ] {
+            let answer = keeping(answer);
             let asked = tokio::spawn(async move {
                 let response = sender.send("GET", Fed::nothing()).await;
                 (sender, response)
@@ -170,7 +177,7 @@ async fn every_framing_of_an_answer_reaches_clients_of_both_versions() {
                 None => backend.accept().await,
             };
             upstream.head().await;
-            upstream.send(answer).await;
+            upstream.send(&answer).await;
             if answer.starts_with("HTTP/1.1") {
                 kept = Some(upstream);
             } else {
@@ -209,7 +216,7 @@ async fn every_framing_of_a_request_reaches_the_app_from_clients_of_both_version
         assert!(head.starts_with("post /path http/1.1\r\nhost: app.example\r\n"), "{alpn}: {head}");
         assert!(head.contains("\r\ncontent-length: 5\r\n") && !head.contains("chunked"), "{alpn}: {head}");
         upstream.until("hello").await;
-        upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+        upstream.send(keeping("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")).await;
         let (response, mut sender) = asked.await.expect("not cancelled");
         assert_eq!(read(response.expect("a response")).await.0, 200);
 
@@ -303,7 +310,7 @@ async fn a_stale_connection_is_replaced_for_a_get_and_owned_up_to_for_a_post() {
         let asked = tokio::spawn(async move { (sender.send("GET", Fed::nothing()).await, sender) });
         let mut upstream = backend.accept().await;
         upstream.head().await;
-        upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        upstream.send(keeping("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")).await;
         let response;
         (response, sender) = asked.await.expect("not cancelled");
         assert_eq!(read(response.expect("a response")).await.1, "ok");
@@ -335,7 +342,7 @@ async fn a_stale_connection_is_replaced_for_a_get_and_owned_up_to_for_a_post() {
 
 #[tokio::test]
 async fn nobody_there_is_said_with_the_addresses_that_were_tried() {
-    let port = Backend::start().await.address().port();
+    let port = port::free();
     let front = before(&port.to_string(), Options::default());
     let mut sender = Sender::connect(front.https, "h2").await;
     let (status, text, _) = read(sender.send("GET", Fed::nothing()).await.expect("a response")).await;
@@ -376,7 +383,7 @@ async fn an_app_may_listen_on_a_unix_socket() {
 
 #[tokio::test]
 async fn requests_wait_for_an_app_that_is_starting() {
-    let address = Backend::start().await.address();
+    let address = SocketAddr::from(([127, 0, 0, 1], port::free()));
     let options = Options { hold: Duration::from_secs(10), ..Options::default() };
     let front = before(&address.to_string(), options);
     let mut sender = Sender::connect(front.https, "h2").await;

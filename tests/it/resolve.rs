@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::AlertDescription;
 use sidegate::catalog::{Certificate, Entry, Missed, Stranger, Strangers};
@@ -211,8 +211,10 @@ async fn the_wait_for_a_cold_name_ends_with_the_handshakes_deadline() {
     let options = Options { handshake: Duration::from_millis(200), ..Options::default() };
     let mut front = Front::without_certificates(options, Vec::new());
     front.publisher.publish([cold("example.com")]);
+    let began = Instant::now();
     let error = Client::offering(&["h2"]).hello(front.https, Some("example.com")).await.err();
     assert_eq!(error.expect("it was cut").kind(), std::io::ErrorKind::UnexpectedEof);
+    assert!(began.elapsed() >= Duration::from_millis(200), "it was waited for");
 }
 
 #[tokio::test]

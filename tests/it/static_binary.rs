@@ -1,11 +1,12 @@
 //! The static binary needs nothing but the kernel: it serves from a directory in which there is nothing else.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::house::port;
 
 /// Builds it, or finds that it has been built; `make test` has done so before.
 fn build() -> PathBuf {
@@ -50,9 +51,7 @@ fn it_serves_from_an_empty_root() {
     let version = in_root(root.path()).arg("--version").output().expect("started");
     assert!(version.status.success(), "{version:?}");
 
-    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = free.local_addr().expect("bound").port();
-    drop(free);
+    let port = port::free();
     let mut command = in_root(root.path());
     command.args(["--http-port", "0", "--https-port", &port.to_string()]);
     command.env("TLS_DOMAIN", "localhost").env("TARGET", "127.0.0.1:9").env("STORAGE_PATH", "/data");

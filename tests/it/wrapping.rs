@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use crate::house::client;
 use crate::house::port;
-use crate::house::process::{Place, Sidegate};
+use crate::house::process::{PATIENCE, Place, Sidegate};
 use crate::house::python;
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn a_request_waits_for_an_app_that_starts_late() {
     assert!(early.is_err(), "nobody listens yet, and that is no reason to give up: {early:?}");
 
     open_gate(&place, &sidegate).await;
-    let answer = tokio::time::timeout(Duration::from_secs(20), answer).await.expect("held, not forgotten");
+    let answer = tokio::time::timeout(PATIENCE, answer).await.expect("held, not forgotten");
     assert_eq!(client::read(answer.expect("an answer")).await, (200, "/early https\n".to_owned()));
     sidegate.signal(Signal::TERM);
     // Python has no opinion about this signal, so it is what ends it.
@@ -90,6 +90,7 @@ async fn wrap(place: &Place, port: u16, more: &[&str]) -> Sidegate {
         variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let sidegate = Sidegate::start_with(&words, &variables);
     sidegate.logged(&["listening"]).await;
+    sidegate.said(&["app: waiting"]).await;
     sidegate
 }
 

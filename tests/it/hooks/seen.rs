@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::Hook;
-use crate::house::process::{Place, Sidegate};
+use crate::house::process::{PATIENCE, Place, Sidegate};
 use crate::status::{Told, localhost, tell};
 
 /// What is said of the hook, and the exit code.
@@ -26,7 +26,7 @@ async fn in_trouble(config: &Path) -> Told {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("it is told")
+    tokio::time::timeout(2 * PATIENCE, waiting).await.expect("it is told")
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn one_that_did_it_the_second_time_is_no_trouble_any_more() {
     let place = Place::new();
     let hook = Hook::new(&place, "until test -e go; do sleep 0.05; done; test $SIDEGATE_ATTEMPT = 2");
     let config = localhost(&place);
-    hook.configure(&config, "events = [\"issued\"]\ntimeout = \"20s\"");
+    hook.configure(&config, "events = [\"issued\"]\ntimeout = \"40s\"");
     let sidegate = Sidegate::serve(&config).await;
     hook.called(1).await;
     assert_eq!(told(&config), (Some(0), Value::Null), "it has time");

@@ -25,8 +25,8 @@ async fn while_a_hook_hangs_names_are_served_and_renewed_and_a_stop_ends_it() {
     assert_eq!(hook.events(), [("issued".to_owned(), 1)], "the others wait");
     sidegate.stop().await;
     for pid in fs::read_to_string(hook.path("pids")).expect("noted").split_whitespace() {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        assert!(line.is_empty(), "{pid} is gone with its group");
+        // Gone with its group, which nobody waits for.
+        until(|| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default().is_empty()).await;
     }
 }
 
@@ -35,11 +35,11 @@ async fn one_that_takes_too_long_is_killed_and_called_again() {
     let place = Place::new();
     let hook = Hook::new(&place, "test $SIDEGATE_ATTEMPT = 1 || exit 0\nexec sleep 600");
     let config = localhost(&place);
-    hook.configure(&config, "timeout = \"1s\"");
+    hook.configure(&config, "timeout = \"10s\"");
     let sidegate = Sidegate::serve(&config).await;
     let line = sidegate.logged(&["WARN", "the hook failed", "hook=issued"]).await;
     assert!(
-        line.contains("did not end within 1 seconds, and was killed") && line.contains("again=20"),
+        line.contains("did not end within 10 seconds, and was killed") && line.contains("again=20"),
         "{line}"
     );
     sidegate.logged(&["the hook was told", "hook=issued", "attempt=2"]).await;
@@ -66,9 +66,9 @@ async fn one_that_always_fails_is_given_up_and_what_comes_after_is_told() {
 #[tokio::test]
 async fn one_that_talks_without_end_fills_no_memory() {
     let place = Place::new();
-    let hook = Hook::new(&place, "yes quarrel | head -c 200000000; echo and the reason; exit 1");
+    let hook = Hook::new(&place, "yes quarrel | head -c 50000000; echo and the reason; exit 1");
     let config = localhost(&place);
-    hook.configure(&config, "");
+    hook.configure(&config, "timeout = \"10m\"");
     let sidegate = Sidegate::serve(&config).await;
     sidegate.logged(&["serving", "item="]).await;
     Client::offering(&["h2"]).hello(place.tls(), Some("localhost")).await.expect("a handshake");

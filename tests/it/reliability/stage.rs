@@ -16,7 +16,7 @@ use super::recording::Recording;
 use super::scene::Scene;
 use crate::house::client::Client;
 use crate::house::pebble::{Pebble, Settings};
-use crate::house::process::{Place, Sidegate};
+use crate::house::process::{self, Place, Sidegate};
 use crate::house::tool::{Ran, ran, sidegate, store};
 use crate::house::tracer::{Call, Injection, Seen, Traced};
 
@@ -145,16 +145,18 @@ impl Stage {
     }
 
     async fn play(&self, config: &Path, injection: Option<Injection>) -> (Seen, WaitStatus, Vec<String>) {
+        // In peace everything comes, and takes its time with a tracer at its side.
+        let patience = if injection.is_some() { PATIENCE } else { process::PATIENCE };
         let traced = Traced::start(&self.words(config), &self.root(), injection);
-        let Some(done) = self.scene.done() else { return traced.end(PATIENCE).await };
+        let Some(done) = self.scene.done() else { return traced.end(patience).await };
         let mut asked = None;
         if let Some(ask) = self.ask(config) {
-            traced.done_or_in_trouble(&["swept"], PATIENCE).await;
+            traced.done_or_in_trouble(&["swept"], patience).await;
             asked = Some(tokio::task::spawn_blocking(ask));
         }
-        traced.done_or_in_trouble(done, PATIENCE).await;
+        traced.done_or_in_trouble(done, patience).await;
         traced.ask_to_stop();
-        let ended = traced.end(PATIENCE).await;
+        let ended = traced.end(patience).await;
         if let Some(asked) = asked {
             // It hears that nobody is there any more.
             asked.await.expect("it ends");
@@ -227,7 +229,7 @@ impl Stage {
                 running.says_more(heard).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, settled).await {
+        match tokio::time::timeout(process::PATIENCE, settled).await {
             Ok(()) => None,
             Err(_) => fault.map(|fault| format!("{fault}\n{}", running.log().join("\n"))),
         }
