@@ -1,8 +1,9 @@
 //! Attempts: begun, finished, and what is remembered of them.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::task::{AbortHandle, JoinError};
+use tokio::task::{AbortHandle, Id, JoinError};
 use tracing::{error, info, warn};
 
 use super::role::Role;
@@ -27,10 +28,12 @@ use crate::story::{Event, Text};
 impl Manager {
     pub(super) fn attempt(&mut self, step: Step) {
         let (tools, id, epoch) = (self.tools.clone(), step.wish.lineage.id().clone(), self.epoch);
+        let by = Arc::clone(&tools.issuers);
         let task = self.attempts.spawn(async move {
             let done = renew::renew(&tools, &step, epoch).await;
             Finished::Attempt(step, done)
         });
+        self.by.insert(task.id(), by);
         self.busy.insert(id, Some(task));
     }
 
@@ -58,7 +61,9 @@ impl Manager {
         self.busy.insert(id, Some(task));
     }
 
-    pub(super) async fn finish(&mut self, finished: Finished) {
+    pub(super) async fn finish(&mut self, task: Id, finished: Finished) {
+        let by = self.by.remove(&task);
+        let outdated = by.is_some_and(|by| !Arc::ptr_eq(&by, &self.tools.issuers));
         match finished {
             Finished::Swept(swept) => {
                 match swept {
@@ -80,14 +85,14 @@ impl Manager {
             Finished::Pruned(pruned) => self.pruned(pruned),
             Finished::Attempt(step, done) => {
                 let issued = done.is_ok();
-                self.attempted(&step, done).await;
+                self.attempted(&step, done, outdated).await;
                 if issued {
                     self.proofs.swapped(step.wish.names().primary());
                 }
             }
             Finished::Behind(step, done) => {
                 self.committing.remove(step.wish.lineage.id());
-                self.attempted(&step, done).await;
+                self.attempted(&step, done, outdated).await;
             }
             Finished::Asked(wish, item, begun, said) => self.asked(&wish, &item, begun, said).await,
             Finished::Tried(reply, outcome) => drop(reply.send(outcome)),
@@ -127,7 +132,8 @@ impl Manager {
         }
     }
 
-    async fn attempted(&mut self, step: &Step, done: Result<ItemId, RenewError>) {
+    /// An attempt has ended; one that is `outdated` was made as an earlier configuration has it.
+    async fn attempted(&mut self, step: &Step, done: Result<ItemId, RenewError>, outdated: bool) {
         self.busy.remove(step.wish.lineage.id());
         self.concern(&step.wish);
         let item = match done {
@@ -143,7 +149,7 @@ impl Manager {
                 item
             }
             Err(error) => {
-                self.failed(step, &error).await;
+                self.failed(step, &error, outdated).await;
                 return self.go_on(step, &error);
             }
         };
@@ -157,6 +163,7 @@ impl Manager {
 
     /// An attempt ended without a word: we aborted it, or it panicked, which trying again would only repeat.
     pub(super) fn mourn(&mut self, gone: &JoinError) {
+        self.by.remove(&gone.id());
         self.asking.retain(|_, task| task.id() != gone.id());
         self.proofs.mourn(gone.id());
         let whose = |task: &Option<AbortHandle>| task.as_ref().is_some_and(|task| task.id() == gone.id());
@@ -195,10 +202,11 @@ impl Manager {
         self.tell_served(&step.wish, &held);
     }
 
-    async fn failed(&mut self, step: &Step, error: &RenewError) {
+    async fn failed(&mut self, step: &Step, error: &RenewError, outdated: bool) {
         let (wish, now) = (&step.wish, self.tools.clock.now());
         let (verdict, story) = (error.verdict(), error.story());
-        if verdict == Verdict::Replan {
+        // What was refused until the configuration changes is not refused: it has changed.
+        if verdict == Verdict::Replan || (verdict == Verdict::Never && outdated) {
             return self.tools.recorder.tell(wish.names(), Event::Dropped { why: story.into() });
         }
         if verdict == Verdict::Never {

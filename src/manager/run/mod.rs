@@ -24,14 +24,14 @@ use std::time::{Duration, SystemTime};
 
 use rpds::VectorSync;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet, yield_now};
+use tokio::task::{AbortHandle, Id, JoinSet, yield_now};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Missed, Misses, Publisher};
 use crate::clock::{Clock, Epoch};
 use crate::ident::{ItemId, LineageId, Name, Provider};
-use crate::issuer::Advice;
+use crate::issuer::{Advice, Issuers};
 use crate::manager::agenda::Agenda;
 use crate::manager::asked::{NotRenewed, Renewed};
 use crate::manager::demand::Demands;
@@ -107,6 +107,8 @@ pub struct Manager {
     /// Lineages that are being issued.
     busy: HashMap<LineageId, Option<AbortHandle>>,
     attempts: JoinSet<Finished>,
+    /// By whom those of them are made that ask a CA: it may be configured otherwise by now.
+    by: HashMap<Id, Arc<Issuers>>,
     /// Operators who wait for what comes of an attempt.
     waiting: HashMap<LineageId, Waiting>,
     proofs: Proofs,
@@ -185,6 +187,7 @@ impl Manager {
             expiring: HashSet::new(),
             busy: HashMap::new(),
             attempts: JoinSet::new(),
+            by: HashMap::new(),
             waiting: HashMap::new(),
             pruning: Pruning::new(options.prune),
             proofs: Proofs::default(),
@@ -226,9 +229,9 @@ impl Manager {
             let clock = self.tools.clock.clone();
             tokio::select! {
                 () = end.cancelled() => break,
-                Some(finished) = self.attempts.join_next(), if !self.attempts.is_empty() => {
+                Some(finished) = self.attempts.join_next_with_id(), if !self.attempts.is_empty() => {
                     match finished {
-                        Ok(finished) => self.finish(finished).await,
+                        Ok((task, finished)) => self.finish(task, finished).await,
                         Err(gone) => self.mourn(&gone),
                     }
                 }

@@ -7,4 +7,5 @@ mod fail_over;
 mod many;
 mod reading;
 mod reloading;
+mod replacing;
 mod world;

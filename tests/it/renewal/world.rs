@@ -17,7 +17,7 @@ use sidegate::manager::{Ca, Commands, Desired, Ladder, Manager, Options, Status,
 use sidegate::pki::{Chain, Leaf, Roots};
 use sidegate::store::memory::MemoryEngine;
 use sidegate::store::{Engine, Store};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::house::process::PATIENCE;
@@ -55,6 +55,8 @@ pub(super) enum Fault {
     /// Nothing is left of a limit before this moment.
     Spent(SystemTime),
     Refused,
+    /// The same, once the test says so.
+    RefusedAfter(oneshot::Receiver<()>),
     /// The first of the names could not be verified.
     Unverified,
     Nonce,
@@ -116,8 +118,10 @@ impl Issuer for Scripted {
             Some(Fault::Spent(until)) => {
                 Err(IssueError::Spent { directory, detail: "nothing left".into(), until })
             }
-            Some(Fault::Refused) => {
-                Err(IssueError::Refused { directory, detail: "rejectedIdentifier".into(), for_good: true })
+            Some(Fault::Refused) => Err(refused(directory)),
+            Some(Fault::RefusedAfter(word)) => {
+                word.await.expect("the test says so");
+                Err(refused(directory))
             }
             Some(Fault::Unverified) => Err(IssueError::Unverified {
                 name: names.primary().clone(),
@@ -164,6 +168,10 @@ impl Scripted {
             None => Ok(()),
         }
     }
+}
+
+fn refused(directory: String) -> IssueError {
+    IssueError::Refused { directory, detail: "rejectedIdentifier".into(), for_good: true }
 }
 
 fn roots(root: &CertifiedIssuer<'static, KeyPair>) -> Roots {
