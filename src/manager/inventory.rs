@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::desired::Wish;
 use crate::ident::{ItemId, LineageId, Name, Names, Provider};
-use crate::store::{Advised, Attempts, Pin};
+use crate::store::{Advised, Attempts, Pin, StoreError};
 
 /// What planning needs to know of an item.
 #[derive(Debug, Clone)]
@@ -56,6 +56,8 @@ pub struct Inventory {
     revoked: HashSet<ItemId>,
     /// Names for which something has changed since somebody asked.
     changed: Vec<Name>,
+    /// Whether something could not be read, since somebody asked, that may be readable later.
+    missed: bool,
 }
 
 impl Inventory {
@@ -86,6 +88,16 @@ impl Inventory {
             }
             self.changed.extend(held.names.iter().cloned());
         }
+    }
+
+    /// Notes that there is something which could not be read.
+    pub(super) fn miss(&mut self, error: &StoreError) {
+        self.missed |= error.may_pass();
+    }
+
+    /// Whether since the last call something could not be read that may be readable later.
+    pub(super) fn take_missed(&mut self) -> bool {
+        std::mem::take(&mut self.missed)
     }
 
     /// Forgets all items of a lineage that has this one name, and what is remembered of it.

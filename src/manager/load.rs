@@ -62,6 +62,7 @@ pub(super) async fn serve(
                 Err(error) => {
                     warn!(%name, item = %id, %error, "an item cannot be served; the one before stays");
                     inventory.lose(&id);
+                    inventory.miss(&error);
                 }
             }
         }
@@ -165,6 +166,7 @@ pub(super) async fn take_stock(
             Err(error) => {
                 warn!(item = %id, %error, "an item cannot be read; older ones are looked at");
                 doubtful.extend(wish.names().iter().cloned());
+                inventory.miss(&error);
             }
         }
     }

@@ -85,6 +85,13 @@ impl StoreError {
         matches!(self, Self::Storage { cause, .. } if kinds.contains(&cause.kind()))
     }
 
+    /// Whether the same may be read a moment later: the medium failed, and it is neither forbidden nor damaged.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        let Self::Engine(EngineError::Io { source, .. }) = self else { return false };
+        source.kind() != io::ErrorKind::PermissionDenied
+    }
+
     /// Whether the thing asked for is not there.
     #[must_use]
     pub fn is_absent(&self) -> bool {

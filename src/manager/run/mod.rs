@@ -81,6 +81,8 @@ pub struct Manager {
     misses: Misses,
     /// What has moved in the store since before it was first read.
     changes: Changes,
+    /// When all is looked at again, since something had moved that could not be read.
+    again: Option<SystemTime>,
     commands: mpsc::Receiver<Command>,
     /// What has to wait until the sweep has ended.
     early: Vec<Command>,
@@ -175,6 +177,7 @@ impl Manager {
             ladder: options.ladder,
             inventory: Inventory::default(),
             misses,
+            again: None,
             commands,
             early: Vec::new(),
             unread: BTreeSet::new(),
@@ -269,6 +272,7 @@ impl Manager {
         self.looked = now;
         let role = self.see_to_role(now).await;
         let demanded = self.look_after_demanded(now).await;
+        self.follow_again(now).await;
         for name in self.inventory.take_changed() {
             self.owners.concerned(&name).for_each(|wish| self.agenda.put_now(wish));
         }
@@ -300,7 +304,8 @@ impl Manager {
         }
         let pruning = self.prune_if_due(now);
         let unwritten = self.renew_unwritten(now).await;
-        let moments = [role, demanded, pruning, unwritten, self.prove(now), self.agenda.next()];
+        let (again, proofs) = (self.again_at(now), self.prove(now));
+        let moments = [role, demanded, again, pruning, unwritten, proofs, self.agenda.next()];
         moments.into_iter().flatten().min()
     }
 

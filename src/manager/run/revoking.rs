@@ -42,7 +42,10 @@ impl Manager {
     pub(super) async fn follow_revoked(&mut self) {
         let revoked = match self.tools.store.pins().all_revoked().await {
             Ok(revoked) => revoked,
-            Err(error) => return warn!(%error, "what was revoked cannot be listed; what is on show stays"),
+            Err(error) => {
+                warn!(%error, "what was revoked cannot be listed; what is on show stays");
+                return self.inventory.miss(&error);
+            }
         };
         let changed = self.inventory.set_revoked(revoked);
         let wishes: BTreeSet<usize> = changed.iter().flat_map(|name| self.owners.concerned(name)).collect();

@@ -22,7 +22,7 @@ use crate::story::Event;
 const AT_ONCE: usize = 512;
 /// So many wishes are read in one turn of the loop.
 const A_TURN: usize = 32;
-/// What could not be listed is listed again after so long.
+/// What could not be read is read again after so long.
 const READ_AGAIN: Duration = Duration::from_secs(60);
 
 impl Manager {
@@ -83,6 +83,7 @@ impl Manager {
         if let Err(error) = load::take_stock(wish, &self.index, &mut self.inventory, store).await {
             warn!(names = %wish.names(), %error, "the items of these names cannot be listed");
             self.agenda.put(index, Some(self.tools.clock.now() + READ_AGAIN));
+            self.inventory.miss(&error);
         }
         self.serve(wish.names().iter().cloned().collect(), Wanted::Changed).await;
     }
@@ -134,7 +135,7 @@ impl Manager {
         };
         if let Err(error) = listed {
             warn!(%error, "the pointers cannot be listed; what is on show stays");
-            return;
+            return self.inventory.miss(&error);
         }
         if changed == Changed::Something {
             self.follow_pins().await;
@@ -156,11 +157,30 @@ impl Manager {
         }
     }
 
+    /// Looks at all again where something could not be read, once it is time.
+    pub(super) async fn follow_again(&mut self, now: SystemTime) {
+        // A moment further away was noted by a clock that has been set back.
+        if self.again.take_if(|again| *again <= now || *again > now + READ_AGAIN).is_some() {
+            self.follow(Changed::Something).await;
+        }
+    }
+
+    /// When that will be. What has moved and could not be read is told by nobody a second time.
+    pub(super) fn again_at(&mut self, now: SystemTime) -> Option<SystemTime> {
+        if self.inventory.take_missed() {
+            self.again.get_or_insert(now + READ_AGAIN);
+        }
+        self.again
+    }
+
     /// Looks what names are pinned to, and shows it.
     pub(super) async fn follow_pins(&mut self) {
         let pins = match self.tools.store.pins().all().await {
             Ok(pins) => pins,
-            Err(error) => return warn!(%error, "the pins cannot be listed; what is on show stays"),
+            Err(error) => {
+                warn!(%error, "the pins cannot be listed; what is on show stays");
+                return self.inventory.miss(&error);
+            }
         };
         let changed = self.inventory.set_pins(pins.into_iter().collect());
         for name in &changed {
@@ -197,7 +217,10 @@ impl Manager {
     pub(super) async fn show_account(&mut self) {
         match self.tools.store.accounts().current_thumbprint().await {
             Ok(thumbprint) => self.shelf.set_account(thumbprint.as_deref()),
-            Err(error) => warn!(%error, "the account cannot answer the challenges of other processes"),
+            Err(error) => {
+                warn!(%error, "the account cannot answer the challenges of other processes");
+                self.inventory.miss(&error);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ mod advice;
 mod clock;
 mod course;
 mod fail_over;
+mod following;
 mod many;
 mod reading;
 mod reloading;

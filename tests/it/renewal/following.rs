@@ -1,0 +1,72 @@
+//! What a process does that follows another one, when it cannot read what has moved.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sidegate::ident::{ItemId, Provider};
+use sidegate::store::{Family, Prefix, layout};
+use tokio::sync::mpsc;
+
+use super::world::{CA, Run, World, wish};
+use crate::house::faults::{Faulty, Trouble};
+use crate::house::tool::commit;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Verbs on places that fail while they are out of reach.
+struct Outage {
+    now: Arc<AtomicBool>,
+    met: mpsc::UnboundedReceiver<()>,
+}
+
+/// The same store as another process sees it, which cannot always read the places that begin like this.
+fn seen_badly(world: &World, places: &Prefix) -> (World, Outage) {
+    let (now, (meet, met)) = (Arc::new(AtomicBool::new(false)), mpsc::unbounded_channel());
+    let (is_out, places) = (Arc::clone(&now), places.to_string());
+    let trouble = move |place: &Prefix| {
+        let out = is_out.load(Ordering::SeqCst) && place.as_str().starts_with(&places);
+        out.then(|| {
+            let _ = meet.send(());
+            Trouble::Fails
+        })
+    };
+    let engine = Faulty::troubled(Arc::clone(&world.engine), trouble);
+    let there = World { engine, clock: world.clock.clone(), hand: world.hand.clone(), ..World::new() };
+    (there, Outage { now, met })
+}
+
+async fn committed(world: &World) -> ItemId {
+    commit(&world.store(), &["example.com"], Provider::Letsencrypt, Some(CA)).await.0
+}
+
+/// Lets the time pass until this item is served.
+async fn served(run: &Run, world: &World, item: &ItemId) {
+    for _ in 0..1000 {
+        let rows = run.status.rows();
+        if rows[0].served.as_ref().is_some_and(|served| served.item.as_ref() == Some(item)) {
+            return;
+        }
+        world.hand.advance(MINUTE);
+        tokio::task::yield_now().await;
+    }
+    panic!("never served; there is {:?}", run.status.rows());
+}
+
+#[tokio::test]
+async fn what_has_moved_and_cannot_be_read_is_read_a_minute_later() {
+    for places in [layout::family(Family::Letsencrypt), layout::items()] {
+        let world = World::new();
+        committed(&world).await;
+        let (follower, mut outage) = seen_badly(&world, &places);
+        let leader = world.run(wish(&["example.com"])).await;
+        let run = follower.run(wish(&["example.com"])).await;
+        outage.now.store(true, Ordering::SeqCst);
+        let newer = committed(&world).await;
+        outage.met.recv().await.expect("it is looked at");
+        outage.now.store(false, Ordering::SeqCst);
+        served(&run, &world, &newer).await;
+        run.stop().await;
+        leader.stop().await;
+    }
+}
