@@ -18,7 +18,8 @@ impl Manager {
                 self.waiting.entry(lineage).or_default().join(reply, asking);
             }
             Ok(Begun::Trial(trial)) => {
-                self.attempts.spawn(async move { Finished::Tried(reply, trial.await) });
+                let task = self.attempts.spawn(async move { Finished::Tried(reply, trial.await) });
+                self.by.insert(task.id(), Arc::clone(&self.tools.issuers));
             }
             // Whoever asked may be gone.
             Err(why) => drop(reply.send(Err(why))),

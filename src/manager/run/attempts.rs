@@ -99,6 +99,7 @@ impl Manager {
             Finished::RolledOver(reply, outcome) => drop(reply.send(outcome)),
             Finished::Revoked(reply, outcome) => self.revoked(reply, outcome).await,
             Finished::Proved(primary, item, proof) => self.proved(&primary, &item, &proof),
+            Finished::Tidied => {}
         }
     }
 
@@ -163,7 +164,7 @@ impl Manager {
 
     /// An attempt ended without a word: we aborted it, or it panicked, which trying again would only repeat.
     pub(super) fn mourn(&mut self, gone: &JoinError) {
-        self.by.remove(&gone.id());
+        self.tidy_after(gone);
         self.asking.retain(|_, task| task.id() != gone.id());
         self.proofs.mourn(gone.id());
         let whose = |task: &Option<AbortHandle>| task.as_ref().is_some_and(|task| task.id() == gone.id());

@@ -14,6 +14,7 @@ mod role;
 mod rolling_over;
 mod stock;
 mod telling;
+mod tidying;
 mod waiting;
 
 pub use commands::Commands;
@@ -63,7 +64,7 @@ const ABREAST: usize = 8;
 const BEHIND: usize = 4;
 /// The CA is asked about so many certificates at the same time.
 const ASKED: usize = 4;
-/// How long taking back what dropped attempts left with others may take at the end.
+/// How long each thing may take that is done at the end.
 const LAST_WORK: Duration = Duration::from_secs(5);
 
 /// The control plane.
@@ -146,6 +147,7 @@ enum Finished {
     RolledOver(RolledOver, Result<Vec<Rollover>, NotRolledOver>),
     /// What clients are shown for the item of this primary name.
     Proved(Name, ItemId, Proof),
+    Tidied,
 }
 
 impl Manager {
@@ -252,8 +254,7 @@ impl Manager {
                 () = sleep(&clock, wake) => {}
             }
         }
-        self.attempts.shutdown().await;
-        let _ = timeout(LAST_WORK, self.tools.issuers.tidy()).await;
+        self.drop_attempts().await;
         // While the role is ours: whoever has it next goes on with the journal.
         self.tools.recorder.tell([], Event::Stopped);
         let _ = timeout(LAST_WORK, self.tools.recorder.end()).await;

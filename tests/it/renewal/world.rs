@@ -1,6 +1,7 @@
 //! A store, a clock that is moved by hand, and a CA that answers as it was told.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -47,6 +48,9 @@ pub(super) struct Scripted {
     orders: mpsc::UnboundedSender<Order>,
     /// The serial numbers it was asked about.
     asked: mpsc::UnboundedSender<String>,
+    /// Whether an order was dropped, and nobody has tidied up since.
+    untidy: Arc<AtomicBool>,
+    tidied: mpsc::UnboundedSender<()>,
 }
 
 pub(super) enum Fault {
@@ -129,7 +133,10 @@ impl Issuer for Scripted {
                 detail: "connection refused".into(),
             }),
             Some(Fault::Nonce) => Err(IssueError::Nonce { directory }),
-            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Hang) => {
+                let _left = Left(Arc::clone(&self.untidy));
+                std::future::pending().await
+            }
             None => {
                 let csr = rcgen::CertificateSigningRequestParams::from_der(&job.request.csr_der().into());
                 let mut csr = csr.expect("a request");
@@ -152,6 +159,21 @@ impl Issuer for Scripted {
             until: None,
         };
         said.ok_or_else(unreachable)
+    }
+
+    async fn tidy(&self) {
+        if self.untidy.swap(false, Ordering::SeqCst) {
+            self.tidied.send(()).expect("the test listens");
+        }
+    }
+}
+
+/// What an order has left with others.
+struct Left(Arc<AtomicBool>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 
@@ -188,6 +210,8 @@ pub(super) struct World {
     pub(super) other: Arc<Scripted>,
     pub(super) orders: mpsc::UnboundedReceiver<Order>,
     pub(super) asked: mpsc::UnboundedReceiver<String>,
+    /// Each time a CA has tidied up after an order that was dropped.
+    pub(super) tidied: mpsc::UnboundedReceiver<()>,
 }
 
 /// The control plane, with all on show and before anything runs.
@@ -212,6 +236,7 @@ impl World {
         let (clock, hand) = Clock::manual(start());
         let (sender, orders) = mpsc::unbounded_channel();
         let (ask, asked) = mpsc::unbounded_channel();
+        let (tidy, tidied) = mpsc::unbounded_channel();
         let ca = |directory, name| {
             let mut params = CertificateParams::default();
             params.distinguished_name.push(DnType::CommonName, name);
@@ -226,10 +251,12 @@ impl World {
                 advice: Mutex::new(Some(None)),
                 orders: sender.clone(),
                 asked: ask.clone(),
+                untidy: Arc::default(),
+                tidied: tidy.clone(),
             })
         };
         let (ca, other) = (ca(CA, "scripted root"), ca(OTHER_CA, "other root"));
-        Self { engine: Arc::new(MemoryEngine::new()), clock, hand, ca, other, orders, asked }
+        Self { engine: Arc::new(MemoryEngine::new()), clock, hand, ca, other, orders, asked, tidied }
     }
 
     pub(super) fn script(&self, faults: impl IntoIterator<Item = Fault>) {
