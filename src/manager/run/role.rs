@@ -77,6 +77,9 @@ impl Manager {
 
     /// Another process has had the role until now: what it remembers of its attempts counts.
     async fn recall_all(&mut self) -> Result<(), StoreError> {
+        // What is recalled counts as seen, and what nobody has told of yet would not be shown.
+        self.follow_pins().await;
+        self.follow_revoked().await;
         let (desired, states) = (Arc::clone(&self.desired), self.tools.store.states());
         load::recall(&desired, &mut self.inventory, &self.tools.store).await?;
         for wish in &desired.wishes {

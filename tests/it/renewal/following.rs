@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sidegate::ident::{ItemId, Provider};
-use sidegate::store::{Family, Prefix, layout};
+use sidegate::ident::{ItemId, Name, Provider};
+use sidegate::store::{Family, Pin, Prefix, layout};
 use tokio::sync::mpsc;
 
-use super::world::{CA, Run, World, wish};
+use super::world::{CA, Run, World, start, wish};
 use crate::house::faults::{Faulty, Trouble};
 use crate::house::tool::commit;
 
@@ -68,5 +68,29 @@ async fn what_has_moved_and_cannot_be_read_is_read_a_minute_later() {
         served(&run, &world, &newer).await;
         run.stop().await;
         leader.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_pin_that_could_not_be_read_is_served_also_if_the_role_is_taken_over_meanwhile() {
+    let name = Name::parse("example.com").expect("a name");
+    for takes_over in [false, true] {
+        let world = World::new();
+        let (item, over) = (committed(&world).await, committed(&world).await);
+        let (follower, outage) = seen_badly(&world, &layout::pins());
+        let mut leader = Some(world.run(wish(&["example.com"])).await);
+        let run = follower.run(wish(&["example.com"])).await;
+        served(&run, &world, &over).await;
+        let pin = Pin { item: item.clone(), over, since: start() };
+        world.store().pins().put(&name, &pin).await.expect("pinned");
+        outage.now.store(true, Ordering::SeqCst);
+        run.commands.follow_pins().await;
+        outage.now.store(false, Ordering::SeqCst);
+        if let Some(leader) = leader.take_if(|_| takes_over) {
+            leader.stop().await;
+        }
+        served(&run, &world, &item).await;
+        assert_eq!(run.status.issues(), takes_over);
+        run.stop().await;
     }
 }
