@@ -48,6 +48,8 @@ pub struct Inventory {
     unrecalled: HashSet<LineageId>,
     /// What is refused until the configuration changes: lineages, by which CA, and why.
     refused: HashMap<LineageId, HashMap<Option<String>, String>>,
+    /// What was refused by an earlier configuration, and has not been tried since.
+    forgiven: HashMap<LineageId, HashSet<Option<String>>>,
     /// Names that have an item which nobody has read yet.
     unread: HashSet<Name>,
     /// What names are served with because somebody said so.
@@ -111,6 +113,7 @@ impl Inventory {
         self.attempts.remove(lineage);
         self.advised.remove(lineage);
         self.refused.remove(lineage);
+        self.forgiven.remove(lineage);
         self.unread.remove(name);
     }
 
@@ -226,8 +229,25 @@ impl Inventory {
         self.attempts.get(lineage).map_or(&[], Vec::as_slice)
     }
 
+    /// Takes over what the record of a lineage says of its attempts, in the place of all that was remembered of them.
+    pub(super) fn recall(&mut self, lineage: &LineageId, mut all: Vec<Attempts>) {
+        if let Some(forgiven) = self.forgiven.get(lineage) {
+            // The record keeps that moment, for the next process may be one more of a crash loop.
+            let forgiven = all.iter_mut().filter(|attempts| forgiven.contains(&attempts.directory));
+            forgiven.for_each(|attempts| attempts.next = None);
+        }
+        if all.is_empty() {
+            self.attempts.remove(lineage);
+        } else {
+            self.attempts.insert(lineage.clone(), all);
+        }
+    }
+
     /// Remembers the attempts at one CA.
     pub fn remember(&mut self, lineage: &LineageId, attempts: Attempts) {
+        if let Some(forgiven) = self.forgiven.get_mut(lineage) {
+            forgiven.remove(&attempts.directory);
+        }
         let all = self.attempts.entry(lineage.clone()).or_default();
         all.retain(|other| other.directory != attempts.directory);
         if !attempts.is_blank() {
@@ -277,8 +297,14 @@ impl Inventory {
         refused.insert(directory.map(str::to_owned), reason);
     }
 
-    /// The configuration changed: everything may be tried again, each at its remembered moment.
+    /// The configuration changed: everything may be tried again, each at its remembered moment, and what was refused at
+    /// once.
     pub(super) fn forgive(&mut self) {
-        self.refused.clear();
+        for (lineage, reasons) in std::mem::take(&mut self.refused) {
+            for attempts in self.attempts.get_mut(&lineage).into_iter().flatten() {
+                attempts.next.take_if(|_| reasons.contains_key(&attempts.directory));
+            }
+            self.forgiven.entry(lineage).or_default().extend(reasons.into_keys());
+        }
     }
 }

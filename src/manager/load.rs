@@ -249,7 +249,7 @@ pub(super) async fn recall_wish(
         if inventory.take_unrecalled(id)
             && let Some(state) = states.load(id).await?
         {
-            state.attempts.into_iter().for_each(|attempts| inventory.remember(id, attempts));
+            inventory.recall(id, state.attempts);
             inventory.advise(id, state.advised);
         }
     }

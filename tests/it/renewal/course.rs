@@ -159,10 +159,10 @@ async fn a_refusal_rests_until_the_configuration_changes() {
     let mut run = world.run(wish(&["example.com"])).await;
     world.order().await;
     run.until(|row| row.next.contains("until the configuration changes")).await;
-    world.hand.advance(DAY * 2);
+    world.hand.advance(Duration::from_secs(3600));
     assert!(world.orders.try_recv().is_err());
     run.commands.configure(world.options(wish(&["example.com"]))).await;
-    world.order().await;
+    assert_eq!(world.order().await.at, start() + Duration::from_secs(3600), "at once");
     run.until(issued).await;
     run.stop().await;
 }

@@ -8,7 +8,7 @@ use sidegate::ident::{ItemId, Name, Provider};
 use sidegate::store::{Family, Pin, Prefix, layout};
 use tokio::sync::mpsc;
 
-use super::world::{CA, Run, World, start, wish};
+use super::world::{CA, Fault, Run, World, issued, start, wish};
 use crate::house::faults::{Faulty, Trouble};
 use crate::house::tool::commit;
 
@@ -93,4 +93,23 @@ async fn a_pin_that_could_not_be_read_is_served_also_if_the_role_is_taken_over_m
         assert_eq!(run.status.issues(), takes_over);
         run.stop().await;
     }
+}
+
+#[tokio::test]
+async fn failures_that_another_process_has_made_good_are_forgotten_with_the_role() {
+    let mut world = World::new();
+    world.script([Fault::Unreachable]);
+    let mut leader = world.run(wish(&["example.com"])).await;
+    world.order().await;
+    leader.until(|row| row.last_error.is_some()).await;
+    let mut follower = world.run(wish(&["example.com"])).await;
+    follower.until(|row| row.last_error.is_some()).await;
+    world.hand.set(leader.status.rows()[0].next_at.expect("a moment"));
+    world.order().await;
+    leader.until(issued).await;
+    follower.until(issued).await;
+    leader.stop().await;
+    world.hand.set(follower.status.rows()[0].next_at.expect("the renewal"));
+    assert!(!world.order().await.rehearse, "nothing has failed since");
+    follower.stop().await;
 }
