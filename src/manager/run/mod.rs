@@ -251,7 +251,7 @@ impl Manager {
                 () = self.elsewhere.turn_is_due() => self.elsewhere.turn(&mut self.shelf, clock.now()),
                 // What it means is seen to at the top.
                 () = clock.corrected() => {}
-                () = sleep(&clock, wake) => {}
+                () = sleep(&clock, self.looked, wake) => {}
             }
         }
         self.drop_attempts().await;
@@ -365,9 +365,26 @@ impl Manager {
     }
 }
 
-async fn sleep(clock: &Clock, until: Option<SystemTime>) {
+/// Returns at `until`, or when the clock has been set back since it showed `looked`.
+async fn sleep(clock: &Clock, looked: SystemTime, until: Option<SystemTime>) {
     match until {
+        // The clock itself knows of what it is set to from here on.
+        Some(_) if clock.now() < looked => {}
         Some(moment) => clock.sleep_until(moment).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_clock_that_was_set_back_before_the_sleep_ends_it() {
+        let looked = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let (clock, hand) = Clock::manual(looked);
+        let until = Some(looked + Duration::from_secs(60));
+        hand.set(looked - Duration::from_secs(5));
+        sleep(&clock, looked, until).await;
     }
 }
