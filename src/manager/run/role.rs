@@ -66,7 +66,11 @@ impl Manager {
             }
             Err(error) => {
                 if !told {
-                    info!(%error, "another process issues for this storage; following it");
+                    if error.is_taken() {
+                        info!(%error, "another process issues for this storage; following it");
+                    } else {
+                        warn!(%error, "the role of the issuer cannot be had; following whoever has it");
+                    }
                     self.tools.recorder.forget().await;
                 }
                 self.role = Role::Follower { told: true, again: now + ROLE_AGAIN };
