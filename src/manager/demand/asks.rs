@@ -64,14 +64,13 @@ impl Asks {
                 Answered { name, client, said }
             });
         }
-        match self.under_way.join_next().await {
-            Some(Ok(answered)) => {
-                self.known.remove(&answered.name);
-                answered
-            }
-            // None is under way, or one has died: its name is not asked about again.
-            Some(Err(_)) | None => std::future::pending().await,
+        while let Some(ended) = self.under_way.join_next().await {
+            // One that has died: its name is not asked about again.
+            let Ok(answered) = ended else { continue };
+            self.known.remove(&answered.name);
+            return answered;
         }
+        std::future::pending().await
     }
 
     /// Complains, unless somebody did so a moment ago.
@@ -81,5 +80,20 @@ impl Asks {
             self.complained = Some(now);
             complain();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_that_dies_keeps_no_answer_back() {
+        let mut asks = Asks::default();
+        let name = Fqdn::parse("example.com").expect("a name");
+        let answered = Answered { name: name.clone(), client: None, said: Ok(true) };
+        asks.under_way.spawn(async { panic!("it dies") });
+        asks.under_way.spawn(async { answered });
+        assert_eq!(asks.next(None).await.name, name);
     }
 }
