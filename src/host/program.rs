@@ -207,7 +207,7 @@ fn shown(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let line = words.collect::<Vec<_>>().join(" ");
-    let cut = line.char_indices().rev().nth(LONGEST_OUTPUT);
+    let cut = line.char_indices().rev().nth(LONGEST_OUTPUT - 1).filter(|(at, _)| *at > 0);
     cut.map_or_else(|| line.clone(), |(at, _)| format!("…{}", &line[at..]))
 }
 
@@ -251,6 +251,13 @@ mod tests {
         assert!(said("exit 1").await.ends_with("it said nothing"));
         let long = said("printf 'a\\n\\033b\\n'; yes | head -n 5000; exit 1").await;
         assert!(long.len() < 1200 && long.ends_with(" y y") && long.contains('…'), "{long}");
+    }
+
+    #[test]
+    fn no_more_is_shown_than_is_promised() {
+        let fits = "x".repeat(LONGEST_OUTPUT);
+        assert_eq!(shown(fits.as_bytes()), fits);
+        assert_eq!(shown(format!("y{fits}").as_bytes()), format!("…{fits}"));
     }
 
     #[tokio::test]
