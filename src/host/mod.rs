@@ -8,6 +8,7 @@ pub mod access;
 pub mod child;
 pub mod control;
 mod executable;
+pub mod folders;
 pub mod holder;
 pub mod limits;
 pub mod program;
@@ -21,6 +22,7 @@ pub mod trust;
 
 pub use self::child::{Child, SpawnError};
 pub use self::control::ControlSocket;
+pub use self::folders::Folders;
 pub use self::limits::FileLimit;
 pub use self::program::{Call, CallError, Program};
 pub use self::scratch::Scratch;

@@ -8,19 +8,15 @@ mod medium;
 
 use std::collections::VecDeque;
 use std::fs;
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
-use rustix::io::Errno;
-use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
-use tracing::warn;
 
+use crate::host::Folders;
+use crate::host::folders::{Heard, Of};
 use crate::store::Prefix;
 use crate::store::engine::{Changed, Watch};
 
@@ -33,8 +29,9 @@ const MOST: usize = 1024;
 
 /// Watches folders of pointers.
 pub(super) struct FolderWatch {
+    kernel: Folders,
+    /// In the same order.
     folders: Vec<Watched>,
-    kernel: Kernel,
     /// How often one looks as long as the kernel tells something.
     every: Duration,
     news: VecDeque<Changed>,
@@ -42,10 +39,7 @@ pub(super) struct FolderWatch {
 }
 
 struct Watched {
-    path: PathBuf,
     prefix: Prefix,
-    /// What the kernel calls it.
-    descriptor: Option<i32>,
     /// What it looked like last.
     face: Option<Face>,
 }
@@ -53,32 +47,19 @@ struct Watched {
 /// Device, inode and times: what changes when an entry does.
 type Face = (u64, u64, i64, i64);
 
-enum Kernel {
-    /// Not yet known to the runtime.
-    Started(OwnedFd),
-    Telling(AsyncFd<OwnedFd>),
-    Silent,
-}
-
 impl FolderWatch {
     pub(super) fn new(folders: impl IntoIterator<Item = (PathBuf, Prefix)>) -> Self {
-        let folders = folders.into_iter().map(|(path, prefix)| {
-            let face = face(&path);
-            Watched { path, prefix, descriptor: None, face }
-        });
-        let folders: Vec<Watched> = folders.collect();
-        let local = folders.iter().all(|folder| medium::is_local(&folder.path));
-        let every = if local { LOOK } else { LOOK_ALONE };
-        let kernel = match inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC) {
-            Ok(fd) => Kernel::Started(fd),
-            Err(error) => {
-                warn!(%error, "the kernel gives no file watch; looking every {} s instead", LOOK_ALONE.as_secs());
-                Kernel::Silent
-            }
-        };
-        let mut watch = Self { folders, kernel, every, news: VecDeque::new(), next_look: None };
-        watch.add_watches();
-        watch
+        let (paths, prefixes): (Vec<PathBuf>, Vec<Prefix>) = folders.into_iter().unzip();
+        let every = if paths.iter().all(|path| medium::is_local(path)) { LOOK } else { LOOK_ALONE };
+        let watched = |(path, prefix): (&PathBuf, _)| Watched { prefix, face: face(path) };
+        let folders = paths.iter().zip(prefixes).map(watched).collect();
+        Self {
+            kernel: Folders::new(paths, Of::Names),
+            folders,
+            every,
+            news: VecDeque::new(),
+            next_look: None,
+        }
     }
 
     /// The same, looking as often as if the kernel told nothing.
@@ -86,85 +67,28 @@ impl FolderWatch {
         Self { every: LOOK_ALONE, ..self }
     }
 
-    /// Asks the kernel about the folders it does not tell about yet.
-    fn add_watches(&mut self) {
-        let fd = match &self.kernel {
-            Kernel::Started(fd) => fd,
-            Kernel::Telling(fd) => fd.get_ref(),
-            Kernel::Silent => return,
-        };
-        let flags = WatchFlags::CREATE
-            | WatchFlags::DELETE
-            | WatchFlags::MOVED_FROM
-            | WatchFlags::MOVED_TO
-            | WatchFlags::DELETE_SELF
-            | WatchFlags::MOVE_SELF
-            | WatchFlags::ONLYDIR;
-        for folder in self.folders.iter_mut().filter(|folder| folder.descriptor.is_none()) {
-            folder.descriptor = inotify::add_watch(fd, &folder.path, flags).ok();
-        }
-    }
-
     /// Compares the folders' faces with those of the last look.
     fn look(&mut self) {
-        for folder in &mut self.folders {
-            let now = face(&folder.path);
+        for (number, folder) in self.folders.iter_mut().enumerate() {
+            let now = face(self.kernel.path(number));
             if now != folder.face {
-                // Another folder under the same path is not the one the kernel watches.
-                if now.map(|f| (f.0, f.1)) != folder.face.map(|f| (f.0, f.1)) {
-                    folder.descriptor = None;
-                }
                 folder.face = now;
                 tell(&mut self.news, Changed::Something);
             }
         }
-        self.add_watches();
+        self.kernel.ask();
     }
 
     fn take(&mut self, heard: Vec<Heard>) {
         for heard in heard {
-            let Heard { descriptor, name, flags } = heard;
-            let folder = self.folders.iter_mut().find(|folder| folder.descriptor == Some(descriptor));
-            if flags.intersects(
-                ReadFlags::QUEUE_OVERFLOW
-                    | ReadFlags::DELETE_SELF
-                    | ReadFlags::MOVE_SELF
-                    | ReadFlags::IGNORED
-                    | ReadFlags::UNMOUNT,
-            ) {
-                if let Some(folder) = folder.filter(|_| !flags.contains(ReadFlags::QUEUE_OVERFLOW)) {
-                    folder.descriptor = None;
+            match heard {
+                Heard::Gone(_) | Heard::Anything => tell(&mut self.news, Changed::Something),
+                Heard::Entry(_, None) => {}
+                Heard::Entry(folder, Some(name)) => {
+                    if let Some(key) = self.folders[folder].prefix.child(&name) {
+                        tell(&mut self.news, Changed::Pointer(key));
+                    }
                 }
-                tell(&mut self.news, Changed::Something);
-            } else if let Some(key) = folder.and_then(|folder| folder.prefix.child(&name?)) {
-                tell(&mut self.news, Changed::Pointer(key));
-            }
-        }
-    }
-
-    /// Waits until the kernel has told something; never returns if it does not tell anything.
-    async fn hear(kernel: &mut Kernel) -> Vec<Heard> {
-        if let Kernel::Started(_) = kernel
-            && let Kernel::Started(fd) = std::mem::replace(kernel, Kernel::Silent)
-        {
-            #[expect(
-                deprecated,
-                reason = "it is deprecated because a type may lie about its descriptor, which an OwnedFd does not"
-            )]
-            match AsyncFd::new(fd) {
-                Ok(fd) => *kernel = Kernel::Telling(fd),
-                Err(error) => warn!(%error, "the file watch cannot be waited for"),
-            }
-        }
-        let Kernel::Telling(fd) = kernel else {
-            return std::future::pending().await;
-        };
-        loop {
-            let Ok(mut ready) = fd.readable().await else {
-                return std::future::pending().await;
-            };
-            if let Ok(Ok(heard)) = ready.try_io(|fd| Ok(drain(fd.get_ref())?)) {
-                return heard;
             }
         }
     }
@@ -177,39 +101,15 @@ impl Watch for FolderWatch {
             if let Some(news) = self.news.pop_front() {
                 return news;
             }
-            let every = if matches!(self.kernel, Kernel::Silent) { LOOK_ALONE } else { self.every };
+            let every = if self.kernel.are_told_of() { self.every } else { LOOK_ALONE };
             let next_look = *self.next_look.get_or_insert_with(|| Instant::now() + every);
             tokio::select! {
-                heard = Self::hear(&mut self.kernel) => self.take(heard),
+                heard = self.kernel.hear() => self.take(heard),
                 () = tokio::time::sleep_until(next_look) => {
                     self.next_look = None;
                     self.look();
                 }
             }
-        }
-    }
-}
-
-struct Heard {
-    descriptor: i32,
-    name: Option<String>,
-    flags: ReadFlags,
-}
-
-/// Everything the kernel has to tell now; an error if that is nothing.
-fn drain(fd: &OwnedFd) -> Result<Vec<Heard>, Errno> {
-    let mut space = [MaybeUninit::uninit(); 8192];
-    let mut reader = Reader::new(fd, &mut space);
-    let mut heard = Vec::new();
-    loop {
-        match reader.next() {
-            Ok(event) => heard.push(Heard {
-                descriptor: event.wd(),
-                name: event.file_name().and_then(|name| name.to_str().ok()).map(str::to_owned),
-                flags: event.events(),
-            }),
-            Err(_) if !heard.is_empty() => return Ok(heard),
-            Err(error) => return Err(error),
         }
     }
 }
@@ -226,7 +126,7 @@ fn tell(news: &mut VecDeque<Changed>, one: Changed) {
     }
 }
 
-fn face(folder: &PathBuf) -> Option<Face> {
+fn face(folder: &Path) -> Option<Face> {
     let meta = fs::symlink_metadata(folder).ok()?;
     Some((meta.dev(), meta.ino(), meta.mtime(), meta.mtime_nsec()))
 }

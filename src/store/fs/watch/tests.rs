@@ -34,7 +34,7 @@ async fn what_happened_before_the_first_question_is_told_too() {
 async fn without_the_kernels_word_one_looks() {
     let root = tempfile::tempdir().expect("a directory");
     let mut watch = watch(root.path());
-    watch.kernel = Kernel::Silent;
+    watch.kernel.deafen();
     link(root.path(), "a.example");
     let began = Instant::now();
     assert_eq!(soon(&mut watch).await, Changed::Something);
@@ -45,11 +45,14 @@ async fn without_the_kernels_word_one_looks() {
 
 #[tokio::test(start_paused = true)]
 async fn what_another_machine_does_is_seen_although_the_kernel_is_silent_about_it() {
-    let root = tempfile::tempdir().expect("a directory");
-    let mut watch = watch(root.path());
-    watch.kernel = Kernel::Started(inotify::init(CreateFlags::NONBLOCK).expect("a watch of nothing"));
-    watch.every = LOOK_ALONE;
-    link(root.path(), "a.example");
+    let place = tempfile::tempdir().expect("a directory");
+    let [root, elsewhere] = ["root", "elsewhere"].map(|name| place.path().join(name));
+    fs::create_dir(&elsewhere).expect("a folder");
+    std::os::unix::fs::symlink(&elsewhere, &root).expect("a link");
+    let mut watch = watch(&root).distrusting();
+    // Something else is mounted there, as it were.
+    fs::rename(&root, place.path().join("old")).expect("moved");
+    fs::create_dir_all(root.join(layout::family(Family::Any).as_str())).expect("a folder");
     let began = Instant::now();
     assert_eq!(soon(&mut watch).await, Changed::Something);
     assert_eq!(began.elapsed(), LOOK_ALONE);
