@@ -29,6 +29,7 @@ mod import;
 mod instructions;
 mod interop;
 mod issuer;
+mod kept_elsewhere;
 mod killed;
 mod layout;
 mod limits;

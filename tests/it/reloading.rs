@@ -1,14 +1,9 @@
 //! SIGHUP: what changed in the files holds from now on, what was open stays open, and a mistake changes nothing.
 
-use std::path::Path;
-use std::time::{Duration, SystemTime};
-
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
 use rustix::process::Signal;
-use sidegate::ident::{Name, Names};
-use sidegate::pki::{KeyType, Leaf, PrivateKey, SigningRequest};
 
 use crate::house::client::{self, Client};
 use crate::house::greeter::Greeter;
@@ -74,78 +69,8 @@ async fn a_faulty_file_changes_nothing_and_every_fault_is_told() {
     sidegate.stop().await;
 }
 
-#[tokio::test]
-async fn a_certificate_somebody_else_keeps_is_read_again_and_the_last_good_one_stays() {
-    let (place, one) = (Place::new(), Greeter::start("one").await);
-    let (cert, key) = (place.path("site.crt"), place.path("site.key"));
-    let files = format!("cert = {cert:?}\nkey = {key:?}\n");
-    let first = write_pair(&cert, &key, "shop.example.com");
-    let config = place.configure("", &(site("shop.example.com", &one) + &files));
-    let sidegate = Sidegate::serve(&config).await;
-    let mut open = client::h1(place.tls(), "shop.example.com").await;
-    assert_eq!(serial(&place, "shop.example.com").await, first);
-
-    let second = write_pair(&cert, &key, "shop.example.com");
-    assert_eq!(serial(&place, "shop.example.com").await, first, "nobody said that it changed");
-    sidegate.signal(Signal::HUP);
-    sidegate.logged(&["configured anew"]).await;
-    assert_eq!(serial(&place, "shop.example.com").await, second);
-
-    // The renewal was interrupted: a new certificate beside the old key.
-    let old_key = std::fs::read(&key).expect("readable");
-    write_pair(&cert, &key, "shop.example.com");
-    std::fs::write(&key, &old_key).expect("written");
-    after_reload(&sidegate, &["the one before stays", "another key"]).await;
-    assert_eq!(serial(&place, "shop.example.com").await, second);
-
-    write_pair(&cert, &key, "other.example.com");
-    after_reload(&sidegate, &["the one before stays", "does not cover shop.example.com"]).await;
-    assert_eq!(serial(&place, "shop.example.com").await, second);
-
-    // A file that turns bad keeps nobody from the rest of a new configuration.
-    std::fs::write(&cert, "this is no certificate").expect("written");
-    place.configure("", &(site("shop.example.com", &one) + &files + &site("new.internal", &one)));
-    after_reload(&sidegate, &["the one before stays", "no CERTIFICATE block"]).await;
-    sidegate.logged(&["configured anew", "certificates=2"]).await;
-    assert_eq!(serial(&place, "shop.example.com").await, second);
-    serial(&place, "new.internal").await;
-    std::fs::remove_file(&cert).expect("removed");
-    after_reload(&sidegate, &["the one before stays", "site.crt cannot be read"]).await;
-    assert_eq!(serial(&place, "shop.example.com").await, second);
-
-    // One that never was there is a slip of the pen.
-    let slip = files.replace("site.key", "sitekey");
-    place.configure("", &(site("shop.example.com", &one) + &slip));
-    after_reload(&sidegate, &["the configuration is faulty", "sitekey: there is no such file"]).await;
-    assert_eq!(serial(&place, "shop.example.com").await, second);
-    assert_eq!(ask(&mut open, "shop.example.com").await, "one", "the connection from the beginning");
-    sidegate.stop().await;
-}
-
 fn site(name: &str, app: &Greeter) -> String {
     format!("[[site]]\ndomains = [{name:?}]\nto = {}\n", app.port)
-}
-
-/// Waits until a reload is answered with these words, which no earlier one was.
-async fn after_reload(sidegate: &Sidegate, words: &[&str]) {
-    let holds = |line: &String| words.iter().all(|word| line.contains(word));
-    assert!(!sidegate.log().iter().any(holds), "{words:?} has been said before");
-    sidegate.signal(Signal::HUP);
-    sidegate.logged(words).await;
-}
-
-/// Puts a fresh pair there; returns its serial number.
-fn write_pair(cert: &Path, key: &Path, name: &str) -> String {
-    let names = Names::new([Name::parse(name).expect("a name")]).expect("names");
-    let private = PrivateKey::generate(KeyType::P256);
-    let request = SigningRequest::new(&private, &names).expect("a request");
-    let now = SystemTime::now();
-    let hour = Duration::from_secs(3600);
-    let leaf = Leaf::from_der(request.self_sign(now - hour, now + hour).expect("signed").into());
-    let leaf = leaf.expect("a certificate");
-    std::fs::write(cert, leaf.pem()).expect("written");
-    std::fs::write(key, private.to_pem().as_bytes()).expect("written");
-    leaf.serial()
 }
 
 async fn serial(place: &Place, name: &str) -> String {

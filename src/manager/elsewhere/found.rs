@@ -100,7 +100,7 @@ impl Found {
         let bare = self.fault.as_ref().filter(|_| served.is_none()).map(|_| self.source.names()[0].clone());
         let next = match (&self.good, &self.fault) {
             (None, None) => "somebody else's file, read when it is asked for",
-            _ => "somebody else's file, read again on SIGHUP",
+            _ => "somebody else's file, read again when it changes",
         };
         Row {
             names: self.source.names().into(),

@@ -3,14 +3,17 @@
 //! At a start the names are put on show cold, and listeners accept. A hello that asks for one waits for its one file;
 //! behind that a [`Pass`] reads all of them a few at a time, so that what is wrong is told before somebody meets it. What
 //! was proved is kept packed: a file that turns bad changes nothing, and nobody waits for a disk again. A reload is another
-//! pass, which reads the files that look different than before and puts each on show as soon as it is read.
+//! pass, which reads the files that look different than before and puts each on show as soon as it is read. So is what a
+//! [`Vigil`] asks for: it hears of files that change by themselves, and has all of them looked at from time to time.
 
 mod found;
 mod pass;
+mod vigil;
 
 pub(super) use found::Found;
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -25,6 +28,7 @@ use crate::ident::Name;
 use crate::pki::{Intermediates, Packed};
 
 use pass::Pass;
+use vigil::{Vigil, Where};
 
 /// So many sites' own files are read before anybody may connect; the others when they are asked for, or behind.
 const AT_ONCE: usize = 512;
@@ -42,6 +46,8 @@ pub(super) struct Elsewhere {
     found: VectorSync<Found>,
     intermediates: Intermediates,
     pass: Option<Pass>,
+    /// None where there is nothing to watch over.
+    vigil: Option<Vigil>,
 }
 
 /// What is kept of a source.
@@ -58,11 +64,11 @@ struct Kept {
 enum Looked {
     /// Nobody had to read it.
     Unread,
-    /// It was read, and is what it was.
+    /// It was read, and is what it was, good or not.
     Same,
     /// Something new that is served from now on, for the first time or instead of another.
     Better { first: bool },
-    /// Something that is not served.
+    /// Something that is not served, and was not told of before.
     Faulty,
 }
 
@@ -77,10 +83,13 @@ impl Elsewhere {
         if changed {
             let before = std::mem::take(self);
             self.take_over(desired, before);
+            // Before anything is read, so that no change comes between.
+            let sources = self.found.iter().map(|found| &*found.source);
+            self.vigil = (sources.len() > 0).then(|| Vigil::new(sources));
         }
         let at_once = self.files.len().min(AT_ONCE);
         let (seen, unseen) = (at_once..self.kept.len()).partition(|index| self.kept[*index].stamp.is_some());
-        let mut pass = Pass::new(seen, unseen);
+        let mut pass = Pass::asked_for(seen, unseen);
         for index in 0..at_once {
             let looked = self.look_at(index, true, shelf, now);
             pass.note(looked, true, &self.found[index]);
@@ -128,12 +137,34 @@ impl Elsewhere {
         true
     }
 
-    /// Returns when the next turn of the pass is due; never, without a pass.
-    pub(super) async fn turn_is_due(&self) {
-        match &self.pass {
-            Some(pass) => pass.rested().await,
-            None => std::future::pending().await,
+    /// Returns when a [`turn`](Self::turn) is due; never where nobody else keeps anything. Nothing is lost when the future
+    /// is dropped.
+    pub(super) async fn turn_is_due(&mut self) {
+        let rested = async {
+            match &self.pass {
+                Some(pass) => pass.rested().await,
+                None => pending().await,
+            }
+        };
+        let stirred = async {
+            match &mut self.vigil {
+                Some(vigil) => vigil.next().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = rested => {}
+            place = stirred => self.look_again(&place),
         }
+    }
+
+    /// Has looked at, before all else, what was read before and lies there.
+    fn look_again(&mut self, place: &Where) {
+        let sources = self.kept.iter().zip(&self.found).enumerate();
+        let concerned =
+            sources.filter(|(_, (kept, found))| kept.stamp.is_some() && place.concerns(&found.source));
+        let indices = concerned.map(|(index, _)| index);
+        self.pass.get_or_insert_with(Pass::of_our_own).look_first(indices);
     }
 
     /// Does a turn of the pass.
@@ -147,9 +178,11 @@ impl Elsewhere {
             self.pass = Some(pass);
             return;
         }
-        let (certificates, changed) = (self.kept.len(), pass.changed());
-        let faulty = self.found.iter().filter(|found| found.fault().is_some()).count();
-        info!(certificates, changed, faulty, "looked at what is kept elsewhere");
+        if pass.is_news() {
+            let (certificates, changed) = (self.kept.len(), pass.changed());
+            let faulty = self.found.iter().filter(|found| found.fault().is_some()).count();
+            info!(certificates, changed, faulty, "looked at what is kept elsewhere");
+        }
         self.intermediates.forget_unused();
     }
 
@@ -175,6 +208,7 @@ impl Elsewhere {
         }
         kept.stamp = Some(stamp);
         let read = found.source.load();
+        let fault = found.fault().map(str::to_owned);
         let better = found.take(&read, now);
         let looked = match read {
             Ok(bundle) if better => {
@@ -186,6 +220,7 @@ impl Elsewhere {
                 }
                 if same { Looked::Same } else { Looked::Better { first } }
             }
+            _ if fault.as_deref() == found.fault() => Looked::Same,
             _ => Looked::Faulty,
         };
         self.found.set_mut(index, found);

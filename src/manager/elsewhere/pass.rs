@@ -1,5 +1,6 @@
 //! One look at all the files, in turns: nobody who waits for something else waits for long.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 use std::vec;
 
@@ -20,7 +21,7 @@ const TOLD: usize = 32;
 /// Where the look has got to.
 pub(super) struct Pass {
     /// Sources that were read before. They come first: what has changed is in use.
-    seen: vec::IntoIter<usize>,
+    seen: VecDeque<usize>,
     unseen: vec::IntoIter<usize>,
     /// In this turn.
     looks: usize,
@@ -29,13 +30,36 @@ pub(super) struct Pass {
     /// In all.
     changed: usize,
     told: usize,
+    untold: usize,
+    is_asked_for: bool,
 }
 
 impl Pass {
-    /// A look at these.
-    pub(super) fn new(seen: Vec<usize>, unseen: Vec<usize>) -> Self {
-        let (seen, unseen) = (seen.into_iter(), unseen.into_iter());
-        Self { seen, unseen, looks: 0, reads: 0, rest: None, changed: 0, told: 0 }
+    /// A look at these, since somebody configured them.
+    pub(super) fn asked_for(seen: Vec<usize>, unseen: Vec<usize>) -> Self {
+        Self { seen: seen.into(), unseen: unseen.into_iter(), is_asked_for: true, ..Self::of_our_own() }
+    }
+
+    /// A look at nothing yet.
+    pub(super) fn of_our_own() -> Self {
+        let (seen, unseen) = (VecDeque::new(), Vec::new().into_iter());
+        Self {
+            seen,
+            unseen,
+            looks: 0,
+            reads: 0,
+            rest: None,
+            changed: 0,
+            told: 0,
+            untold: 0,
+            is_asked_for: false,
+        }
+    }
+
+    /// These, which were read before, come first.
+    pub(super) fn look_first(&mut self, indices: impl DoubleEndedIterator<Item = usize>) {
+        indices.rev().for_each(|index| self.seen.push_front(index));
+        self.rest = None;
     }
 
     /// Returns when the next turn may begin.
@@ -50,9 +74,9 @@ impl Pass {
     pub(super) fn next(&mut self) -> Option<usize> {
         if self.looks < LOOKS && self.reads < READS {
             self.looks += 1;
-            return self.seen.next().or_else(|| self.unseen.next());
+            return self.seen.pop_front().or_else(|| self.unseen.next());
         }
-        let hurry = self.seen.len() > 0 || self.reads < READS;
+        let hurry = !self.seen.is_empty() || self.reads < READS;
         self.rest = (!hurry).then(|| Instant::now() + REST);
         (self.looks, self.reads) = (0, 0);
         None
@@ -74,12 +98,19 @@ impl Pass {
         if news && self.told < TOLD {
             self.told += 1;
             found.tell();
+        } else {
+            self.untold += usize::from(news);
         }
     }
 
     /// Whether all have been looked at.
     pub(super) fn is_over(&self) -> bool {
-        self.seen.len() + self.unseen.len() == 0
+        self.seen.is_empty() && self.unseen.len() == 0
+    }
+
+    /// Whether somebody wants to know what came of it.
+    pub(super) fn is_news(&self) -> bool {
+        self.is_asked_for || self.untold > 0
     }
 
     /// How many certificates are new.

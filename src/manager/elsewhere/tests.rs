@@ -169,3 +169,63 @@ fn a_site_with_files_of_its_own_is_read_at_once() {
     assert!(matches!(house.resolver.lookup(Some("n1.example")), Lookup::Unknown), "it counts as missing");
     assert_eq!(house.hello("n0.example"), Some(serial));
 }
+
+/// Clients are shown this, a while after it was put there and without anybody asking.
+async fn comes(house: &mut House, host: &str, serial: &str) {
+    while house.hello(host).as_deref() != Some(serial) {
+        house.elsewhere.turn_is_due().await;
+        house.turn();
+    }
+}
+
+/// The clock of the test runs ahead when nothing else is left to do, so this takes no time.
+#[tokio::test(start_paused = true)]
+async fn what_the_kernel_does_not_tell_of_is_found_by_a_look() {
+    let mut house = House::new();
+    let at = |name: &str| house.folder.path().join(name);
+    let [real, link] = [at("real"), at("link")];
+    fs::create_dir(&real).expect("a folder");
+    house.put("real/0.pem", "n0.example", 9);
+    house.put("real/1.pem", "n1.example", 9);
+    fs::create_dir(&link).expect("a folder");
+    for number in 0..2 {
+        let name = format!("{number}.pem");
+        std::os::unix::fs::symlink(real.join(&name), link.join(&name)).expect("a link");
+    }
+    let desired = house.list("n0.example link/0.pem\nn1.example link/1.pem\n");
+    house.configure(&desired);
+    house.look();
+    house.hello("n0.example");
+    let began = tokio::time::Instant::now();
+    let changed = house.put("real/0.pem", "n0.example", 9);
+    comes(&mut house, "n0.example", &changed).await;
+    assert_eq!(began.elapsed(), Duration::from_secs(30));
+
+    // It leads there by another way now, and the kernel, which told of that, is asked again.
+    fs::rename(&link, house.folder.path().join("old")).expect("moved");
+    std::os::unix::fs::symlink(&real, &link).expect("a link");
+    house.elsewhere.turn_is_due().await;
+    house.look();
+    let began = tokio::time::Instant::now();
+    let changed = house.put("real/0.pem", "n0.example", 9);
+    comes(&mut house, "n0.example", &changed).await;
+    assert_eq!(began.elapsed(), Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_stays_bad_is_told_of_once() {
+    let mut house = House::new();
+    let good = house.put("0.pem", "n0.example", 9);
+    let desired = house.list(&lines(1));
+    house.configure(&desired);
+    house.look();
+    for text in ["nothing", "nothing, still"] {
+        fs::write(house.folder.path().join("0.pem"), text).expect("written");
+        house.elsewhere.turn_is_due().await;
+        let looked = house.elsewhere.look_at(0, false, &mut house.shelf, house.now);
+        let expected = if text == "nothing" { Looked::Faulty } else { Looked::Same };
+        assert_eq!(looked, expected, "{text}");
+        house.look();
+    }
+    assert_eq!((house.hello("n0.example"), house.faults().len()), (Some(good), 1));
+}

@@ -42,7 +42,7 @@ pub(super) const ROOMS: &[Room] = &[
     ),
     room(
         "foreign",
-        &["ident", "pki", "clock"],
+        &["ident", "pki", "clock", "host::Folders", "host::Of", "host::Heard"],
         "Certificates somebody else keeps are read and checked here; whoever serves them asks for them.",
     ),
     room(

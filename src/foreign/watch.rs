@@ -1,0 +1,74 @@
+//! Hearing that somebody may have changed what lies somewhere.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::Source;
+use crate::host::Folders;
+use crate::host::folders::{Heard, Of};
+
+/// So many folders are watched; each is memory of the kernel, and most systems give every user a few thousand.
+const MOST: usize = 4096;
+
+/// Watches the folders of sources, as far as the kernel tells of them.
+///
+/// A folder is watched, not a file: files are replaced by a rename, and a mounted secret of Kubernetes is by one of the
+/// link `..data` beside them.
+pub struct Watch(Folders);
+
+/// What was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stirred<'a> {
+    /// Something in this folder has changed.
+    In(&'a Path),
+    /// Anything may have.
+    Anything,
+}
+
+impl Watch {
+    /// Begins to watch the folders of these sources: the first 4,096, if there are more.
+    #[must_use]
+    pub fn new<'a>(sources: impl IntoIterator<Item = &'a Source>) -> Self {
+        let (mut seen, mut folders) = (HashSet::new(), Vec::new());
+        let mut last = None;
+        for folder in sources.into_iter().flat_map(|source| [source.cert(), source.key()]).map(folder) {
+            // Neighbours mostly lie together, and comparing is cheaper than hashing.
+            if last != Some(folder) && seen.len() < MOST && seen.insert(folder) {
+                folders.push(folder.to_owned());
+            }
+            last = Some(folder);
+        }
+        Self(Folders::new(folders, Of::Contents))
+    }
+
+    /// Asks the kernel again, since paths may lead to other folders by now.
+    pub fn renew(&mut self) {
+        self.0.ask();
+    }
+
+    /// Waits until something has stirred, and tells of all that has; never returns where the kernel tells nothing.
+    /// Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> impl Iterator<Item = Stirred<'_>> {
+        let heard = self.0.hear().await;
+        heard.into_iter().map(|heard| match heard {
+            Heard::Entry(folder, _) | Heard::Gone(folder) => Stirred::In(self.0.path(folder)),
+            Heard::Anything => Stirred::Anything,
+        })
+    }
+}
+
+impl Source {
+    /// Whether one of its files has its place in this folder.
+    #[must_use]
+    pub fn lies_in(&self, place: &Path) -> bool {
+        folder(self.cert()) == place || folder(self.key()) == place
+    }
+}
+
+fn folder(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => file,
+    }
+}
