@@ -173,7 +173,7 @@ fn each_value_has_its_kind() {
 fn a_site_says_whose_certificate_and_where_to() {
     for (text, fault) in [
         ("issuer = \"letsencrypt\"", "site.issuer: \"letsencrypt\" is none of the choices."),
-        ("cert = \"x.pem\"", "site.cert: cert and key are of use only together."),
+        ("key = \"x.pem\"", "site.key: key is of use only with cert. Accepted: cert as well"),
         ("redirect = \"www\"", "site.redirect: this is a TOML string."),
         (
             "redirect = { \"www.example.com\" = \"example.com\" }",

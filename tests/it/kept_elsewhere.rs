@@ -95,6 +95,30 @@ async fn files_that_change_are_served_and_the_last_good_ones_stay() {
     sidegate.stop().await;
 }
 
+/// Many tools write one file, which can be replaced at once.
+#[tokio::test]
+async fn certificate_and_key_in_one_file_are_enough() {
+    let (place, app) = (Place::new(), Greeter::start("app").await);
+    let bundle = place.path("bundle.pem");
+    let put = || {
+        let (leaf, private, serial) = fresh(NAME);
+        fs::write(place.path("new"), private + &leaf).expect("written");
+        fs::rename(place.path("new"), &bundle).expect("in its place");
+        serial
+    };
+    let first = put();
+    let config = configure(&place, &app, &format!("cert = {bundle:?}\n"));
+    let sidegate = Sidegate::serve(&config).await;
+    assert_eq!(serial(&place).await, first);
+    let second = put();
+    comes(&place, &second).await;
+    fs::write(&bundle, fresh(NAME).0).expect("written");
+    sidegate.logged(&["the one before stays", "no private key found"]).await;
+    sidegate.stop().await;
+    let told = tell(&config, &["check"]);
+    assert!(told.err.contains("Accepted: a PEM file with the private key as well, or key"), "{}", told.err);
+}
+
 /// As the kubelet does it: the files are links through `..data`, which is replaced by a rename.
 #[tokio::test]
 async fn a_mounted_secret_that_is_swapped_is_served() {

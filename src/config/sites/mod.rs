@@ -258,7 +258,11 @@ impl Check<'_, '_> {
                 let lineages = self.lineages(names, &challenges);
                 Some(Keeper::Us { names: all?, lineages: lineages?, challenges })
             }
-            (Some(cert), Some(key)) => {
+            (None, Some(key)) => {
+                self.checker.faults.push(key.fault("key is of use only with cert").accepted("cert as well"));
+                None
+            }
+            (Some(cert), key) => {
                 let what = "somebody else keeps this site's certificate: cert and key are set";
                 let issuer = self.site.issuer.as_ref().map(|issuer| issuer.fault(what));
                 let challenges = self.site.challenges.as_ref().map(|challenges| challenges.fault(what));
@@ -266,14 +270,13 @@ impl Check<'_, '_> {
                 let accepted = "either issuer and challenges, or cert and key";
                 self.checker.faults.extend(faults.map(|fault| fault.accepted(accepted)));
                 self.pem(cert, b"CERTIFICATE", "a PEM file with the certificate and its chain");
-                self.pem(key, b"PRIVATE KEY", "a PEM file with the private key");
+                let (key, accepted) = match key {
+                    Some(key) => (key, "a PEM file with the private key"),
+                    None => (cert, "a PEM file with the private key as well, or key"),
+                };
+                self.pem(key, b"PRIVATE KEY", accepted);
                 let source = Source::new(all?.iter().cloned(), &cert.path(), &key.path());
                 Some(Keeper::Files(Arc::new(source)))
-            }
-            (Some(one), None) | (None, Some(one)) => {
-                let what = "cert and key are of use only together";
-                self.checker.faults.push(one.fault(what).accepted("both of them"));
-                None
             }
         }
     }
