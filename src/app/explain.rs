@@ -4,7 +4,7 @@ use super::{AppError, build, storage};
 use crate::clock::Clock;
 use crate::config::{Settings, Site};
 use crate::ident::Name;
-use crate::manager::{self, Outlook, preference};
+use crate::manager::{self, Outlook};
 use crate::store::Store;
 use crate::store::fs::journal::{Damage, Reader};
 use crate::store::journal::Entry;
@@ -53,7 +53,7 @@ impl Story {
         }
         let (Some(on_demand), Some(fqdn)) = (&settings.on_demand, name.fqdn()) else { return Ok(None) };
         let listed = |name: &Name| settings.sites.iter().flat_map(Site::names).any(|listed| listed == name);
-        let kept_elsewhere = listed(name) || preference::wildcard_of(name).is_some_and(|name| listed(&name));
+        let kept_elsewhere = listed(name) || name.wildcard().is_some_and(|name| listed(&name));
         let let_in = self.store.demands().load().await?.names.into_iter().any(|known| known.name == *name);
         if let_in && !kept_elsewhere {
             desired.demand([name.clone()]);

@@ -46,6 +46,13 @@ impl Name {
         self.fqdn().is_some_and(Fqdn::is_wildcard)
     }
 
+    /// The wildcard name that covers this one; none of a wildcard, an IP address or a single label.
+    #[must_use]
+    pub fn wildcard(&self) -> Option<Self> {
+        let fqdn = self.fqdn().filter(|fqdn| !fqdn.is_wildcard())?;
+        Fqdn::parse(&format!("*.{}", fqdn.parent()?)).ok().map(Self::Dns)
+    }
+
     /// Whether a CA of the public web could sign this name as things are: a public DNS name.
     ///
     /// IP addresses are false until issuance for them is built.
@@ -137,5 +144,14 @@ mod tests {
         assert!(matches!(parse("example.com"), Name::Dns(_)));
         assert!(parse("2001:db8::1").covers("[2001:db8:0::1]"));
         assert!(!parse("192.0.2.7").is_public());
+    }
+
+    #[test]
+    fn a_name_below_another_has_one_wildcard_above_it() {
+        let above = |s| Name::parse(s).expect("a name").wildcard().map(|name| name.to_string());
+        assert_eq!(above("www.example.com").as_deref(), Some("*.example.com"));
+        for without in ["*.example.com", "localhost", "192.0.2.7"] {
+            assert_eq!(above(without), None, "{without}");
+        }
     }
 }

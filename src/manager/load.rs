@@ -127,7 +127,7 @@ impl Index {
 /// The items that may serve a wish: those its names' pointers lead to, and those of wildcards above them, and those that
 /// its names are pinned to.
 pub(super) fn candidates(wish: &Wish, index: &Index, inventory: &Inventory) -> Vec<ItemId> {
-    let above: Vec<Name> = wish.names().iter().filter_map(preference::wildcard_of).collect();
+    let above: Vec<Name> = wish.names().iter().filter_map(Name::wildcard).collect();
     let pointed = wish.names().iter().chain(&above).flat_map(|name| index.of(name));
     let pinned = wish.names().iter().filter_map(|name| Some(&inventory.pin(name)?.item));
     let mut ids: Vec<ItemId> = pointed.chain(pinned).cloned().collect();

@@ -146,7 +146,7 @@ impl Past {
         };
         let covered = |name: &&Name| {
             target.names().contains(name)
-                || preference::wildcard_of(name).is_some_and(|wild| target.names().contains(&wild))
+                || name.wildcard().is_some_and(|wild| target.names().contains(&wild))
         };
         for name in wish.names().iter().filter(covered) {
             let Some(over) = self.ids_for(name).await?.pop() else { continue };
@@ -228,7 +228,7 @@ impl Past {
         let item = database.item(id).await.map(Box::new).map_err(|error| error.to_string());
         let (mut newest, mut pinned, mut served) = (Vec::new(), Vec::new(), Vec::new());
         for name in names {
-            let wild = preference::wildcard_of(name);
+            let wild = name.wildcard();
             let mut pointed = false;
             for name in std::iter::once(name).chain(&wild) {
                 pointed |= database.pointer(Family::Any, name).await.ok().flatten().as_ref() == Some(id);
@@ -247,7 +247,7 @@ impl Past {
     async fn ids_for(&self, name: &Name) -> Result<Vec<ItemId>, StoreError> {
         let database = self.store.database();
         let mut ids: BTreeSet<ItemId> = database.items_for(name).await?.into_iter().collect();
-        if let Some(wild) = preference::wildcard_of(name) {
+        if let Some(wild) = name.wildcard() {
             ids.extend(database.items_for(&wild).await?);
         }
         Ok(ids.into_iter().collect())

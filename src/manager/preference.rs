@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::desired::Wish;
 use super::inventory::{Held, Inventory};
 use crate::clock::rfc3339;
-use crate::ident::{Fqdn, ItemId, Name, Provider};
+use crate::ident::{ItemId, Name, Provider};
 
 /// The item to show for a name that `wish` decides on, if there is any.
 ///
@@ -48,8 +48,7 @@ pub fn explain<'a>(
 
 fn pinned<'a>(name: &Name, wish: &Wish, inventory: &'a Inventory, now: SystemTime) -> Option<&'a Held> {
     let held = inventory.item(&inventory.pin(name)?.item)?;
-    let covers =
-        held.names.contains(name) || wildcard_of(name).is_some_and(|wild| held.names.contains(&wild));
+    let covers = held.names.contains(name) || name.wildcard().is_some_and(|wild| held.names.contains(&wild));
     (covers && inventory.is_sound(held, now) && wish.accepts(held.provider, held.directory.as_deref()))
         .then_some(held)
 }
@@ -70,7 +69,7 @@ fn candidates<'a>(
     inventory: &'a Inventory,
     now: SystemTime,
 ) -> impl Iterator<Item = Candidate<'a>> {
-    let wildcard = wildcard_of(name);
+    let wildcard = name.wildcard();
     let exact = inventory.carrying(name).map(|held| (true, held));
     let wild: Vec<&Held> = wildcard.iter().flat_map(|wild| inventory.carrying(wild)).collect();
     let all = exact.chain(wild.into_iter().map(|held| (false, held)));
@@ -108,11 +107,4 @@ impl<'a> Candidate<'a> {
             "it is the newest"
         }
     }
-}
-
-/// The wildcard name that covers this one.
-#[must_use]
-pub fn wildcard_of(name: &Name) -> Option<Name> {
-    let fqdn = name.fqdn().filter(|fqdn| !fqdn.is_wildcard())?;
-    Fqdn::parse(&format!("*.{}", fqdn.parent()?)).ok().map(Name::Dns)
 }

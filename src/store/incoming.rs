@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::iter;
 
 use bytes::Bytes;
 use tracing::warn;
@@ -225,9 +226,13 @@ impl Incoming {
         Ok(())
     }
 
-    /// Pins a name as it is in the copy, unless there is something for it here: then what is served is decided here.
+    /// Pins a name as it is in the copy, unless there is something for it here, or for the wildcard above it: then what is
+    /// served is decided here.
     async fn pin(&mut self, kept: &Kept, name: &Name, value: Bytes) -> Result<(), StoreError> {
-        let is_new = self.store.database().pointer(Family::Any, name).await?.is_none();
+        let mut is_new = true;
+        for name in iter::once(name.clone()).chain(name.wildcard()) {
+            is_new &= self.store.database().pointer(Family::Any, &name).await?.is_none();
+        }
         let pinned = if is_new {
             self.add(kept, value).await?
         } else {

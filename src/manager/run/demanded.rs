@@ -98,7 +98,7 @@ impl Manager {
             self.owners.of(name).is_some_and(|wish| !self.desired.wishes[wish].on_demand)
                 || self.elsewhere.has(name)
         };
-        listed(name) || preference::wildcard_of(name).is_some_and(|wildcard| listed(&wildcard))
+        listed(name) || name.wildcard().is_some_and(|wildcard| listed(&wildcard))
     }
 
     /// The operator's program has answered.

@@ -142,3 +142,24 @@ async fn a_rollback_to_an_item_that_is_left_out_is_left_out_too() {
     assert!(said.contains("left out: state/pins/*.example.com is damaged: it leads to"), "{said}");
     rig.restore("new").good();
 }
+
+#[tokio::test]
+async fn a_rollback_of_a_name_that_a_wildcard_covers_here_stays_behind() {
+    let rig = Rig::new();
+    let before = SystemTime::now() - Duration::from_secs(86_400);
+    let wild = ["*.both.example", "*.old.example"];
+    let old = store_at(&rig.path("old"), before);
+    let (first, _) = commit(&old, &wild, Provider::Letsencrypt, Some(CA)).await;
+    let (second, _) = commit(&old, &wild, Provider::Letsencrypt, Some(CA)).await;
+    for pinned in ["www.both.example", "www.old.example"] {
+        let pin = Pin { item: first.clone(), over: second.clone(), since: before };
+        old.pins().put(&Name::parse(pinned).expect("a name"), &pin).await.expect("pinned");
+    }
+    rig.backup("old").good();
+    commit(&store(&rig.path("new")), &["*.both.example"], Provider::Letsencrypt, Some(CA)).await;
+    let said = rig.restore("new").good();
+    assert!(said.contains("left in the archive: the rollback of www.both.example: "), "{said}");
+    let pins = store(&rig.path("new")).pins().all().await.expect("pins");
+    let pins: Vec<String> = pins.into_iter().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(pins, ["www.old.example"]);
+}
