@@ -40,6 +40,19 @@ async fn variables_say_it_all_and_our_own_win() {
     sidegate.stop().await;
 }
 
+#[tokio::test]
+async fn a_storage_may_be_one_name_in_the_working_directory() {
+    let place = Place::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sidegate"));
+    command.args(["--domain", "localhost", "--to", "3000", "--storage", "data"]);
+    command.env("HTTP_PORT", place.http.to_string()).env("HTTPS_PORT", place.https.to_string());
+    command.current_dir(place.path(""));
+    let sidegate = Sidegate::by(command);
+    sidegate.logged(&["serving names", "item="]).await;
+    assert!(place.path("data/database/items").is_dir());
+    sidegate.stop().await;
+}
+
 #[test]
 fn a_flag_wins_over_a_variable() {
     let out = sidegate(

@@ -140,7 +140,12 @@ pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
-        Ok(()) => folder.parent().map_or(Ok(()), sync_folder),
+        Ok(()) => match folder.parent() {
+            // One name alone stands in the working directory.
+            Some(above) if above.as_os_str().is_empty() => sync_folder(Path::new(".")),
+            Some(above) => sync_folder(above),
+            None => Ok(()),
+        },
     }
 }
 
