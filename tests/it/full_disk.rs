@@ -1,11 +1,14 @@
-//! A start on a filesystem that is full: what is there is served.
+//! A filesystem that is full: what is there is served, and what nobody needs can go.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
+
+use sidegate::ident::Provider;
 
 use crate::house::client::Client;
 use crate::house::process::{Place, Sidegate};
-use crate::house::tool::ran;
+use crate::house::tool::{commit, ran, store};
 use crate::status::localhost;
 
 /// Has a filesystem of its own in the place of the storage, on which no file can be made any more, and becomes the program.
@@ -16,14 +19,30 @@ const FULL: &str = r#"
     exec "$@"
 "#;
 
+/// Who may mount something: those who are not root may be one in a world of their own. `None` where nobody may.
+fn world() -> Option<&'static [&'static str]> {
+    let worlds = [&["--mount"][..], &["--mount", "--map-root-user"]];
+    let found = worlds
+        .into_iter()
+        .find(|world| ran(Command::new("unshare").args(*world).arg("true")).code == Some(0));
+    if found.is_none() {
+        eprintln!("nobody may mount anything here: a full filesystem is not looked at");
+    }
+    found
+}
+
+/// What is in the storage now is on a full filesystem for whoever is told this command.
+fn on_a_full_disk(world: &[&str], storage: &Path) -> Command {
+    fs::rename(storage, storage.with_extension("kept")).expect("moved");
+    fs::create_dir(storage).expect("made");
+    let mut command = Command::new("unshare");
+    command.args(world).args(["sh", "-c", FULL]).arg(storage);
+    command
+}
+
 #[tokio::test]
 async fn what_is_there_is_served() {
-    // Those who are not root may be one in a world of their own.
-    let worlds = [&["--mount"][..], &["--mount", "--map-root-user"]];
-    let can = |world: &&&[&str]| ran(Command::new("unshare").args(**world).arg("true")).code == Some(0);
-    let Some(world) = worlds.iter().find(can) else {
-        return eprintln!("nobody may mount anything here: a full filesystem is not looked at");
-    };
+    let Some(world) = world() else { return };
     let place = Place::new();
     let config = localhost(&place);
     let shown = async || {
@@ -35,14 +54,25 @@ async fn what_is_there_is_served() {
     let before = shown().await;
     sidegate.stop().await;
 
-    fs::rename(place.storage(), place.path("storage.kept")).expect("moved");
-    fs::create_dir(place.storage()).expect("made");
-    let mut command = Command::new("unshare");
-    command.args(*world).args(["sh", "-c", FULL]).arg(place.storage());
+    let mut command = on_a_full_disk(world, &place.storage());
     command.arg(env!("CARGO_BIN_EXE_sidegate")).arg("serve").arg("-c").arg(&config);
     let sidegate = Sidegate::by(command);
     sidegate.logged(&["No space left on device"]).await;
     sidegate.logged(&["listening"]).await;
     assert_eq!(shown().await, before);
     sidegate.stop().await;
+}
+
+#[tokio::test]
+async fn what_nobody_needs_makes_room() {
+    let Some(world) = world() else { return };
+    let place = Place::new();
+    let config = localhost(&place);
+    let (item, _) = commit(&store(&place.storage()), &["old.localhost"], Provider::Selfsigned, None).await;
+
+    let mut command = on_a_full_disk(world, &place.storage());
+    let prune = r#""$@" && mkdir "$0/quarantine/room""#;
+    command.args(["sh", "-c", prune]).arg(place.storage()).arg(env!("CARGO_BIN_EXE_sidegate"));
+    let said = ran(command.args(["prune", "--unconfigured", "-c"]).arg(&config)).good();
+    assert!(said.contains(&format!("removed  {item}")), "{said}");
 }

@@ -40,11 +40,8 @@ impl Aside {
             }
         }
         loop {
-            let aside = Self {
-                folder: shared.join(crypto::hex(&crypto::random::<8>())),
-                next: AtomicU64::new(0),
-                alive: Mutex::default(),
-            };
+            let aside =
+                Self { folder: shared.join(scratch()), next: AtomicU64::new(0), alive: Mutex::default() };
             match aside.make() {
                 // What is there can be served all the same.
                 Err(error) if is_full(&error) => return Ok(aside),
@@ -70,9 +67,10 @@ impl Aside {
         }
     }
 
-    /// A name that nothing stands at.
-    pub(super) fn name(&self) -> PathBuf {
-        self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
+    /// Where a folder may go that is to be removed: among the engines' own, so that none has to be made for it, and with
+    /// the name of one, so that the next engine that opens removes what is left of it.
+    pub(super) fn doomed(&self) -> PathBuf {
+        self.folder.with_file_name(scratch())
     }
 
     /// Writes a file that only its owner can read, and syncs it.
@@ -90,7 +88,7 @@ impl Aside {
     }
 
     fn stage(&self, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<Staged> {
-        let staged = Staged(self.name());
+        let staged = Staged(self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string()));
         match make(&staged.0) {
             // Somebody tidied up, or there was no room for it.
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -129,6 +127,11 @@ impl Drop for Staged {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
+}
+
+/// A name of which [`layout::is_scratch`] is true.
+fn scratch() -> String {
+    crypto::hex(&crypto::random::<8>())
 }
 
 fn is_full(error: &io::Error) -> bool {

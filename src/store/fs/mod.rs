@@ -6,7 +6,8 @@
 //!
 //! Everything is written in `state/aside/<this engine>/` and renamed into place, so no other folder ever
 //! holds half of anything, and a watcher of the pointers sees one event a move. The folder is held for as long
-//! as the engine lives; what a dead engine left in its own is removed by the next one that opens.
+//! as the engine lives; what a dead engine left in its own is removed by the next one that opens. A folder that is
+//! to be removed goes beside it first.
 //!
 //! All of it blocks, so it runs on tokio's blocking threads. This is the only place in the store that touches
 //! the machine.

@@ -124,7 +124,7 @@ impl Disk {
     pub(super) fn remove(&self, place: &Prefix, expect: Expect) -> Done<()> {
         self.may_change(place)?;
         let path = self.path(place.as_str());
-        let mut folder_aside = None;
+        let mut doomed = None;
         {
             let _turn = self.turn(place)?;
             let meta = match path.symlink_metadata() {
@@ -144,18 +144,20 @@ impl Disk {
             }
             if meta.is_dir() {
                 // Out of the way in one step, so that nobody sees half a folder.
-                let aside = self.tools(place)?.aside.name();
-                rename_new(&path, &aside).map_err(|e| fault("remove", place, e))?;
-                folder_aside = Some(aside);
+                let out = self.tools(place)?.aside.doomed();
+                // Held, so that no engine that opens meanwhile takes it for a dead one's, unless somebody holds it anyway.
+                let held = hold(&path);
+                rename_new(&path, &out).map_err(|e| fault("remove", place, e))?;
+                doomed = Some((out, held));
             } else {
                 fs::remove_file(&path).map_err(|e| fault("remove", place, e))?;
             }
         }
         self.sync_around(place)?;
-        if let Some(aside) = folder_aside {
+        if let Some((folder, _held)) = doomed {
             // Not before: a power cut might undo the renaming and not this, and half a folder would stand there again. What
             // does not go now goes when the next engine opens.
-            let _ = fs::remove_dir_all(aside);
+            let _ = fs::remove_dir_all(folder);
         }
         Ok(())
     }
