@@ -8,10 +8,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use super::account_id::jwk_thumbprint;
 use super::engine::{Engine, EngineError, Expect};
 use super::layout::{self, AccountFile, AccountId};
 use super::{Key, Prefix, StoreError, record};
-use crate::pki::{PrivateKey, crypto};
+use crate::pki::PrivateKey;
 
 /// One account at one CA.
 #[derive(Debug, Clone)]
@@ -57,35 +58,35 @@ impl Accounts {
     /// The account for a directory, whichever account was chosen last.
     ///
     /// An account whose key is there and whose record is not, because a crash came between, is found by its id. Of
-    /// several, one that is on the way to another key comes first, then one that the CA has answered for, then the one
-    /// that has had the most keys (a backup may have brought a key back that is no longer good), then the one chosen last.
-    /// A damaged one is named in the log and passed over.
+    /// several, one that is on the way to another key comes first, then one that the CA has answered for, then one whose
+    /// key has not been followed by another (a backup may have brought a key back that is no longer good), then the one chosen
+    /// last. A damaged one is named in the log and passed over.
     ///
     /// # Errors
     ///
     /// [`StoreError::Engine`].
     pub async fn find(&self, directory: &str) -> Result<Option<Account>, StoreError> {
-        let mut found: Option<Account> = None;
+        let mut found: Vec<Account> = Vec::new();
         // A link that is none leaves nothing but the choice between accounts that are alike.
         let (changing, current) = (self.changing().await?, self.current().await.unwrap_or_default());
-        let rank = |account: &Account| {
-            let id = &account.id;
-            (changing.contains(id), account.url.is_some(), account.past_keys, current.as_ref() == Some(id))
-        };
         for key in self.engine.list(&layout::accounts()).await? {
             let Some(id) = AccountId::parse(key.name()) else { continue };
             match self.load(&id, directory).await {
-                Ok(Some(account)) => {
-                    if found.as_ref().is_none_or(|other| rank(&account) > rank(other)) {
-                        found = Some(account);
-                    }
-                }
-                Ok(None) => {}
+                Ok(account) => found.extend(account),
                 Err(error @ StoreError::Engine(EngineError::Io { .. })) => return Err(error),
                 Err(error) => warn!(account = %id, %error, "passed over"),
             }
         }
-        Ok(found)
+        // How many keys another account has had says nothing of this one.
+        let is_past = |account: &Account| {
+            found.iter().any(|other| other.url == account.url && other.past_keys > account.past_keys)
+        };
+        let rank = |account: &Account| {
+            let id = &account.id;
+            (changing.contains(id), account.url.is_some(), !is_past(account), current.as_ref() == Some(id))
+        };
+        // Of those that are alike the first.
+        Ok(found.iter().rev().max_by_key(|account| rank(account)).cloned())
     }
 
     /// Keeps a new account. When this returns, its key survives a power cut, and `current` leads to it.
@@ -95,7 +96,7 @@ impl Accounts {
     /// [`StoreError::Engine`].
     pub async fn create(&self, directory: &str, key: &PrivateKey) -> Result<Account, StoreError> {
         let account = Account {
-            id: id_of(directory, key),
+            id: AccountId::of(directory, key),
             directory: directory.to_owned(),
             key: key.clone(),
             url: None,
@@ -311,7 +312,7 @@ impl Accounts {
             return record.map_or(Ok(None), |_| Err(damaged(id, AccountFile::Key, &"it is missing")));
         };
         let key = PrivateKey::from_pem(&pem).map_err(|e| damaged(id, AccountFile::Key, &e))?;
-        if record.is_none() && id_of(directory, &key) != *id {
+        if record.is_none() && AccountId::of(directory, &key) != *id {
             return Ok(None);
         }
         if self.read(id, AccountFile::Pub).await?.is_none() {
@@ -349,82 +350,31 @@ fn damaged(id: &AccountId, file: AccountFile, why: &dyn Display) -> StoreError {
     StoreError::Damaged { place: layout::account_file(id, file).as_prefix(), why: why.to_string() }
 }
 
-/// `<directory host>-<16 hex of SHA-256 of the directory's URL and the key's thumbprint>`.
-pub(super) fn id_of(directory: &str, key: &PrivateKey) -> AccountId {
-    // A key of a kind that no account has is known by its SPKI.
-    let thumbprint = jwk_thumbprint(key).unwrap_or_else(|| base64url(&crypto::sha256(&key.spki())));
-    let sum = crypto::hex(&crypto::sha256(&[directory.as_bytes(), b"\n", thumbprint.as_bytes()].concat()));
-    let host = host_of(directory);
-    AccountId::parse(&format!("{host}-{}", &sum[..16])).expect("a cleaned host and hex are a plain name")
-}
-
-/// The host in a URL, in lower case, with `_` for what is neither letter, digit, `-` nor `.`.
-fn host_of(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    // A port, unless the colon belongs to an address in brackets.
-    let host = match host.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-        _ => host,
-    };
-    let plain = |c: char| match c.to_ascii_lowercase() {
-        c if c.is_ascii_alphanumeric() || c == '-' || c == '.' => c,
-        _ => '_',
-    };
-    let host: String = host.chars().take(100).map(plain).collect();
-    if host.is_empty() || host.starts_with('.') { format!("ca{host}") } else { host }
-}
-
-/// The key's JWK thumbprint (RFC 7638), base64url; `None` for a key of a kind that no account has.
-fn jwk_thumbprint(key: &PrivateKey) -> Option<String> {
-    let [4, point @ ..] = key.public_raw() else { return None };
-    let (x, y) = point.split_at_checked(32).filter(|(_, y)| y.len() == 32)?;
-    let (x, y) = (base64url(x), base64url(y));
-    let jwk = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-    Some(base64url(&crypto::sha256(jwk.as_bytes())))
-}
-
-fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0_u32, |bits, b| (bits << 8) | u32::from(*b)) << (8 * (3 - three.len()));
-        for i in 0..=three.len() {
-            let six = (bits >> (18 - 6 * i)) & 63;
-            text.push(char::from(ALPHABET[six as usize]));
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pki::KeyType;
+    use crate::store::memory::MemoryEngine;
 
-    #[test]
-    fn base64url_is_that_of_rfc_4648() {
-        for (plain, coded) in [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64url(plain.as_bytes()), coded);
-        }
-        assert_eq!(base64url(&[0xfb, 0xff]), "-_8");
-    }
+    const DIRECTORY: &str = "https://ca.example/dir";
 
-    #[test]
-    fn hosts_become_plain_names() {
-        for (url, host) in [
-            ("https://acme-v02.api.letsencrypt.org/directory", "acme-v02.api.letsencrypt.org"),
-            ("https://LOCALHOST:14000/dir", "localhost"),
-            ("https://[::1]:14000/dir", "_..1_"),
-            ("https://user@ca.example/..", "ca.example"),
-            ("../../etc", "ca.."),
-            ("", "ca"),
-        ] {
-            let expected = host.replace("_..1_", "___1_");
-            assert_eq!(host_of(url), expected, "{url}");
-            let key = PrivateKey::generate(crate::pki::KeyType::P256);
-            assert!(id_of(url, &key).as_str().starts_with(&expected));
-        }
+    #[tokio::test]
+    async fn keys_are_counted_against_those_of_the_same_account_only() {
+        let accounts = Accounts::new(Arc::new(MemoryEngine::new()));
+        let keep = async |url: &str, past_keys: u32| {
+            let key = PrivateKey::generate(KeyType::P256);
+            let account = accounts.create(DIRECTORY, &key).await.expect("kept");
+            let account = Account { url: Some(url.to_owned()), past_keys, ..account };
+            accounts.note(&account).await.expect("noted");
+            account.id
+        };
+        let found = async || accounts.find(DIRECTORY).await.expect("readable").map(|account| account.id);
+        let ours = keep("https://ca.example/acct/ours", 0).await;
+        let followed_by = keep("https://ca.example/acct/ours", 1).await;
+        accounts.choose(&ours).await.expect("chosen");
+        assert_eq!(found().await, Some(followed_by.clone()), "its first key is no longer good");
+        keep("https://ca.example/acct/of-another-machine", 3).await;
+        accounts.choose(&followed_by).await.expect("chosen");
+        assert_eq!(found().await, Some(followed_by), "the one chosen last");
     }
 }

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use super::accounts::id_of;
 use super::engine::{EngineError, Expect, Secrecy};
 use super::layout::{self, AccountFile, AccountId};
 use super::{Account, Accounts, StoreError};
@@ -34,7 +33,7 @@ impl Accounts {
     ///
     /// [`StoreError::Engine`].
     pub async fn succeed(&self, account: &Account, next: &PrivateKey) -> Result<Account, StoreError> {
-        let (id, past_keys) = (id_of(&account.directory, next), account.past_keys.saturating_add(1));
+        let (id, past_keys) = (AccountId::of(&account.directory, next), account.past_keys.saturating_add(1));
         let new = Account { id, key: next.clone(), past_keys, ..account.clone() };
         self.keep(&new).await?;
         // The next key goes last: as long as there is an old account, it has one.
