@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::ident::{Fqdn, Name};
 use crate::manager::demand::Options;
 use crate::proxy::Target;
+use crate::store::Demanded;
 
 use super::check::Checker;
 use super::settings::{Acme, OnDemand, Site};
@@ -19,7 +20,7 @@ const MAX_NAMES: usize = 10_000;
 
 const WAYS: &str = "allow = [\"shop.example.com\"], suffixes = [\"customers.example.com\"], or ask = \"http://127.0.0.1:9000/check\"";
 const ASK: &str = "an http:// or https:// URL, such as http://127.0.0.1:9000/check";
-const MOST: usize = 1_000_000;
+const MOST: usize = Demanded::MOST;
 
 /// What was written, if it comes to something.
 pub(super) fn check(

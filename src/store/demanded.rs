@@ -22,6 +22,11 @@ pub struct Demanded {
     pub granted: Vec<Granted>,
 }
 
+impl Demanded {
+    /// So many names, and so much of the budget, are remembered at the most: of the longest names, that fits into one file.
+    pub const MOST: usize = 10_000;
+}
+
 /// A name that nobody has listed and that may have a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DemandedName {
@@ -74,7 +79,8 @@ impl Demands {
         self.records.read::<Demanded>(&layout::demanded()).await.map(drop)
     }
 
-    /// Adds what another copy remembers: names that are not remembered here, and what was spent of the budget.
+    /// Adds what another copy remembers, as far as there is room: names that are not remembered here, and what was spent of the
+    /// budget, the latest of it.
     ///
     /// # Errors
     ///
@@ -84,9 +90,11 @@ impl Demands {
         let mut own = self.load().await?;
         let known: HashSet<Name> = own.names.iter().map(|known| known.name.clone()).collect();
         own.names.extend(other.names.into_iter().filter(|new| !known.contains(&new.name)));
+        own.names.truncate(Demanded::MOST);
         let spent: HashSet<Granted> = own.granted.iter().cloned().collect();
         own.granted.extend(other.granted.into_iter().filter(|granted| !spent.contains(granted)));
         own.granted.sort_by_key(|granted| granted.at);
+        own.granted.drain(..own.granted.len().saturating_sub(Demanded::MOST));
         self.save(&own).await
     }
 
@@ -97,5 +105,31 @@ impl Demands {
     /// [`StoreError::Engine`].
     pub async fn save(&self, demanded: &Demanded) -> Result<(), StoreError> {
         self.records.write(&layout::demanded(), demanded).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryEngine;
+
+    #[tokio::test]
+    async fn as_much_as_is_remembered_can_be_read_back() {
+        let demands = Demands::new(Arc::new(MemoryEngine::new()));
+        let (at, long) = (SystemTime::UNIX_EPOCH, format!("{0}.{0}.{0}.{1}", "a".repeat(62), "b".repeat(50)));
+        let of = |numbers: std::ops::Range<usize>| {
+            let domain = |number| format!("{number:05}.{long}");
+            let name = |number| Name::parse(&domain(number)).expect("a name");
+            let names =
+                numbers.clone().map(|number| DemandedName { name: name(number), allowed: at, seen: at });
+            let granted = numbers.clone().map(|number| Granted { at, domain: domain(number) });
+            Demanded { names: names.collect(), granted: granted.collect() }
+        };
+        demands.save(&of(0..Demanded::MOST)).await.expect("saved");
+        demands.merge(&record::text(&of(5_000..20_000))).await.expect("merged");
+        let all = demands.load().await.expect("read");
+        assert_eq!((all.names.len(), all.granted.len()), (Demanded::MOST, Demanded::MOST));
+        assert!(all.names == of(0..Demanded::MOST).names, "what is remembered here comes first");
+        assert!((record::text(&all).len() as u64) < layout::LARGEST);
     }
 }

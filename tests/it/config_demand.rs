@@ -56,13 +56,13 @@ fn each_fault_says_what_would_be_right() {
         ),
         (
             "ask = \"http://a.example/\"\nper_hour = 0",
-            "3:12: on_demand.per_hour: \"0\" is not such a number. Accepted: a number from 1 to 1000000",
+            "3:12: on_demand.per_hour: \"0\" is not such a number. Accepted: a number from 1 to 10000",
         ),
         (
             "ask = \"http://a.example/\"\nper_domain_per_hour = \"x\"",
             "3:23: on_demand.per_domain_per_hour: \"x\"",
         ),
-        ("ask = \"http://a.example/\"\nmax_names = 1000001", "3:13: on_demand.max_names: \"1000001\""),
+        ("ask = \"http://a.example/\"\nmax_names = 10001", "3:13: on_demand.max_names: \"10001\""),
         (
             "ask = \"http://a.example/\"\ndeny_ttl = \"10\"",
             "3:12: on_demand.deny_ttl: \"10\" is not a duration.",

@@ -10,11 +10,9 @@ use super::{DIGESTS, FORMAT, HEAD, Head};
 use crate::ident::ItemId;
 use crate::ops::OpsError;
 use crate::pki::crypto;
-use crate::store::layout::{AccountFile, File};
+use crate::store::layout::{AccountFile, File, LARGEST};
 use crate::store::{AccountId, Kept, Link};
 
-/// No file of a storage comes near it.
-const LARGEST: u64 = 4 << 20;
 /// A digest and the longest path there is.
 const LONGEST_LINE: u64 = 1024;
 

@@ -13,9 +13,6 @@ use rustix::io::Errno;
 use crate::pki::crypto;
 use crate::store::layout;
 
-/// No file of the store comes near it; a larger one is not ours.
-const LARGEST: u64 = 4 << 20;
-
 /// A folder of one's own for things that are not in place yet.
 pub(super) struct Aside {
     folder: PathBuf,
@@ -198,11 +195,11 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 /// and a file larger than any of ours.
 pub(super) fn read_file(path: &Path) -> io::Result<(Vec<u8>, u32)> {
     let (file, meta) = open_file(path)?;
-    if meta.len() > LARGEST {
+    if meta.len() > layout::LARGEST {
         return Err(ErrorKind::InvalidData.into());
     }
     let mut contents = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or_default());
-    file.take(LARGEST).read_to_end(&mut contents)?;
+    file.take(layout::LARGEST).read_to_end(&mut contents)?;
     Ok((contents, meta.mode()))
 }
 
@@ -211,7 +208,7 @@ pub(super) fn read_behind(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
     let (mut file, _) = open_file(path)?;
     file.seek(SeekFrom::Start(bytes))?;
     let mut contents = Vec::new();
-    file.take(LARGEST).read_to_end(&mut contents)?;
+    file.take(layout::LARGEST).read_to_end(&mut contents)?;
     Ok(contents)
 }
 

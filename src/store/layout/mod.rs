@@ -60,6 +60,9 @@ const ROLLOVER: &str = "rollover";
 const ASIDE: &str = "aside";
 const QUARANTINE: &str = "quarantine";
 
+/// How many bytes a file of the store has at the most. None of ours comes near it, so a larger one is not ours.
+pub const LARGEST: u64 = 8 << 20;
+
 /// The three families of pointers. Each means «most recently issued» and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {

@@ -342,7 +342,7 @@ async fn nothing_of_an_archive_is_believed_that_is_not_whole() {
         (with(Entry { kind: EntryType::Directory, ..link("database", "") }), "neither a file nor a link"),
         (with(Entry { kind: EntryType::Fifo, ..link("state/ledger.json", "") }), "neither a file nor a link"),
         (with(good[at("/key.pem")].clone()), "comes twice"),
-        (with(file("state/ledger.json", &vec![b' '; 5 << 20])), "larger than anything"),
+        (with(file("state/ledger.json", &vec![b' '; 9 << 20])), "larger than anything"),
         (with(file("state/pins/example.com", pin(&stranger).as_bytes())), "there is no copy"),
         (with(file("state/pins/other.example", pin(&id).as_bytes())), "is not for this name"),
         (with(file("state/pins/example.com", b"x")), "state/pins/example.com is damaged"),

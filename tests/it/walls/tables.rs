@@ -178,6 +178,7 @@ pub(super) const ROOMS: &[Room] = &[
             "issuer::Profile",
             "pki::KeyType",
             "store::Rule",
+            "store::Demanded",
             "issuer::Way",
             "issuer::Sight",
             "hooks::Occasion",
