@@ -8,6 +8,10 @@ use super::rollover::read_next_key;
 use super::{Accounts, Demanded, Hooked, Key, Ledger, Pin, Prefix, States, StoreError, database, record};
 use crate::ident::{ItemId, LineageId, Name};
 
+/// No copy has a segment of this number or a higher one: fifty terabytes come before it. A journal goes on behind its last
+/// segment, so one that is forged may not leave it without numbers.
+const BEYOND: u64 = 50_000_000;
+
 /// A file that a copy of a storage holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
@@ -66,7 +70,7 @@ impl Kept {
         } else if folder == layout::all_revoked().as_str() {
             Self::Revoked(ItemId::parse(name).ok()?)
         } else if folder == layout::journal().as_str() {
-            Self::Segment(layout::segment_number(name)?)
+            Self::Segment(layout::segment_number(name).filter(|number| *number < BEYOND)?)
         } else {
             return None;
         };
@@ -181,6 +185,7 @@ mod tests {
             "state/pins/../pins/a.example",
             "state/revoked/a.example",
             "state/journal/12.jsonl",
+            "state/journal/99999999.jsonl",
             "state/journal/000000012.jsonl",
             "state/journal/00000012.json",
             "letsencrypt-account/../../etc/account.json",
