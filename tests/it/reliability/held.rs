@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use sidegate::pki::crypto;
+use sidegate::store::Kept;
 
 /// Items, each with the digest of everything in it, and where the pointers lead.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,6 +91,23 @@ impl Held {
         }
         lost
     }
+}
+
+/// Where in a storage there is something that a copy holds, as far as it can be told from the name alone.
+pub(super) fn copied(storage: &Path) -> BTreeSet<String> {
+    let mut places = BTreeSet::new();
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        for name in names(&storage.join(&folder)) {
+            let place = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            if Kept::at(&place).is_some() {
+                places.insert(place);
+            } else if storage.join(&place).symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+                folders.push(place);
+            }
+        }
+    }
+    places
 }
 
 /// The names of what is set aside end with something random.

@@ -1,5 +1,6 @@
 //! One scene, played again and again from the same beginning.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use sidegate::pki::{Leaf, pem};
 use sidegate::store::sweep::sweep;
 
 use super::disk::{self, Tree};
-use super::held::Held;
+use super::held::{self, Held};
 use super::recording::Recording;
 use super::scene::Scene;
 use crate::house::client::Client;
@@ -34,6 +35,8 @@ pub(super) struct Stage {
     before: Held,
     /// Items that are damaged at the beginning, or that the scene is there to remove.
     doomed: Vec<String>,
+    /// What a restore brings.
+    brought: BTreeSet<String>,
     /// How much is set aside, rightly.
     aside: usize,
     attempts: usize,
@@ -75,7 +78,7 @@ impl Stage {
             doomed.extend(found.gone_in(&before));
             before = before.without(&doomed);
         }
-        Self { scene, place, pebble, before, doomed, aside: 0, attempts: 0 }
+        Self { scene, place, pebble, before, doomed, brought: BTreeSet::new(), aside: 0, attempts: 0 }
     }
 
     /// Plays it without an interruption, and counts the calls, and those that can fall short.
@@ -141,6 +144,9 @@ impl Stage {
         let well = matches!(status, WaitStatus::Exited(_, code) if code == self.scene.ends());
         assert!(well, "{}: {status:?}\n{}", self.scene.name(), log.join("\n"));
         self.aside = Held::of(&self.place.storage()).aside;
+        if self.scene == Scene::Restore {
+            self.brought = held::copied(&self.place.storage());
+        }
         seen
     }
 
@@ -187,6 +193,8 @@ impl Stage {
             if told.code != Some(0) && told.code != Some(self.scene.ends()) {
                 faults.push(format!("it cannot be done again: {told:?}"));
             }
+            let come = held::copied(&storage);
+            faults.extend(self.brought.difference(&come).map(|place| format!("{place} has not come")));
         }
         let running = Sidegate::serve(&config).await;
         running.logged(&["swept"]).await;
