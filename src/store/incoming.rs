@@ -13,16 +13,18 @@ use tracing::warn;
 use super::engine::{Claim, EngineError, Expect, Secrecy};
 use super::item::Item;
 use super::layout::{self, AccountFile, AccountId, Family, File};
-use super::{Kept, Key, Pin, Prefix, Store, StoreError, journal, record};
+use super::{Kept, Pin, Prefix, Store, StoreError, journal, record};
 use crate::ident::{ItemId, Lineage, Name};
 
-/// Takes a copy in. Dropped before [`settle`](Self::settle), it has changed nothing that anybody looks at.
+/// Takes a copy in. Dropped before [`take`](Self::take) and [`adopt`](Self::adopt), it has changed nothing that anybody looks
+/// at.
 pub struct Incoming {
     store: Store,
     /// What was proved, and which pointers it wants.
     items: BTreeMap<ItemId, Lineage>,
-    /// What is about an item, and about one of its names where one is named.
-    about: Vec<(Key, ItemId, Option<Name>)>,
+    /// What is said of its items: which are revoked, and which names are pinned.
+    revoked: Vec<ItemId>,
+    pins: Vec<(Name, Pin)>,
     /// How many segments the copy's journal has.
     segments: usize,
     /// Whether there is a journal here.
@@ -77,7 +79,8 @@ impl Incoming {
         Ok(Self {
             store,
             items: BTreeMap::new(),
-            about: Vec::new(),
+            revoked: Vec::new(),
+            pins: Vec::new(),
             segments: 0,
             has_journal,
             told: None,
@@ -132,11 +135,8 @@ impl Incoming {
     pub fn prove(&mut self, kept: &Kept, value: &[u8]) -> Result<(), StoreError> {
         kept.prove(value)?;
         match kept {
-            Kept::Pin(name) => {
-                let pin: Pin = record::parse(&kept.key(), value)?;
-                self.about.push((kept.key(), pin.item, Some(name.clone())));
-            }
-            Kept::Revoked(id) => self.about.push((kept.key(), id.clone(), None)),
+            Kept::Pin(name) => self.pins.push((name.clone(), record::parse(&kept.key(), value)?)),
+            Kept::Revoked(id) => self.revoked.push(id.clone()),
             Kept::Segment(_) => self.segments += 1,
             _ => {}
         }
@@ -153,17 +153,11 @@ impl Incoming {
     ///
     /// [`StoreError::Damaged`] if that is not so.
     pub fn prove_whole(&self) -> Result<(), StoreError> {
-        for (place, id, name) in &self.about {
-            let Some(lineage) = self.items.get(id) else {
-                return Err(record::damaged(place, format!("it leads to {id}, of which there is no copy")));
-            };
-            let is_for =
-                |name: &Name| lineage.names().iter().any(|own| own == name || own.covers(&name.to_string()));
-            if !name.as_ref().is_none_or(is_for) {
-                return Err(record::damaged(place, format!("{id} is not for this name")));
-            }
+        if let Some(id) = self.revoked.iter().find(|id| !self.items.contains_key(*id)) {
+            return Err(record::damaged(&layout::revoked(id), "there is no copy of that item"));
         }
-        Ok(())
+        let names = |id| self.items.get(id).map(Lineage::names);
+        self.pins.iter().try_for_each(|(name, pin)| pin.must_be_for(name, names(&pin.item)))
     }
 
     /// Puts an item together where nobody looks.

@@ -4,7 +4,7 @@
 //! items that were, so none of them leads to an item that is not in the copy. What is damaged is left out and noted, so
 //! that whoever takes the copy in finds nothing to refuse.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 
@@ -13,20 +13,20 @@ use super::item::Item;
 use super::kept::{Kept, Link};
 use super::layout::{self, AccountFile, AccountId, Family, File};
 use super::{Key, Pin, Store, StoreError, database, journal, record};
-use crate::ident::{ItemId, Name};
+use crate::ident::{ItemId, Name, Names};
 
 /// Reads what is worth copying.
 pub struct Outgoing {
     store: Store,
     newest: HashMap<(Family, Name), ItemId>,
-    /// The items that were read.
-    items: HashSet<ItemId>,
+    /// The items that were read, and what they are for.
+    items: HashMap<ItemId, Names>,
     left_out: Vec<StoreError>,
 }
 
 impl Outgoing {
     pub(super) fn new(store: Store) -> Self {
-        Self { store, newest: HashMap::new(), items: HashSet::new(), left_out: Vec::new() }
+        Self { store, newest: HashMap::new(), items: HashMap::new(), left_out: Vec::new() }
     }
 
     /// The files of an item, proved to be whole; `None` if it has been removed, or is left out.
@@ -51,7 +51,7 @@ impl Outgoing {
             }
             proved => proved?,
         };
-        self.items.insert(id.clone());
+        self.items.insert(id.clone(), item.names().clone());
         for family in Family::of(item.provider()) {
             for name in item.names() {
                 let newest = self.newest.entry((family, name.clone())).or_insert_with(|| id.clone());
@@ -129,19 +129,18 @@ impl Outgoing {
     pub async fn memory(&mut self) -> Result<Vec<(Kept, Bytes)>, StoreError> {
         let lineages = self.store.states().list().await?;
         let mut revoked: Vec<ItemId> = self.store.pins().all_revoked().await?.into_iter().collect();
-        revoked.retain(|id| self.items.contains(id));
+        revoked.retain(|id| self.items.contains_key(id));
         revoked.sort();
         let pins = self.store.engine().list(&layout::pins()).await?;
         let pins: Vec<Name> = pins.iter().filter_map(|key| database::name_of(key.name())).collect();
         let memory = lineages.into_iter().map(Kept::State).chain([Kept::Ledger, Kept::Demanded]);
         let mut memory = self.whole(memory.chain(revoked.into_iter().map(Kept::Revoked))).await?;
         for (kept, text) in self.whole(pins.into_iter().map(Kept::Pin)).await? {
+            let Kept::Pin(name) = &kept else { continue };
             let pin: Pin = record::parse(&kept.key(), &text)?;
-            if self.items.contains(&pin.item) {
-                memory.push((kept, text));
-            } else {
-                let why = format!("it leads to {}, of which there is no copy", pin.item);
-                self.left_out.push(record::damaged(&kept.key(), why));
+            match pin.must_be_for(name, self.items.get(&pin.item)) {
+                Ok(()) => memory.push((kept, text)),
+                Err(error) => self.left_out.push(error),
             }
         }
         Ok(memory)

@@ -9,9 +9,9 @@ use tracing::warn;
 
 use super::database::name_of;
 use super::engine::Engine;
-use super::record::{Checked, Records};
+use super::record::{self, Checked, Records};
 use super::{StoreError, layout};
-use crate::ident::{ItemId, Name};
+use crate::ident::{ItemId, Name, Names};
 
 /// `state/pins/<name>`: what the name is served with until its next certificate is issued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,24 @@ pub struct Pin {
     /// When somebody said so.
     #[serde(with = "super::moment::at")]
     pub since: SystemTime,
+}
+
+impl Pin {
+    /// Fails unless this may be the pin of a name, where its item is for these names, or is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`].
+    pub(super) fn must_be_for(&self, name: &Name, of: Option<&Names>) -> Result<(), StoreError> {
+        let why = match of {
+            None => format!("it leads to {}, of which there is no copy", self.item),
+            Some(names) if names.iter().any(|own| own == name || own.covers(&name.to_string())) => {
+                return Ok(());
+            }
+            Some(_) => format!("{} is not for this name", self.item),
+        };
+        Err(record::damaged(&layout::pin(name), why))
+    }
 }
 
 /// `state/revoked/<item id>`: the item's certificate was revoked; it is served only where there is nothing else, and not gone back to.
