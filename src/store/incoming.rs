@@ -209,8 +209,10 @@ impl Incoming {
             Kept::Ledger => self.store.ledger().merge(&value).await?,
             Kept::Demanded => self.store.demands().merge(&value).await?,
             Kept::Pin(name) => self.pin(kept, name, value).await?,
-            Kept::Revoked(_) => {
-                self.add(kept, value).await?;
+            Kept::Revoked(id) => {
+                if !self.add(kept, value.clone()).await? {
+                    self.store.pins().merge_revoked(id, &value).await?;
+                }
                 self.settled.revoked += 1;
             }
             Kept::Hooked => self.told = Some(value),

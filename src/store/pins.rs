@@ -140,6 +140,26 @@ impl Pins {
         Ok(keys.iter().filter_map(|key| ItemId::parse(key.name()).ok()).collect())
     }
 
+    /// Takes over what a copy notes of an item that is noted as revoked here too. Where the two give different reasons none is
+    /// kept, which counts as the worst.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub(super) async fn merge_revoked(&self, item: &ItemId, copy: &[u8]) -> Result<(), StoreError> {
+        let here = match self.revoked(item).await {
+            Ok(Some(here)) => here,
+            // What cannot be read gives no reason.
+            Ok(None) | Err(StoreError::Damaged { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let other = record::parse::<Revoked>(&layout::revoked(item), copy).ok().and_then(|copy| copy.why);
+        if here.why.is_some() && here.why != other {
+            self.note_revoked(item, &Revoked { why: None, ..here }).await?;
+        }
+        Ok(())
+    }
+
     /// Notes that an item was revoked. It survives a power cut when this returns.
     ///
     /// # Errors

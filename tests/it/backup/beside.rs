@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use sidegate::ident::{ItemId, Name, Provider};
-use sidegate::store::{Hooked, Pin, Revoked};
+use sidegate::store::{Hooked, Pin, Revoked, Store};
 use sidegate::story::Event;
 
 use super::{CA, Rig, contents, demanded, furnish};
@@ -162,4 +162,39 @@ async fn a_rollback_of_a_name_that_a_wildcard_covers_here_stays_behind() {
     let pins = store(&rig.path("new")).pins().all().await.expect("pins");
     let pins: Vec<String> = pins.into_iter().map(|(name, _)| name.to_string()).collect();
     assert_eq!(pins, ["www.old.example"]);
+}
+
+#[tokio::test]
+async fn a_rollback_to_an_item_of_other_names_is_left_out() {
+    let rig = Rig::new();
+    let old = store(&rig.path("old"));
+    let (item, _) = commit(&old, &["a.example"], Provider::Letsencrypt, Some(CA)).await;
+    let pin = Pin { over: item.clone(), item, since: SystemTime::now() };
+    old.pins().put(&Name::parse("b.example").expect("a name"), &pin).await.expect("pinned");
+    let said = rig.backup("old").refused();
+    let why = format!("state/pins/b.example is damaged: {} is not for this name", pin.item);
+    assert!(said.contains(&format!("left out: {why}")), "{said}");
+    rig.restore("new").good();
+}
+
+#[tokio::test]
+async fn two_reasons_for_one_revocation_are_none() {
+    let rig = Rig::new();
+    let old = store(&rig.path("old"));
+    let (first, _) = commit(&old, &["a.example"], Provider::Letsencrypt, Some(CA)).await;
+    let (second, _) = commit(&old, &["b.example"], Provider::Letsencrypt, Some(CA)).await;
+    let note = async |storage: &Store, item: &ItemId, why: &str| {
+        let revoked = Revoked { at: SystemTime::UNIX_EPOCH, why: Some(why.to_owned()) };
+        storage.pins().note_revoked(item, &revoked).await.expect("noted");
+    };
+    note(&old, &first, "keyCompromise").await;
+    note(&old, &second, "superseded").await;
+    let new = store(&rig.path("new"));
+    note(&new, &first, "superseded").await;
+    note(&new, &second, "superseded").await;
+    rig.backup("old").good();
+    rig.restore("new").good();
+    let why = async |item: &ItemId| new.pins().revoked(item).await.expect("readable").expect("noted").why;
+    assert_eq!(why(&first).await, None, "which counts as the worst");
+    assert_eq!(why(&second).await.as_deref(), Some("superseded"));
 }
