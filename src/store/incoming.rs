@@ -263,7 +263,9 @@ impl Incoming {
 
     /// Moves what was put together to its places: the oldest item first, then the pointers, then the journal.
     ///
-    /// If the process dies meanwhile, items that have moved are whole, and the next start moves the pointers.
+    /// If the process dies meanwhile, items that have moved are whole, and the next start moves the pointers. The same copy taken
+    /// in once more brings the rest, unless a process has begun a journal here since, or has got a certificate for a name that
+    /// is pinned in the copy: then the one and the other are left.
     ///
     /// # Errors
     ///
