@@ -46,10 +46,10 @@ fn a_long_answer_is_cut() {
 
 #[test]
 fn the_manual_has_every_provider_with_what_it_wants() {
-    let manual = include_str!("../../../docs/configuration.md");
+    let manual = include_str!("../../../docs/dns.md");
     for provider in CloudAccount::providers().into_iter().filter(|provider| *provider != "google") {
         let wanted = CloudAccount::wanted(provider).expect("known");
         let row = format!("| `{provider}` | `{wanted}` |");
-        assert!(manual.contains(&row), "docs/configuration.md has no row {row}");
+        assert!(manual.contains(&row), "docs/dns.md has no row {row}");
     }
 }
