@@ -23,7 +23,7 @@ mod words;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 
 use self::flags::{MachineFlags, SiteFlags};
@@ -99,7 +99,8 @@ pub struct Instead {
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Instead> {
     let line = Line::try_parse_from(words).map_err(|error| {
         let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-        Instead { text: error.render().to_string(), code: if asked { 0 } else { USAGE } }
+        let hint = if is_for_serving(&error) { ELSEWHERE } else { "" };
+        Instead { text: format!("{}{hint}", error.render()), code: if asked { 0 } else { USAGE } }
     })?;
     Ok(match line.verb {
         None => Command::Serve { purpose: Purpose::Direct, flags: line.site.flags(line.machine) },
@@ -114,6 +115,18 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Inste
         }
     })
 }
+
+/// Whether a flag that says what is served was given to a command that does not serve it.
+fn is_for_serving(error: &clap::Error) -> bool {
+    let unknown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) if error.kind() == ErrorKind::UnknownArgument => flag,
+        _ => return false,
+    };
+    ["--domain", "--certificates", "--to"].contains(&unknown.as_str())
+}
+
+const ELSEWHERE: &str = "\n\
+The tools are told what is served by the configuration (-c FILE), or by TLS_DOMAIN and TARGET_PORT.\n";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -255,6 +268,7 @@ mod tests {
             ("serve --drain 5", "--drain"),
             ("--to", "TARGET"),
             ("list extra", "extra"),
+            ("status --domain a.example", "TLS_DOMAIN"),
             ("revoke a.example --reason lost", "keyCompromise"),
         ] {
             let instead = parsed(words).expect_err(words);
