@@ -16,8 +16,8 @@ pub use client::{AskError, ask};
 pub use desk::Desk;
 pub use past::{HistoryReport, ItemReport, RollbackRequest};
 pub use report::{
-    Certificate, Health, Hook, Process, Reason, Refusal, Renewal, RenewalRequest, Report, Tokens, Tried,
-    VERSION,
+    Certificate, Health, Hook, LONGEST, Process, Reason, Refusal, Renewal, RenewalRequest, Report, Tokens,
+    Tried, VERSION,
 };
 pub use revocation::RevocationRequest;
 pub use server::{control, serve};

@@ -1,7 +1,7 @@
 //! What tools are told, in the words of the wire. Version 1: fields may be added, none will change its meaning.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,10 @@ use crate::manager::{Left, Renewed, Row, Trial};
 
 /// The version of all that is said here. A tool that reads another one does not know what it reads.
 pub const VERSION: u32 = 1;
+
+/// No answer takes longer, not even one that waits for a certificate: attempts give up before, also at several CAs in turn.
+/// Whoever asks for one waits as long.
+pub const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// A process that uses a storage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

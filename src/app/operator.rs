@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::build::{self, Kit};
 use super::{AppError, storage};
 use crate::admin::{
-    AskError, Desk, HistoryReport, ItemReport, Process, Reason, Renewal, RenewalRequest, Report,
+    AskError, Desk, HistoryReport, ItemReport, LONGEST, Process, Reason, Renewal, RenewalRequest, Report,
     RevocationRequest, RollbackRequest, RolloverReport, RolloverRequest, ask,
 };
 use crate::catalog;
@@ -28,9 +28,6 @@ use crate::store::{Store, layout};
 const AT_ONCE: Duration = Duration::from_secs(5);
 /// For what takes some reading.
 const A_WHILE: Duration = Duration::from_secs(60);
-
-/// For a certificate, or for those that are being ordered: attempts give up before, also at several CAs in turn.
-const A_CERTIFICATE: Duration = Duration::from_secs(60 * 60);
 
 /// For a CA's word on something that it only has to look up.
 const A_WORD: Duration = Duration::from_secs(5 * 60);
@@ -218,7 +215,7 @@ impl Operator {
         match self {
             Self::Process(_, socket) => {
                 let what = (Method::POST, "/v1/accounts/rollover");
-                answered(call(socket, what, wanted, A_CERTIFICATE).await?)
+                answered(call(socket, what, wanted, LONGEST).await?)
             }
             Self::Storage(desk) => Ok(desk.roll_over(wanted).await.map_err(AskError::Refused)?),
         }
@@ -234,7 +231,7 @@ impl Operator {
         match self {
             Self::Process(_, socket) => {
                 let path = format!("/v1/renew/{name}");
-                answered(call(socket, (Method::POST, &path), &wanted, A_CERTIFICATE).await?)
+                answered(call(socket, (Method::POST, &path), &wanted, LONGEST).await?)
             }
             Self::Storage(desk) => Ok(desk.renew(name, wanted).await.map_err(AskError::Refused)?),
         }

@@ -13,11 +13,10 @@ use tokio::time::timeout;
 
 use super::{Limits, Reply, answer};
 use crate::admin::Desk;
-use crate::admin::report::{Reason, Refusal};
+use crate::admin::report::{LONGEST, Reason, Refusal};
 use crate::ident::Name;
 
-/// The longest answer is the one that waits for a certificate.
-const LIMITS: Limits = Limits { at_once: 16, longest: Duration::from_secs(30 * 60) };
+const LIMITS: Limits = Limits { at_once: 16, longest: LONGEST };
 
 /// What is asked for is said in few words, and at once.
 const LARGEST: usize = 64 * 1024;
