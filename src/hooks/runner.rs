@@ -22,6 +22,8 @@ use crate::story::{Event, Record, Recorder, Text};
 const ATTEMPTS: u32 = 3;
 /// How long after the first and the second of them, if they failed. What comes after waits for it.
 const AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
+/// A journal that could not be read is read again after so long, also if nothing is added to it meanwhile.
+const READ_AGAIN: Duration = Duration::from_secs(60);
 /// How long a program may go on once we are asked to stop.
 const GRACE: Duration = Duration::from_secs(5);
 /// Lines that nobody is told of are done with as well. Where there are many, that is remembered so often.
@@ -84,6 +86,7 @@ impl Runner {
     ///
     /// Nothing happens before this process has added to the journal: until then it is another one's.
     pub async fn run(mut self, end: CancellationToken) {
+        let mut unread = false;
         loop {
             let ours = self.done.is_some();
             let changed = tokio::select! {
@@ -92,6 +95,7 @@ impl Runner {
                 () = end.cancelled() => break,
                 changed = self.journal.changed() => changed,
                 changed = self.options.changed(), if ours => changed,
+                () = sleep(READ_AGAIN), if unread => Ok(()),
             };
             if changed.is_err() {
                 break;
@@ -100,8 +104,9 @@ impl Runner {
             if let Err(error) = &read {
                 warn!(%error, "the journal cannot be read; hooks wait for it");
             }
-            let unread = |error| format!("the journal cannot be read ({error})");
-            self.place.calls.stuck(read.err().map(unread));
+            unread = read.is_err();
+            let why = |error| format!("the journal cannot be read ({error})");
+            self.place.calls.stuck(read.err().map(why));
         }
         self.keep().await;
     }
@@ -243,5 +248,56 @@ impl Runner {
             Ok(()) => self.kept = Some(done),
             Err(error) => warn!(%error, "how far hooks have got cannot be written down"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::host::program::Program;
+    use crate::store::memory::MemoryEngine;
+    use crate::store::{Store, layout};
+
+    /// Lets the time pass until there is trouble, or none.
+    async fn until(calls: &Calls, trouble: bool) {
+        for _ in 0..600 {
+            if calls.trouble(Clock::system().now()).is_empty() != trouble {
+                return;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        panic!("there is {:?}", calls.trouble(Clock::system().now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_journal_that_could_not_be_read_is_read_again_though_nothing_is_added() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let store = Store::new(Arc::new(MemoryEngine::new()), Clock::system());
+        let place = Place {
+            storage: folder.path().to_owned(),
+            hooks: store.hooks(),
+            clock: Clock::system(),
+            recorder: Recorder::default(),
+            calls: Calls::default(),
+        };
+        let program = Program::new(vec!["/nowhere/hook".to_owned()], Duration::from_secs(1));
+        let (_told, options) = watch::channel(Some(Options { program, occasions: Occasion::ALL.into() }));
+        let (added, journal) = watch::channel(());
+        let (calls, end) = (place.calls.clone(), CancellationToken::new());
+        let runner = Runner::new(place, options, journal).expect("a runner");
+        let running = tokio::spawn(runner.run(end.clone()));
+
+        let journal = folder.path().join(layout::journal().as_str());
+        fs::create_dir_all(journal.parent().expect("a folder")).expect("made");
+        fs::write(&journal, "no folder").expect("written");
+        added.send_replace(());
+        until(&calls, true).await;
+        fs::remove_file(&journal).expect("removed");
+        until(&calls, false).await;
+        end.cancel();
+        running.await.expect("it ends");
     }
 }
