@@ -39,11 +39,8 @@ impl Hooks {
             warn!(%error, "whether something is owed to a hook cannot be told");
             None
         });
-        let end = CancellationToken::new();
         let wanted = options.is_some() || owed.is_some();
-        let (options, _) = watch::channel(options);
-        let _guard = end.clone().drop_guard();
-        let mut hooks = Self { place, options, journal, end, _guard, thread: None };
+        let mut hooks = Self::new(place, options, journal);
         if wanted && let Err(error) = hooks.begin() {
             let cause = error.source().map(ToString::to_string);
             warn!(%error, cause, "hooks are not called before a reload or a restart");
@@ -63,12 +60,22 @@ impl Hooks {
     ///
     /// [`AppError::Setup`] if it takes a thread, and there is none to be had.
     pub(super) fn configure(&mut self, options: Option<Options>) -> Result<(), AppError> {
-        if options.is_some() && self.thread.is_none() {
-            self.begin()?;
+        if self.thread.is_none() {
+            if options.is_some() {
+                self.begin()?;
+            }
+            self.place.calls.stuck(None);
         }
         self.place.calls.forgive();
         self.options.send_replace(options);
         Ok(())
+    }
+
+    fn new(place: Place, options: Option<Options>, journal: watch::Receiver<()>) -> Self {
+        let (options, _) = watch::channel(options);
+        let end = CancellationToken::new();
+        let _guard = end.clone().drop_guard();
+        Self { place, options, journal, end, _guard, thread: None }
     }
 
     fn begin(&mut self) -> Result<(), AppError> {
@@ -96,5 +103,47 @@ impl Hooks {
             // One that died has said so.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::hooks::Occasion;
+    use crate::host::program::Program;
+    use crate::store::memory::MemoryEngine;
+    use crate::store::{Store, layout};
+    use crate::story::Recorder;
+
+    #[test]
+    fn that_nobody_can_be_told_is_no_trouble_where_nobody_is_to_be_told() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let journal = folder.path().join(layout::journal().as_str());
+        fs::create_dir_all(journal.parent().expect("a folder")).expect("made");
+        fs::write(&journal, "no folder").expect("written");
+        let store = Store::new(Arc::new(MemoryEngine::new()), Clock::system());
+        let place = Place {
+            storage: folder.path().to_owned(),
+            hooks: store.hooks(),
+            clock: Clock::system(),
+            recorder: Recorder::default(),
+            calls: Calls::default(),
+        };
+        let (_added, journal) = watch::channel(());
+        let program = Program::new(vec!["/nowhere/hook".to_owned()], Duration::from_secs(1));
+        let told = Options { program, occasions: Occasion::ALL.into() };
+
+        let mut hooks = Hooks::new(place, Some(told.clone()), journal);
+        let calls = hooks.calls();
+        calls.stuck(Some("the journal cannot be read".to_owned()));
+        hooks.configure(Some(told)).expect_err("it still cannot be read");
+        assert_eq!(calls.trouble(Clock::system().now()).len(), 1);
+        hooks.configure(None).expect("nobody has to read it");
+        assert_eq!(calls.trouble(Clock::system().now()), Vec::<String>::new());
     }
 }
