@@ -89,8 +89,8 @@ type Leftovers = Arc<Mutex<Vec<Record>>>;
 /// A record that is needed until this is dropped, and is to be removed then.
 pub struct Hung {
     record: Record,
-    /// Whether it certainly was not set.
-    refused: bool,
+    /// Whether there is nothing to be removed, or nothing more to be done about it.
+    done_with: bool,
     leftovers: Leftovers,
 }
 
@@ -134,11 +134,11 @@ impl Solver for Dns01 {
         let fault = |fault| SolveError { kind: self.kind(), name: challenge.name.clone(), fault };
         let record = self.record(challenge).await.map_err(fault)?;
         // The guard is there before the record is: an attempt that fails, or is cancelled, may have set it.
-        let mut hung = Hung { record, refused: false, leftovers: Arc::clone(&self.leftovers) };
+        let mut hung = Hung { record, done_with: false, leftovers: Arc::clone(&self.leftovers) };
         match self.hand.set(&hung.record, &self.resolver).await {
             Ok(()) => Ok(Posted::Dns(hung)),
             Err(unset) => {
-                hung.refused = unset.refused;
+                hung.done_with = unset.refused;
                 Err(fault(format!("{} cannot be set: {}", hung.record, unset.why)))
             }
         }
@@ -154,7 +154,12 @@ impl Solver for Dns01 {
         loop {
             // Not while the lock is held: removing takes time.
             let Some(record) = locked(&self.leftovers).pop() else { return };
-            match self.hand.remove(&record, &self.resolver).await {
+            // Whoever gives this up meanwhile leaves it to the next one.
+            let mut hung = Hung { record, done_with: false, leftovers: Arc::clone(&self.leftovers) };
+            let removed = self.hand.remove(&hung.record, &self.resolver).await;
+            hung.done_with = true;
+            let record = &hung.record;
+            match removed {
                 Ok(()) => info!(%record, "removed"),
                 Err(error) => warn!(%record, error, "could not be removed; nobody needs it any more"),
             }
@@ -204,7 +209,7 @@ impl fmt::Display for Record {
 
 impl Drop for Hung {
     fn drop(&mut self) {
-        if !self.refused {
+        if !self.done_with {
             locked(&self.leftovers).push(self.record.clone());
         }
     }
@@ -212,4 +217,34 @@ impl Drop for Hung {
 
 fn locked(leftovers: &Leftovers) -> MutexGuard<'_, Vec<Record>> {
     leftovers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_removal_that_was_given_up_is_made_up_for() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let log = folder.path().join("log");
+        // The first call does not end.
+        let script =
+            format!("echo called >> {0}; test $(wc -l < {0}) -gt 1 || exec sleep 600", log.display());
+        let options = Options {
+            way: Way::Hook(["/bin/sh", "-c", &script, "hook"].map(str::to_owned).to_vec()),
+            sight: Sight::Servers { servers: Vec::new(), within: Duration::from_secs(1) },
+        };
+        let dns01 = Dns01::new(&options, &[], Clock::system());
+        let name = Fqdn::parse("_acme-challenge.example.com").expect("a name");
+        locked(&dns01.leftovers).push(Record { name, value: "value".to_owned() });
+        let called = || std::fs::read_to_string(&log).unwrap_or_default().lines().count();
+        tokio::select! {
+            () = dns01.tidy() => panic!("it ended"),
+            () = async { while called() == 0 { tokio::task::yield_now().await } } => {}
+        }
+        dns01.tidy().await;
+        assert_eq!(called(), 2);
+    }
 }
