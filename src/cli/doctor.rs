@@ -40,6 +40,11 @@ const UNKNOWN: u8 = 3;
 const NAMES: usize = "dns-persist-01".len();
 const OUTCOMES: usize = "cannot tell".len();
 
+/// Where no name is looked at, so that nobody takes what little is told for all.
+const NO_NAME: &str = "
+no name of the configuration is for a CA; `sidegate doctor example.com` looks at one
+";
+
 /// In front of an outcome on a terminal.
 const COLORS: [(Outcome, &str); 4] = [
     (Outcome::Pass, "\u{1b}[32m"),
@@ -58,6 +63,10 @@ impl DoctorArgs {
         })?;
         let color = settings.log.color && std::io::stdout().is_terminal();
         show(&if self.json { json(&report) } else { table(&report, color) });
+        // What is only read is ordered by another process, as the storage's line says.
+        if report.names.is_empty() && !self.json && !settings.storage.read_only {
+            show(NO_NAME);
+        }
         Ok(match report.worst() {
             Outcome::Pass | Outcome::Unknown => WELL,
             Outcome::Warn => WARNED,

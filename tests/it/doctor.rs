@@ -161,6 +161,17 @@ async fn a_ca_that_does_not_answer_is_a_contradiction_and_silent_servers_are_not
     );
 }
 
+#[test]
+fn where_no_name_is_for_a_ca_that_is_said() {
+    let place = Place::new();
+    let config = place.configure("", "[[site]]\nto = 1\ndomains = [\"db.internal\"]\n");
+    let (told, _) = doctor(&config, &[]);
+    let last = "\nno name of the configuration is for a CA; `sidegate doctor example.com` looks at one\n";
+    assert!(told.ends_with(last), "{told}");
+    let (json, _) = doctor(&config, &["--json"]);
+    assert_eq!(findings(&json).len(), 3, "the storage and two ports: {json}");
+}
+
 /// A second CA that goes by another name, and what makes it one of the configuration.
 async fn fallback(place: &Place, named: &Named) -> (Pebble, String) {
     let mut settings = Settings::new(place.http, place.https);
