@@ -7,6 +7,7 @@ use clap::Args;
 use tokio::runtime::Runtime;
 
 use super::act::{FAILED, say, show, told};
+use super::counted::counted;
 use super::flags::Place;
 use crate::app;
 use crate::config::Env;
@@ -43,7 +44,8 @@ impl BackupArgs {
         let settings = self.place.settings(env)?;
         let backed = runtime.block_on(app::backup(&settings, to)).map_err(|e| told(&e))?;
         if let Some(path) = to {
-            show(&format!("{}: {} items, {} files\n", path.display(), backed.items, backed.files));
+            let (items, files) = (counted(backed.items, "item"), counted(backed.files, "file"));
+            show(&format!("{}: {items}, {files}\n", path.display()));
         }
         for damage in &backed.left_out {
             eprintln!("left out: {damage}");
@@ -58,9 +60,10 @@ impl RestoreArgs {
         let restored = runtime.block_on(app::restore(&settings, &self.archive)).map_err(|e| told(&e))?;
         let Restored { known, accounts, settled } = restored;
         show(&format!(
-            "{} items restored, {known} were there already; {accounts} accounts, {} rollbacks, {} revoked; {}\n",
-            settled.new,
-            settled.pins,
+            "{} restored, {known} there already; {}, {}, {} revoked; {}\n",
+            counted(settled.new, "item"),
+            counted(accounts, "account"),
+            counted(settled.pins, "rollback"),
             settled.revoked,
             if settled.journal { "the journal" } else { "no journal" },
         ));

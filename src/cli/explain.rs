@@ -8,6 +8,7 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use super::act::{FAILED, say, show};
+use super::counted::counted;
 use super::flags::Place;
 use crate::app::{Entry, Name, Outlook, Story, concerns, rfc3339};
 use crate::config::Env;
@@ -98,10 +99,10 @@ fn verify(story: &mut Story) -> Result<u8, u8> {
     let count = whole.len();
     let first = whole.first().and_then(|entry| entry.as_ref().ok()).map_or(0, |entry| entry.n);
     if damaged.is_empty() {
-        show(&format!("the journal is whole: {count} events from number {first} on\n"));
+        show(&format!("the journal is whole: {} from number {first} on\n", counted(count, "event")));
         Ok(0)
     } else {
-        show(&format!("{} lines are damaged, {count} are not\n", damaged.len()));
+        show(&format!("{} damaged, {count} whole\n", counted(damaged.len(), "line")));
         Err(FAILED)
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use super::act::{say, show};
+use super::counted::counted;
 use super::flags::Place;
 use crate::config::Env;
 use crate::ops::fsck::{Outcome, Report, Verdict, check, repair};
@@ -73,7 +74,7 @@ fn text(storage: &str, report: &Report) -> String {
     let person = report.findings.iter().filter(|f| f.verdict() == Verdict::NeedsPerson).count();
     let repaired = report.findings.iter().filter(|f| matches!(f.outcome, Outcome::Done(_))).count();
     let open = report.findings.len() - person - repaired;
-    let mut parts = vec![format!("{storage}: {} whole items", report.items)];
+    let mut parts = vec![format!("{storage}: {}", counted(report.items, "whole item"))];
     for (count, what) in [(repaired, "repaired"), (open, "for --repair"), (person, "for a person")] {
         if count > 0 {
             parts.push(format!("{count} {what}"));

@@ -6,6 +6,7 @@
 mod account;
 mod act;
 mod archive;
+mod counted;
 mod doctor;
 mod explain;
 mod export;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
+use super::counted::counted;
 use crate::config::{Keeper, Settings, Site};
 
 /// What a configuration comes to: where, which CA, and for each site whose certificate and where to.
@@ -39,8 +40,9 @@ pub fn summary(settings: &Settings) -> String {
 fn describe(out: &mut String, site: &Site) {
     if let Keeper::List(list) = &site.keeper {
         // A list may be long, and who wants to read it has it.
-        let (names, certificates) = (list.len(), list.sources().len());
-        let _ = writeln!(out, "{}: {names} names, {certificates} certificates", list.path().display());
+        let (names, certificates) =
+            (counted(list.len(), "name"), counted(list.sources().len(), "certificate"));
+        let _ = writeln!(out, "{}: {names}, {certificates}", list.path().display());
     } else {
         let names: Vec<String> = site.names().map(ToString::to_string).collect();
         let _ = writeln!(out, "{}", names.join(", "));

@@ -46,7 +46,7 @@ async fn what_is_decided_and_told_here_stays_and_what_is_revoked_is_revoked() {
     for left in ["the rollback of both.example", "the rollback of old.example", "the journal"] {
         assert!(said.contains(&format!("left in the archive: {left}: ")), "{said}");
     }
-    assert!(said.contains("; 0 accounts, 1 rollbacks, 1 revoked; no journal\n"), "{said}");
+    assert!(said.contains("; 0 accounts, 1 rollback, 1 revoked; no journal\n"), "{said}");
     let after = contents(&rig.path("new"));
     for (path, value) in here.iter().filter(|(path, _)| *path != "state/on-demand.json") {
         assert_eq!(after.get(path), Some(value), "{path} was overwritten");

@@ -194,14 +194,14 @@ async fn what_was_there_comes_back_into_an_empty_storage() {
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(
         rig.restore("new").good(),
-        "3 items restored, 0 were there already; 1 accounts, 1 rollbacks, 1 revoked; the journal\n"
+        "3 items restored, 0 there already; 1 account, 1 rollback, 1 revoked; the journal\n"
     );
     let mut expected = contents(&rig.path("old"));
     expected.retain(|path, _| !path.starts_with("spool/"));
     assert_eq!(contents(&rig.path("new")), expected);
     assert_eq!(
         rig.restore("new").good(),
-        "0 items restored, 3 were there already; 1 accounts, 1 rollbacks, 1 revoked; no journal\n\
+        "0 items restored, 3 there already; 1 account, 1 rollback, 1 revoked; no journal\n\
          left in the archive: the journal: there is one here, and it goes on\n"
     );
     assert_eq!(contents(&rig.path("new")), expected, "the same again changes nothing");
