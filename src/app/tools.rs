@@ -135,11 +135,10 @@ pub async fn prune(
         names: settings.sites.iter().flat_map(|site| site.names()).chain(&demanded).cloned().collect(),
         served: manager::shown(&desired, &store, now).await?,
     };
-    let configured = settings.prune.unwrap_or_default();
     let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
     let rule = Rule {
-        keep: request.keep.unwrap_or(configured.keep),
-        expired_for: request.expired_for.map_or(configured.expired_for, days),
+        keep: request.keep.unwrap_or(settings.prune.keep),
+        expired_for: request.expired_for.map(days).or(settings.prune.expired_for),
     };
     let asked = Prune { rule, unconfigured: request.unconfigured, dry_run: request.dry_run };
     let Pruned { ended, unconfigured } = ops::prune(&store, &asked, &in_use, now, &recorder).await?;

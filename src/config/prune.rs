@@ -7,8 +7,8 @@ use crate::store::prune::Rule;
 use super::check::Checker;
 
 impl Checker<'_> {
-    /// What is kept; none if nothing is removed.
-    pub(super) fn prune(&mut self) -> Option<Rule> {
+    /// What is kept.
+    pub(super) fn prune(&mut self) -> Rule {
         let (keep, expired_for) = (self.layer.keep.clone(), self.layer.expired_for.clone());
         let mut rule = Rule::default();
         if let Some(words) = keep {
@@ -21,13 +21,9 @@ impl Checker<'_> {
                 }
             }
         }
-        match expired_for {
-            None => Some(rule),
-            Some(words) if words.value == "off" => None,
-            Some(words) => {
-                rule.expired_for = self.duration(&words, Duration::ZERO);
-                Some(rule)
-            }
+        if let Some(words) = expired_for {
+            rule.expired_for = (words.value != "off").then(|| self.duration(&words, Duration::ZERO));
         }
+        rule
     }
 }

@@ -33,8 +33,8 @@ pub struct Settings {
     pub log: LogOptions,
     /// Whether each request becomes a line on standard output.
     pub access: bool,
-    /// Which items are removed by themselves, if any are.
-    pub prune: Option<Rule>,
+    /// Which items are removed by themselves.
+    pub prune: Rule,
     /// Which program is told of what, if one is.
     pub hooks: Option<HookOptions>,
     /// Threads that serve connections.

@@ -77,8 +77,8 @@ pub struct Options {
     pub ladder: Ladder,
     /// How many certificates are kept parsed in memory; the others are read when somebody asks.
     pub warm: usize,
-    /// Which items are removed once a day, if any are.
-    pub prune: Option<Rule>,
+    /// Which items are removed once a day.
+    pub prune: Rule,
 }
 
 impl Options {

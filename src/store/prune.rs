@@ -18,8 +18,8 @@ use crate::story::{Event, Recorder};
 pub struct Rule {
     /// How many items before the current one of each lineage, at each CA.
     pub keep: usize,
-    /// How long after its end each of the others.
-    pub expired_for: Duration,
+    /// How long after its end each of the others; for ever if it is none.
+    pub expired_for: Option<Duration>,
 }
 
 /// An item that nobody needs.
@@ -41,7 +41,7 @@ type Kin = (LineageId, Option<String>);
 impl Default for Rule {
     /// The two before the current one, and the others for thirty days.
     fn default() -> Self {
-        Self { keep: 2, expired_for: Duration::from_secs(30 * 24 * 60 * 60) }
+        Self { keep: 2, expired_for: Some(Duration::from_secs(30 * 24 * 60 * 60)) }
     }
 }
 
@@ -59,16 +59,17 @@ impl Rule {
         served: &HashSet<ItemId>,
         now: SystemTime,
     ) -> Result<Vec<Needless>, StoreError> {
+        let Some(expired_for) = self.expired_for else { return Ok(Vec::new()) };
         let spared = spared(store, served).await?;
         let items = store.database().items().await?;
         // An item is committed before it ends.
-        let old = |id: &ItemId| id.time() + self.expired_for < now && !spared.contains(id);
+        let old = |id: &ItemId| id.time() + expired_for < now && !spared.contains(id);
         let mut ranks: HashMap<Kin, usize> = HashMap::new();
         let mut needless = Vec::new();
         if !items.iter().any(old) {
             return Ok(needless);
         }
-        let days = self.expired_for.as_secs() / (24 * 60 * 60);
+        let days = expired_for.as_secs() / (24 * 60 * 60);
         let why =
             format!("it ended more than {days} days ago, and more than {} newer ones follow it", self.keep);
         for id in items.into_iter().rev() {
@@ -77,7 +78,7 @@ impl Rule {
             if *rank > self.keep
                 && old(&id)
                 && let Some(found) = read(store, &id, &why).await?
-                && found.expires + self.expired_for < now
+                && found.expires + expired_for < now
             {
                 needless.push(found);
             }

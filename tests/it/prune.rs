@@ -34,8 +34,16 @@ impl Rig {
     }
 
     fn prune(&self, words: &[&str]) -> Ran {
+        self.prune_by("", words)
+    }
+
+    /// Where the configuration has this rule.
+    fn prune_by(&self, rule: &str, words: &[&str]) -> Ran {
         let config = self.0.path().join("x.toml");
-        let text = "[acme]\ndirectory = \"https://ca.example/dir\"\n[[site]]\ndomains = [\"a.example\"]\nto = 3000\n";
+        let text = format!(
+            "[acme]\ndirectory = \"https://ca.example/dir\"\n[prune]\n{rule}\n\
+             [[site]]\ndomains = [\"a.example\"]\nto = 3000\n"
+        );
         std::fs::write(&config, text).expect("written");
         let (config, storage) = (config.to_str().expect("text").to_owned(), self.storage());
         let all = [&["prune", "-c", &config, "--storage", storage.to_str().expect("text")], words].concat();
@@ -78,6 +86,18 @@ async fn what_has_ended_and_was_followed_goes_and_the_two_before_stay() {
     rig.prune(&["--keep", "0", "--expired-for", "0"]).good();
     assert_eq!(rig.items().await, items[5..], "the current one stays, whatever is asked for");
     assert_eq!(rig.leads("a.example").await.as_ref(), items.last());
+}
+
+#[tokio::test]
+async fn what_is_kept_for_ever_by_configuration_goes_only_if_a_number_of_days_is_said() {
+    let (rig, rule) = (Rig::new(), "keep = 1\nexpired_for = \"off\"");
+    let mut items = Vec::new();
+    for days in [200, 150, 100, 80] {
+        items.push(rig.ended(&["a.example"], CA, days).await);
+    }
+    assert_eq!(rig.prune_by(rule, &[]).good(), "nothing to remove\n");
+    rig.prune_by(rule, &["--expired-for", "30d"]).good();
+    assert_eq!(rig.items().await, items[2..], "the current one, and the one before it that is configured");
 }
 
 #[tokio::test]

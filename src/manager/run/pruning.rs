@@ -15,17 +15,17 @@ const AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// When, and by which rule.
 pub(super) struct Pruning {
-    rule: Option<Rule>,
+    rule: Rule,
     /// None while it is being done.
     at: Option<SystemTime>,
 }
 
 impl Pruning {
-    pub(super) fn new(rule: Option<Rule>) -> Self {
+    pub(super) fn new(rule: Rule) -> Self {
         Self { rule, at: Some(SystemTime::UNIX_EPOCH) }
     }
 
-    pub(super) fn set_rule(&mut self, rule: Option<Rule>) {
+    pub(super) fn set_rule(&mut self, rule: Rule) {
         self.rule = rule;
     }
 }
@@ -33,9 +33,10 @@ impl Pruning {
 impl Manager {
     /// Begins if it is time; returns when it is next, if that is known.
     pub(super) fn prune_if_due(&mut self, now: SystemTime) -> Option<SystemTime> {
-        let (Some(rule), Some(at), Role::Issuer(_)) = (self.pruning.rule, self.pruning.at, &self.role) else {
+        let (rule, Some(at), Role::Issuer(_)) = (self.pruning.rule, self.pruning.at, &self.role) else {
             return None;
         };
+        rule.expired_for?;
         // A clock that was set back does not put it off.
         if at > now && at <= now + AGAIN {
             return Some(at);

@@ -17,6 +17,7 @@ use sidegate::issuer::{
 use sidegate::manager::{Ca, Commands, Desired, Ladder, Manager, Options, Status, Wish};
 use sidegate::pki::{Chain, Leaf, Roots};
 use sidegate::store::memory::MemoryEngine;
+use sidegate::store::prune::Rule;
 use sidegate::store::{Engine, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -282,7 +283,7 @@ impl World {
             issuers: Issuers { selfsigned, letsencrypt: [issuer(&self.ca), issuer(&self.other)].into() },
             ladder: Ladder::default(),
             warm: Options::WARM,
-            prune: None,
+            prune: Rule { expired_for: None, ..Rule::default() },
         }
     }
 
