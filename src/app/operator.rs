@@ -1,5 +1,6 @@
 //! An operator with a question: asks the process that uses the storage, or looks into the storage where none runs.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -247,7 +248,15 @@ fn sockets(storage: &Path) -> Vec<Result<PathBuf, OperatorError>> {
     let folder = folder(storage);
     match control::sockets(&folder) {
         Ok(sockets) => sockets.into_iter().map(Ok).collect(),
-        Err(source) => vec![Err(OperatorError::Closed { socket: folder.display().to_string(), source })],
+        Err(source) if source.kind() == ErrorKind::PermissionDenied => {
+            vec![Err(OperatorError::Closed { socket: folder.display().to_string(), source })]
+        }
+        // No storage, which is for whoever looks into it to say.
+        Err(source) if source.kind() == ErrorKind::NotADirectory => Vec::new(),
+        Err(source) => {
+            let what = format!("{} cannot be listed", folder.display());
+            vec![Err(AppError::setup(&what)(source).into())]
+        }
     }
 }
 
