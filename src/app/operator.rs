@@ -279,7 +279,7 @@ fn answered<T>(answer: Option<T>) -> Result<T, OperatorError> {
 /// A desk with nothing behind it but the storage.
 async fn desk(settings: &Settings) -> Result<Desk, AppError> {
     let clock = Clock::system();
-    let opened = storage::open(&settings.storage)?;
+    let opened = storage::open_present(&settings.storage)?;
     let recorder = opened.journal(&clock, || {})?;
     let (store, storage) = (Store::new(opened.engine, clock.clone()), opened.path);
     // Nobody solves anything here, but whoever knows a CA's limits would.

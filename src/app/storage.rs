@@ -57,6 +57,17 @@ pub(super) fn open(storage: &Storage) -> Result<Opened, AppError> {
     }
 }
 
+/// Opens the storage that is there for a tool that may change it. One that is not there is not made: a name that is misspelt
+/// would be an empty storage, of which all is well.
+///
+/// # Errors
+///
+/// [`AppError::Store`] if it is not there, or cannot be read.
+pub(super) fn open_present(storage: &Storage) -> Result<Opened, AppError> {
+    let path = look(storage)?.path;
+    open(&Storage { path, fallback: None, ..storage.clone() })
+}
+
 /// Opens the storage for a tool that only looks; nothing is made.
 ///
 /// # Errors

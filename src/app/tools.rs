@@ -1,7 +1,8 @@
 //! Tools that work on the storage itself, whether a process uses it at the same time or not.
 
-use std::io::{BufWriter, Write, stdout};
+use std::io::{BufWriter, ErrorKind, Write, stdout};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,10 +13,11 @@ use crate::config::Settings;
 use crate::ident::{ItemId, Lineage, Name, Names, Provider};
 use crate::manager;
 use crate::ops::{
-    self, Backed, Export, Exported, Import, Imported, InUse, OpsError, Prune, Pruned, Restored,
+    self, Backed, Export, Exported, Import, Imported, InUse, OpsError, Prune, Pruned, Restore, Restored,
 };
-use crate::store::Store;
+use crate::store::memory::MemoryEngine;
 use crate::store::prune::{Needless, Rule};
+use crate::store::{Store, StoreError};
 
 /// Gives a certificate and its key in the form another program reads.
 ///
@@ -66,8 +68,10 @@ pub async fn backup(settings: &Settings, to: Option<&Path>) -> Result<Backed, Ap
 ///
 /// [`AppError::Ops`] if the archive is refused; nothing is changed then.
 pub async fn restore(settings: &Settings, from: &Path) -> Result<Restored, AppError> {
+    // No storage is made for an archive that is not there.
+    let restore = Restore::open(from)?;
     let store = store(settings, &Clock::system())?;
-    Ok(ops::restore(&store, from).await?)
+    Ok(restore.bring(&store).await?)
 }
 
 /// Takes over certificates that another program has got.
@@ -76,9 +80,10 @@ pub async fn restore(settings: &Settings, from: &Path) -> Result<Restored, AppEr
 ///
 /// [`AppError`] if they cannot be read, or the storage cannot be written.
 pub async fn import(settings: &Settings, asked: &Import) -> Result<Imported, AppError> {
-    let clock = Clock::system();
-    let store = store(settings, &clock)?;
-    Ok(ops::import(&store, asked, &settings.acme.preferred.directory, clock.now()).await?)
+    let (clock, directory) = (Clock::system(), &settings.acme.preferred.directory);
+    let trove = asked.source.open(directory)?;
+    let store = if asked.dry_run { present(settings, &clock)? } else { store(settings, &clock)? };
+    Ok(ops::import(&store, trove, asked, directory, clock.now()).await?)
 }
 
 /// How items are asked to be removed. What is not said, the configuration says.
@@ -115,7 +120,8 @@ pub async fn prune(
     request: &PruneRequest,
 ) -> Result<(Vec<Removed>, Vec<Removed>), AppError> {
     let clock = Clock::system();
-    let opened = storage::open(&settings.storage)?;
+    let open = if request.dry_run { storage::look } else { storage::open_present };
+    let opened = open(&settings.storage)?;
     let (now, recorder) = (clock.now(), opened.journal(&clock, || {})?);
     let store = Store::new(opened.engine, clock.clone());
     let desired = build::desired(settings);
@@ -159,4 +165,16 @@ impl Removed {
 fn store(settings: &Settings, clock: &Clock) -> Result<Store, AppError> {
     let opened = storage::open(&settings.storage)?;
     Ok(Store::new(opened.engine, clock.clone()))
+}
+
+/// What is there, to look at only; of a storage that is still to be made, an empty one.
+fn present(settings: &Settings, clock: &Clock) -> Result<Store, AppError> {
+    let engine = match storage::look(&settings.storage) {
+        Ok(opened) => opened.engine,
+        Err(AppError::Store(StoreError::Storage { cause, .. })) if cause.kind() == ErrorKind::NotFound => {
+            Arc::new(MemoryEngine::new())
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Store::new(engine, clock.clone()))
 }

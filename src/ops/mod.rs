@@ -12,8 +12,8 @@ mod fresh;
 mod import;
 mod prune;
 
-pub use archive::{Backed, Restored, backup, restore, write as write_backup};
+pub use archive::{Backed, Restore, Restored, backup, write as write_backup};
 pub use error::OpsError;
 pub use export::{Export, Exported, Format, Out, export};
-pub use import::{Fate, Import, Imported, Line, Source, import};
+pub use import::{Fate, Import, Imported, Line, Source, Trove, import};
 pub use prune::{InUse, Prune, Pruned, prune};

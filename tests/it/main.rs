@@ -1,5 +1,6 @@
 //! One test binary; one file a behaviour.
 
+mod absent;
 mod backup;
 mod cli;
 mod cloud;

@@ -106,6 +106,7 @@ async fn a_failure_is_the_outcome_too_and_is_remembered() {
 async fn what_we_sign_ourselves_is_signed_anew_and_without_a_process_nothing_is() {
     let place = Place::new();
     let config = localhost(&place);
+    fs::create_dir(place.storage()).expect("made");
     let told = tell(&config, &["renew", "localhost", "--force"]);
     assert_eq!(told.code, Some(1));
     assert!(told.err.contains("no process uses the storage"), "{}", told.err);

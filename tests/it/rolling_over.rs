@@ -89,6 +89,7 @@ async fn without_a_process_it_is_done_on_the_storage() {
     let place = Place::new();
     let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
     let config = shop(&place, &pebble);
+    fs::create_dir(place.storage()).expect("made");
     let none = tell(&config, ROLLOVER);
     assert_eq!(none.code, Some(1));
     assert!(none.err.contains("there is no account at any CA"), "{}", none.err);

@@ -90,6 +90,7 @@ async fn the_exit_code_is_for_monitoring() {
     let place = Place::new();
     let acme = "directory = \"https://127.0.0.1:1/directory\"";
     let config = place.configure(acme, "[[site]]\ndomains = [\"www.example.com\"]\nto = 3000\n");
+    fs::create_dir(place.storage()).expect("made");
     let told = tell(&config, &["status"]);
     assert_eq!(told.code, Some(2), "{}", told.out);
     assert!(told.out.contains("www.example.com has no valid certificate"), "{}", told.out);

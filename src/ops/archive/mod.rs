@@ -11,7 +11,7 @@ mod restore;
 use serde::{Deserialize, Serialize};
 
 pub use backup::{Backed, backup, write};
-pub use restore::{Restored, restore};
+pub use restore::{Restore, Restored};
 
 /// The first entry.
 const HEAD: &str = "sidegate-backup.json";

@@ -19,33 +19,49 @@ pub struct Restored {
     pub settled: Settled,
 }
 
-/// Brings everything that is in an archive into a storage, beside what is there.
-///
-/// The archive is read and proved to its last byte before anything is written; then items and the journal are put together aside;
-/// then what is remembered is added, items move to their places, and last the pointers, none of them to an older item than
-/// before, and the journal.
-///
-/// # Errors
-///
-/// [`OpsError::Refused`] if the archive is not whole, says something else than the storage does, or if another process issues for
-/// the storage. Nothing is changed then. After any other error the storage is whole, and the same again brings the rest.
-pub async fn restore(store: &Store, path: &Path) -> Result<Restored, OpsError> {
-    let failed = OpsError::file("read", path);
-    let file = File::open(path).map_err(failed)?;
-    let mut incoming = store.incoming().await.map_err(|error| match error {
-        StoreError::Taken { .. } => {
-            OpsError::Refused(format!("{error}; stop it, restore, and start it again"))
-        }
-        other => other.into(),
-    })?;
-    match take_in(&mut incoming, &file).await {
-        Ok(seen) => {
-            let settled = incoming.settle().await?;
-            Ok(Restored { known: seen.items.len() - settled.new, accounts: seen.accounts.len(), settled })
-        }
-        Err(error) => {
-            incoming.abandon().await;
-            Err(error)
+/// An archive that is there and can be read.
+pub struct Restore {
+    file: File,
+}
+
+impl Restore {
+    /// Opens it; what is in it is not looked at yet.
+    ///
+    /// # Errors
+    ///
+    /// [`OpsError`] if that cannot be done.
+    pub fn open(path: &Path) -> Result<Self, OpsError> {
+        let file = File::open(path).map_err(OpsError::file("read", path))?;
+        Ok(Self { file })
+    }
+
+    /// Brings everything that is in it into a storage, beside what is there.
+    ///
+    /// The archive is read and proved to its last byte before anything is written; then items and the journal are put together
+    /// aside; then what is remembered is added, items move to their places, and last the pointers, none of them to an older item
+    /// than before, and the journal.
+    ///
+    /// # Errors
+    ///
+    /// [`OpsError::Refused`] if the archive is not whole, says something else than the storage does, or if another process issues
+    /// for the storage. Nothing is changed then. After any other error the storage is whole, and the same again brings the rest.
+    pub async fn bring(&self, store: &Store) -> Result<Restored, OpsError> {
+        let mut incoming = store.incoming().await.map_err(|error| match error {
+            StoreError::Taken { .. } => {
+                OpsError::Refused(format!("{error}; stop it, restore, and start it again"))
+            }
+            other => other.into(),
+        })?;
+        match take_in(&mut incoming, &self.file).await {
+            Ok(seen) => {
+                let settled = incoming.settle().await?;
+                let known = seen.items.len() - settled.new;
+                Ok(Restored { known, accounts: seen.accounts.len(), settled })
+            }
+            Err(error) => {
+                incoming.abandon().await;
+                Err(error)
+            }
         }
     }
 }

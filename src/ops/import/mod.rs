@@ -44,6 +44,27 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// Reads what is there. `directory` is the CA that is configured; it is taken for the one of certificates that do not say whose
+    /// they are.
+    ///
+    /// # Errors
+    ///
+    /// [`OpsError`] if the other program's files cannot be found.
+    pub fn open(&self, directory: &str) -> Result<Trove, OpsError> {
+        match self {
+            Self::Certbot(root) => certbot::find(root),
+            Self::AcmeSh(root) => acme_sh::find(root),
+            Self::Lego(root) => lego::find(root, directory),
+            Self::Caddy(root) => caddy::find(root, directory),
+            Self::Traefik(file) => traefik::find(file, directory),
+            Self::Pair { cert, key } => {
+                Ok(Trove { certificates: vec![pair(cert, key)?], ..Trove::default() })
+            }
+        }
+    }
+}
+
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
@@ -96,27 +117,18 @@ pub struct Imported {
     pub remarks: Vec<String>,
 }
 
-/// Takes over what another program has got. `directory` is the CA that is configured; it is taken for the one of certificates that
-/// do not say whose they are.
+/// Takes over what another program has got. `directory` is the CA that is configured.
 ///
 /// # Errors
 ///
-/// [`OpsError`] if the other program's files cannot be found, or the storage fails. One certificate that cannot be used is
-/// in the answer instead.
+/// [`OpsError`] if the storage fails. One certificate that cannot be used is in the answer instead.
 pub async fn import(
     store: &Store,
+    trove: Trove,
     asked: &Import,
     directory: &str,
     now: SystemTime,
 ) -> Result<Imported, OpsError> {
-    let trove = match &asked.source {
-        Source::Certbot(root) => certbot::find(root)?,
-        Source::AcmeSh(root) => acme_sh::find(root)?,
-        Source::Lego(root) => lego::find(root, directory)?,
-        Source::Caddy(root) => caddy::find(root, directory)?,
-        Source::Traefik(file) => traefik::find(file, directory)?,
-        Source::Pair { cert, key } => Trove { certificates: vec![pair(cert, key)?], ..Trove::default() },
-    };
     let mut imported = Imported { remarks: trove.remarks, ..Imported::default() };
     for found in trove.certificates {
         imported.lines.push(take::certificate(store, found, asked, directory, now).await?);
@@ -139,7 +151,7 @@ fn pair(cert: &Path, key: &Path) -> Result<Found, OpsError> {
 
 /// What another program keeps.
 #[derive(Default)]
-struct Trove {
+pub struct Trove {
     certificates: Vec<Found>,
     accounts: Vec<Member>,
     remarks: Vec<String>,

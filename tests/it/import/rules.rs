@@ -41,6 +41,7 @@ async fn a_rehearsal_changes_nothing() {
     let root = rig.path("etc");
     let said = rig.import(&["--dry-run", "--from", "certbot", root.to_str().expect("text")]).good();
     assert!(said.contains("would import  example.com") && said.contains("[[site]]"), "{said}");
+    assert!(!rig.path("storage").exists(), "not even a storage is made");
     assert!(rig.items().await.is_empty());
     assert!(rig.store().spool().list().await.expect("a listing").is_empty());
 }
@@ -78,5 +79,6 @@ async fn strange_files_are_not_waited_for_and_not_swallowed() {
     rig.write("acme.json", "{\"x\": 1}");
     assert!(rig.from("traefik", "acme.json").refused().contains("not what Traefik writes"));
     assert!(rig.from("certbot", "no such folder").refused().contains("no such folder"));
+    assert!(!rig.path("storage").exists(), "nothing was found to fill one with");
     assert!(rig.items().await.is_empty());
 }
