@@ -115,7 +115,7 @@ fn text(entries: &[Entry], outlook: Option<&Outlook>) -> String {
     out.push('\n');
     let Some(outlook) = outlook else {
         out.push_str(
-            "Nobody has configured it by -c FILE or by TLS_DOMAIN, or somebody else keeps its certificate.\n",
+            "The configuration that was read (-c FILE, or TLS_DOMAIN) does not have it, or somebody else keeps its certificate.\n",
         );
         return out;
     };

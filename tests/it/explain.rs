@@ -138,7 +138,9 @@ async fn programs_get_the_same_as_json_and_every_event_is_on_the_page() {
     assert!(told["next_because"].as_array().is_some_and(|why| why.contains(&planned["rule"])), "{told}");
 
     let told = tell(&config, &["explain", "other.example.com"]);
-    assert!(told.out.ends_with("or somebody else keeps its certificate.\n"), "{}", told.out);
+    let nothing = "\n\nThe configuration that was read (-c FILE, or TLS_DOMAIN) does not have it, or somebody else keeps its \
+                   certificate.\n";
+    assert!(told.out.ends_with(nothing), "{}", told.out);
 }
 
 #[tokio::test]
