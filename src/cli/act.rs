@@ -170,13 +170,7 @@ fn check(file: Option<std::path::PathBuf>, flags: &Flags, env: &Env) -> Result<u
         _ => Purpose::Serve { file },
     };
     let settings = load(&purpose, flags, env)?;
-    let sources = settings.sites.iter().flat_map(|site| match &site.keeper {
-        Keeper::Us { .. } => &[],
-        Keeper::Files(source) => std::slice::from_ref(source),
-        Keeper::List(list) => list.sources(),
-    });
-    let faults: Vec<String> =
-        sources.filter_map(|source| source.load().err()).map(|error| chain(&error)).collect();
+    let faults = unusable(&settings);
     if !faults.is_empty() {
         for fault in faults.iter().take(Faults::TOLD) {
             eprintln!("{fault}");
@@ -188,6 +182,25 @@ fn check(file: Option<std::path::PathBuf>, flags: &Flags, env: &Env) -> Result<u
     }
     show(&super::summary(&settings));
     Ok(0)
+}
+
+/// What keeps certificates of somebody else from being used; of those in a list, where they stand in it.
+fn unusable(settings: &Settings) -> Vec<String> {
+    let mut faults = Vec::new();
+    for site in &settings.sites {
+        match &site.keeper {
+            Keeper::Us { .. } => {}
+            Keeper::Files(source) => faults.extend(source.load().err().map(|error| chain(&error))),
+            Keeper::List(list) => {
+                for source in list.sources() {
+                    let Err(error) = source.load() else { continue };
+                    let line = source.names().first().and_then(|name| list.line(name)).unwrap_or_default();
+                    faults.push(format!("{}:{line}: {}", list.path().display(), chain(&error)));
+                }
+            }
+        }
+    }
+    faults
 }
 
 fn demo(runtime: &Runtime, flags: &Flags, env: &Env) -> Result<u8, u8> {

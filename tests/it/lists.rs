@@ -196,6 +196,8 @@ async fn a_check_reads_every_certificate_and_says_how_many_there_are() {
     let config = configure(&place, &app);
     let (code, _, told) = check(&config);
     assert_eq!(code, Some(78));
+    let list = place.path("all.list");
+    assert!(told.starts_with(&format!("{}:3: ", list.display())), "{told}");
     assert!(told.contains("two.pem cannot be read"), "{told}");
     files.put("two.pem", &["two.example"]);
     let (code, said, told) = check(&config);
