@@ -35,6 +35,8 @@ pub(super) struct Checker<'a> {
     pub(super) purpose: &'a Purpose,
     pub(super) env: &'a Env,
     pub(super) layer: Layer,
+    /// Whether a file was looked for where it stands if none is named, and was not there.
+    pub(super) without_file: bool,
     /// What is in force, if anything is yet.
     pub(super) before: Option<&'a Settings>,
     pub(super) read: &'a dyn Fn(&Words) -> Result<Vec<u8>, String>,

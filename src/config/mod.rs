@@ -100,8 +100,11 @@ fn read(purpose: &Purpose, flags: &Flags, env: &Env, before: Option<&Settings>) 
     };
     // What else is wrong, or missing, cannot be known without the file.
     let Some(file) = file else { return Err(Faults::of(faults).unwrap_or_default()) };
+    let by_default = matches!(purpose, Purpose::Serve { file: None } | Purpose::List { file: None });
+    let without_file = by_default && !Path::new(DEFAULT_FILE).exists();
     let layer = flags.layer().over(variables).over(file);
-    let checker = Checker { purpose, env, layer, before, read: &read_words, faults: &mut faults };
+    let checker =
+        Checker { purpose, env, layer, without_file, before, read: &read_words, faults: &mut faults };
     let settings = checker.settings();
     match (Faults::of(faults), settings) {
         (None, Some(settings)) => Ok(settings),

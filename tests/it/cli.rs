@@ -151,6 +151,14 @@ fn check_says_what_a_good_file_comes_to_and_all_that_is_wrong_with_a_bad_one() {
 }
 
 #[test]
+fn without_a_domain_the_place_is_named_where_a_file_was_looked_for() {
+    let home = home();
+    let (code, _, err) = code_and_words(&mut sidegate(home.path(), &["check"]));
+    assert_eq!(code, Some(78), "{err}");
+    assert!(err.contains("or -c FILE (/etc/sidegate/sidegate.toml does not exist)"), "{err}");
+}
+
+#[test]
 fn check_looks_into_the_certificates_somebody_else_keeps() {
     let home = home();
     let names = Names::new([Name::parse("example.com").expect("a name")]).expect("names");

@@ -10,13 +10,13 @@ use crate::ident::{Fqdn, Lineage, Name, Names, Provider};
 use crate::issuer::solver::ChallengeKind;
 use crate::proxy::Target;
 
-use super::Purpose;
 use super::check::Checker;
 use super::dns;
 use super::error::Place;
 use super::settings::{Acme, FOR_ADDRESSES, Keeper, Site};
 use super::value;
 use super::written::{At, SiteWritten, Words};
+use super::{DEFAULT_FILE, Purpose};
 use taken::{InUse, Taken};
 
 /// What is accepted where a target is asked for.
@@ -130,11 +130,17 @@ impl Check<'_, '_> {
 
     fn names(&mut self) -> Vec<(Name, Words)> {
         let Some(list) = &self.site.domains else {
-            let nowhere = self.site.place == Place::Nowhere;
-            let (key, what) = if nowhere { ("", "no domain is given") } else { ("site.domains", "missing") };
-            let ways = "--domain example.com, TLS_DOMAIN=example.com, or a [[site]] with domains";
-            let accepted = if nowhere { ways } else { "a list of names, such as [\"example.com\"]" };
-            self.checker.missing(&self.site.place, key, what, accepted);
+            if self.site.place == Place::Nowhere {
+                let file = match self.checker.without_file {
+                    true => format!(", or -c FILE ({DEFAULT_FILE} does not exist)"),
+                    false => String::new(),
+                };
+                let ways = "--domain example.com, TLS_DOMAIN=example.com, or a [[site]] with domains";
+                self.checker.missing(&Place::Nowhere, "", "no domain is given", &(ways.to_owned() + &file));
+            } else {
+                let accepted = "a list of names, such as [\"example.com\"]";
+                self.checker.missing(&self.site.place, "site.domains", "missing", accepted);
+            }
             return Vec::new();
         };
         if list.value.is_empty() {
