@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use rustls::AlertDescription;
 
 use crate::house::client::Client;
+use crate::house::front_of_ca::{Fault, FrontOfCa};
 use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
 use crate::house::tool;
 use crate::prune::ended;
-use crate::renewing::shop;
+use crate::renewing::{shop, shop_through};
 use crate::status::{localhost, tell};
 
 const NAME: &str = "shop.example.com";
@@ -165,10 +166,13 @@ async fn a_flipped_byte_is_found() {
 async fn a_kill_in_the_middle_leaves_a_journal_that_is_whole_and_goes_on() {
     let place = Place::new();
     let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-    let config = shop(&place, &pebble);
+    let front = FrontOfCa::start(&pebble).await;
+    let config = shop_through(&place, &front, &pebble);
+    front.plan("/authZ/", 1000, Fault::Stall);
     let sidegate = Sidegate::serve(&config).await;
     sidegate.logged(&["placed an order"]).await;
     sidegate.kill();
+    front.heal();
     let (code, said) = verify(&config);
     assert_eq!(code, Some(0), "{said}");
 
