@@ -379,12 +379,12 @@ async fn sleep(clock: &Clock, looked: SystemTime, until: Option<SystemTime>) {
 mod tests {
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_clock_that_was_set_back_before_the_sleep_ends_it() {
         let looked = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let (clock, hand) = Clock::manual(looked);
         let until = Some(looked + Duration::from_secs(60));
         hand.set(looked - Duration::from_secs(5));
-        sleep(&clock, looked, until).await;
+        timeout(LAST_WORK, sleep(&clock, looked, until)).await.expect("it ends at once");
     }
 }

@@ -76,10 +76,11 @@ async fn a_pin_that_could_not_be_read_is_served_also_if_the_role_is_taken_over_m
     let name = Name::parse("example.com").expect("a name");
     for takes_over in [false, true] {
         let world = World::new();
-        let (item, over) = (committed(&world).await, committed(&world).await);
+        let item = committed(&world).await;
         let (follower, outage) = seen_badly(&world, &layout::pins());
         let mut leader = Some(world.run(wish(&["example.com"])).await);
         let run = follower.run(wish(&["example.com"])).await;
+        let over = committed(&world).await;
         served(&run, &world, &over).await;
         let pin = Pin { item: item.clone(), over, since: start() };
         world.store().pins().put(&name, &pin).await.expect("pinned");
