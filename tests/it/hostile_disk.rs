@@ -63,7 +63,7 @@ async fn a_draft_full_of_strange_things_is_cleared_and_committed() {
     symlink("nowhere", draft.join("isfailed.bool")).expect("a link");
     fs::write(draft.join("issuance.json"), "{\"noted\": 7}").expect("written");
     fs::write(draft.join(".key.pem.swp"), "an editor's").expect("written");
-    fs::write(draft.join("crt.pem"), vec![0; 5 << 20]).expect("written");
+    fs::write(draft.join("crt.pem"), vec![0; 9 << 20]).expect("written");
     fs::write(draft.join(std::ffi::OsStr::from_bytes(b"\xff\xfe")), "").expect("written");
     let id = house.commit(&example()).await.expect("an item");
     house.store.database().item(&id).await.expect("a whole one");
