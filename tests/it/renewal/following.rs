@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sidegate::ident::{ItemId, Name, Provider};
+use sidegate::pki::Bundle;
 use sidegate::store::{Family, Pin, Prefix, layout};
 use tokio::sync::mpsc;
 
@@ -36,15 +37,14 @@ fn seen_badly(world: &World, places: &Prefix) -> (World, Outage) {
     (there, Outage { now, met })
 }
 
-async fn committed(world: &World) -> ItemId {
-    commit(&world.store(), &["example.com"], Provider::Letsencrypt, Some(CA)).await.0
+async fn committed(world: &World) -> (ItemId, Bundle) {
+    commit(&world.store(), &["example.com"], Provider::Letsencrypt, Some(CA)).await
 }
 
-/// Lets the time pass until this item is served.
-async fn served(run: &Run, world: &World, item: &ItemId) {
+/// Lets the time pass until clients are shown this.
+async fn served(run: &Run, world: &World, bundle: &Bundle) {
     for _ in 0..1000 {
-        let rows = run.status.rows();
-        if rows[0].served.as_ref().is_some_and(|served| served.item.as_ref() == Some(item)) {
+        if run.shown("example.com").is_some_and(|shown| shown.serial() == bundle.leaf().serial()) {
             return;
         }
         world.hand.advance(MINUTE);
@@ -62,7 +62,7 @@ async fn what_has_moved_and_cannot_be_read_is_read_a_minute_later() {
         let leader = world.run(wish(&["example.com"])).await;
         let run = follower.run(wish(&["example.com"])).await;
         outage.now.store(true, Ordering::SeqCst);
-        let newer = committed(&world).await;
+        let (_, newer) = committed(&world).await;
         outage.met.recv().await.expect("it is looked at");
         outage.now.store(false, Ordering::SeqCst);
         served(&run, &world, &newer).await;
@@ -76,13 +76,14 @@ async fn a_pin_that_could_not_be_read_is_served_also_if_the_role_is_taken_over_m
     let name = Name::parse("example.com").expect("a name");
     for takes_over in [false, true] {
         let world = World::new();
-        let item = committed(&world).await;
+        let (item, pinned) = committed(&world).await;
         let (follower, outage) = seen_badly(&world, &layout::pins());
         let mut leader = Some(world.run(wish(&["example.com"])).await);
         let run = follower.run(wish(&["example.com"])).await;
-        let over = committed(&world).await;
-        served(&run, &world, &over).await;
-        let pin = Pin { item: item.clone(), over, since: start() };
+        served(&run, &world, &pinned).await;
+        let (over, newer) = committed(&world).await;
+        served(&run, &world, &newer).await;
+        let pin = Pin { item, over, since: start() };
         world.store().pins().put(&name, &pin).await.expect("pinned");
         outage.now.store(true, Ordering::SeqCst);
         run.commands.follow_pins().await;
@@ -90,7 +91,7 @@ async fn a_pin_that_could_not_be_read_is_served_also_if_the_role_is_taken_over_m
         if let Some(leader) = leader.take_if(|_| takes_over) {
             leader.stop().await;
         }
-        served(&run, &world, &item).await;
+        served(&run, &world, &pinned).await;
         assert_eq!(run.status.issues(), takes_over);
         run.stop().await;
     }
