@@ -74,7 +74,7 @@ compare: compiler
 first-use: compiler
 	sh tests/setup.sh
 	CARGO_PROFILE_RELEASE_STRIP=none $(CARGO) build --release --locked --target-dir $(TARGET)/first-use
-	python3 link/first_use.py $(TARGET)/first-use/release/sidegate > $(TARGET)/first-use.ld
+	python3 link/first_use.py $(TARGET)/first-use/release/sidegate link/first-use.ld > $(TARGET)/first-use.ld
 	mv $(TARGET)/first-use.ld link/first-use.ld
 
 # On the stable toolchain: without a sanitizer, which a program that forbids unsafe code can do without.

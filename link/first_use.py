@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """Writes down which functions sidegate runs from its start to its first answers, as a linker script.
 
-    first_use.py PROGRAM > first-use.ld
+    first_use.py PROGRAM BEFORE > first-use.ld
 
-PROGRAM is a release build that has kept its symbols. It runs under valgrind, answers one request over HTTP/1.1 and one
+PROGRAM is a release build that has kept its symbols, and BEFORE the script there is. It runs under valgrind, answers one request over HTTP/1.1 and one
 over HTTP/2, and stops. What it has called goes, in the script, to a section in front of all other code. Listens on
 loopback only, and ends what it has started.
 
 Names are written without the hash that the compiler puts at their end, so that the list outlives changes elsewhere. So
 one name may stand for many functions, one for each type it was compiled for: where most of them did not run, it is
-left out, since what it would bring along is more than what it saves. A name that is gone is no error, and one that is
-missing costs no more than a page or two.
+left out, since what it would bring along is more than what it saves. A name that is gone is no error, and stays in the
+script: a function that this build has put into its callers may stand by itself in the next. One that is missing costs up
+to 64 KiB.
 """
 import os
 import pathlib
@@ -30,9 +31,12 @@ def main():
     program = os.path.abspath(sys.argv[1])
     with tempfile.TemporaryDirectory() as place:
         ran = functions(program, pathlib.Path(place))
-    names = worthwhile(symbols(program), ran)
+    own = symbols(program)
+    names = worthwhile(own, ran)
     if len(names) < 500:
         sys.exit(f"{program} names {len(names)} of the functions that it ran: was it stripped?")
+    there = {without_hash(function) for function in own}
+    names += sorted(written(sys.argv[2]) - there - set(names))
     print("/* The functions that run from the start to the first answers. `make first-use` writes this file. */")
     print("SECTIONS\n{\n  .text.first_use :\n  {")
     for name in names:
@@ -106,6 +110,12 @@ def worthwhile(own, ran):
     return sorted(good, key=lambda name: (good[name].idle() / good[name].size_ran, name))
 
 
+def written(script):
+    """The names in a script."""
+    lines = re.finditer(r"^    \*\(\.text\.\*(\S+)\)$", pathlib.Path(script).read_text(), re.MULTILINE)
+    return {without_hash(line[1]) for line in lines}
+
+
 class Group:
     """The functions that have a name in common: how many ran, and their bytes."""
 
@@ -117,7 +127,8 @@ class Group:
 
 
 def without_hash(name):
-    return re.sub(r"17h[0-9a-f]{16}E$", "17h*", name)
+    """The name with a `*` for its hash, and for the number of a function that has its name from several units."""
+    return re.sub(r"\.\d+$", ".*", re.sub(r"17h[0-9a-f]{16}E$", "17h*", name))
 
 
 def port():
