@@ -125,8 +125,7 @@ async fn a_name_that_is_served_is_found_to_be() {
     let (place, named) = (Place::new(), Named::holding(RECORDS).await);
     let pebble = pebble(&place, &named).await;
     let config = place.configure(&acme(&place, &pebble, &named), &sites(&["good"]));
-    let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    let sidegate = Sidegate::issued(&config).await;
     let (out, code) = doctor(&config, &["good.test"]);
     assert_eq!(code, Some(0), "{out}");
     for words in ["sidegate (pid ", "sidegate answers at 127.0.0.1", "127.0.0.1 takes connections"] {

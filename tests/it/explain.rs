@@ -9,18 +9,16 @@ use crate::house::client::Client;
 use crate::house::front_of_ca::{Fault, FrontOfCa};
 use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
+use crate::house::shop::{configured_through, shop};
 use crate::house::tool;
 use crate::prune::ended;
-use crate::renewing::{shop, shop_through};
 use crate::status::{localhost, tell};
 
 const NAME: &str = "shop.example.com";
 
 /// A place where a certificate was issued and everything has stopped.
 async fn issued() -> (Place, Pebble, PathBuf) {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-    let config = shop(&place, &pebble);
+    let (place, pebble, config) = shop().await;
     let sidegate = Sidegate::serve(&config).await;
     sidegate.logged(&["clients are shown it"]).await;
     sidegate.stop().await;
@@ -167,7 +165,7 @@ async fn a_kill_in_the_middle_leaves_a_journal_that_is_whole_and_goes_on() {
     let place = Place::new();
     let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
     let front = FrontOfCa::start(&pebble).await;
-    let config = shop_through(&place, &front, &pebble);
+    let config = configured_through(&place, &front, &pebble);
     front.plan("/authZ/", 1000, Fault::Stall);
     let sidegate = Sidegate::serve(&config).await;
     sidegate.logged(&["placed an order"]).await;
@@ -176,8 +174,7 @@ async fn a_kill_in_the_middle_leaves_a_journal_that_is_whole_and_goes_on() {
     let (code, said) = verify(&config);
     assert_eq!(code, Some(0), "{said}");
 
-    let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    let sidegate = Sidegate::issued(&config).await;
     sidegate.stop().await;
     let (code, said) = verify(&config);
     assert_eq!(code, Some(0), "{said}");
@@ -188,9 +185,7 @@ async fn a_kill_in_the_middle_leaves_a_journal_that_is_whole_and_goes_on() {
 
 #[tokio::test]
 async fn an_issuance_is_followed_live() {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-    let config = shop(&place, &pebble);
+    let (_place, _pebble, config) = shop().await;
     let words = ["explain", NAME, "--follow", "-c", config.to_str().expect("text")];
     let watcher = Sidegate::start(&words);
     let lines = Sidegate::start(&[&words[..], &["--json"]].concat());
@@ -219,11 +214,8 @@ fn assert_tells(config: &Path, name: &str, phrases: &[&str]) {
 
 #[tokio::test]
 async fn it_tells_who_revoked_what_and_why() {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-    let config = shop(&place, &pebble);
-    let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    let (_place, _pebble, config) = shop().await;
+    let sidegate = Sidegate::issued(&config).await;
     assert_eq!(tell(&config, &["revoke", NAME, "--reason", "superseded", "--yes"]).code, Some(0));
     sidegate.logged(&["issuing", "the certificate was revoked"]).await;
     sidegate.stop().await;

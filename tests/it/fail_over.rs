@@ -79,8 +79,7 @@ async fn an_operator_is_told_what_came_of_the_last_ca_that_could_issue() {
     let front = FrontOfCa::start(&first).await;
     let acme = both(&place, (&front, &first), &second).replace("retry = [\"1s\"]", "retry = [\"1h\"]");
     let config = place.configure(&acme, SITE);
-    let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    let sidegate = Sidegate::issued(&config).await;
     assert_eq!((first.issued(), second.issued()), (1, 0));
 
     // It is not due, so nothing but the command has the second one asked.

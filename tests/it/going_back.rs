@@ -7,9 +7,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::house::client::Client;
-use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{PATIENCE, Place, Sidegate};
-use crate::renewing::shop;
+use crate::house::shop::shop;
 use crate::status::tell;
 
 const NAME: &str = "shop.example.com";
@@ -34,20 +33,17 @@ pub(crate) fn from_ca(history: &Value) -> Vec<(String, String)> {
 }
 
 /// A process whose CA has issued twice.
-async fn issued_twice(place: &Place, pebble: &Pebble) -> (Sidegate, std::path::PathBuf) {
-    let config = shop(place, pebble);
-    let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
-    let told = tell(&config, &["renew", NAME, "--force"]);
+async fn issued_twice(config: &Path) -> Sidegate {
+    let sidegate = Sidegate::issued(config).await;
+    let told = tell(config, &["renew", NAME, "--force"]);
     assert_eq!(told.code, Some(0), "{}", told.err);
-    (sidegate, config)
+    sidegate
 }
 
 #[tokio::test]
 async fn an_earlier_certificate_is_served_until_the_next_is_issued() {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-    let (sidegate, config) = issued_twice(&place, &pebble).await;
+    let (place, _pebble, config) = shop().await;
+    let sidegate = issued_twice(&config).await;
     let before = history(&config);
     let [(first, first_item), (second, second_item)] =
         from_ca(&before).try_into().expect("two certificates of the CA");
@@ -87,9 +83,8 @@ async fn an_earlier_certificate_is_served_until_the_next_is_issued() {
 
 #[tokio::test]
 async fn a_pin_set_beside_a_process_is_followed_and_lasts() {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-    let (sidegate, config) = issued_twice(&place, &pebble).await;
+    let (place, _pebble, config) = shop().await;
+    let sidegate = issued_twice(&config).await;
     let [(first, _), (second, _)] = from_ca(&history(&config)).try_into().expect("two");
     // Without its socket the process is not asked, but sees what changes in the storage.
     let socket = place.storage().join("state/control/1.sock");
@@ -112,9 +107,8 @@ async fn a_pin_set_beside_a_process_is_followed_and_lasts() {
 
 #[tokio::test]
 async fn what_should_not_be_served_is_not_gone_back_to() {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-    let (sidegate, config) = issued_twice(&place, &pebble).await;
+    let (place, _pebble, config) = shop().await;
+    let sidegate = issued_twice(&config).await;
     let [(_, first_item), (second, _)] = from_ca(&history(&config)).try_into().expect("two");
     let refused = |words: &[&str], why: &str| {
         let told = tell(&config, words);
@@ -137,9 +131,8 @@ async fn what_should_not_be_served_is_not_gone_back_to() {
 
 #[tokio::test]
 async fn an_item_is_shown_without_its_key() {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-    let (sidegate, config) = issued_twice(&place, &pebble).await;
+    let (place, pebble, config) = shop().await;
+    let sidegate = issued_twice(&config).await;
     let (serial, item) = from_ca(&history(&config)).pop().expect("an item");
     let live = tell(&config, &["show", &item, "--json"]).json();
     sidegate.stop().await;

@@ -134,8 +134,7 @@ async fn a_storage_that_was_lost_is_told_at_the_next_start() {
     let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
     let front = FrontOfCa::start(&pebble).await;
     let config = configure(&place, &pebble, &front, "tls-alpn-01", 1);
-    let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    let sidegate = Sidegate::issued(&config).await;
     sidegate.stop().await;
     std::fs::remove_dir_all(place.storage()).expect("the volume is gone");
     let sidegate = Sidegate::serve(&config).await;

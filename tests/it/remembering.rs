@@ -10,7 +10,8 @@ use crate::going_back::{from_ca, history};
 use crate::house::pebble::{Pebble, Settings};
 use crate::house::port;
 use crate::house::process::{Place, Sidegate};
-use crate::renewing::{not_renewed, shop};
+use crate::house::shop::configured;
+use crate::renewing::not_renewed;
 use crate::status::tell;
 
 const NAME: &str = "shop.example.com";
@@ -25,7 +26,7 @@ fn noted(place: &Place, config: &Path) -> Value {
 
 /// A configuration with both kinds that look at this machine, http-01 first.
 fn both(place: &Place, pebble: &Pebble) -> std::path::PathBuf {
-    let config = shop(place, pebble);
+    let config = configured(place, pebble);
     let text = fs::read_to_string(&config).expect("a file");
     let text = text.replace("[\"http-01\"]", "[\"http-01\", \"tls-alpn-01\"]\nretry = [\"1s\"]");
     fs::write(&config, text).expect("written");
@@ -50,8 +51,7 @@ async fn a_renewal_begins_with_the_kind_that_worked_also_after_a_restart() {
     // Nobody answers where the CA looks for http-01.
     let pebble = Pebble::start(Settings::new(port::free(), place.https)).await;
     let config = both(&place, &pebble);
-    let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    let sidegate = Sidegate::issued(&config).await;
     assert_eq!((posted(&sidegate, "http-01"), posted(&sidegate, "tls-alpn-01")), (1, 1));
     assert_eq!(noted(&place, &config), json!({ NAME: "tls-alpn-01" }));
     assert_eq!(not_renewed(&config).await, None);
@@ -77,8 +77,7 @@ async fn another_order_of_kinds_counts_for_more_than_what_worked() {
     let place = Place::new();
     let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
     let config = both(&place, &pebble);
-    let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    let sidegate = Sidegate::issued(&config).await;
     assert_eq!(noted(&place, &config), json!({ NAME: "http-01" }));
 
     let text = fs::read_to_string(&config).expect("a file");
@@ -101,8 +100,7 @@ async fn an_item_that_does_not_say_begins_with_the_first_kind() {
     let place = Place::new();
     let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
     let config = both(&place, &pebble);
-    let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    let sidegate = Sidegate::issued(&config).await;
     sidegate.stop().await;
     // As an earlier version has left it; and a kind that only a later one knows.
     for (validated, kind) in

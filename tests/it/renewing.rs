@@ -1,36 +1,11 @@
 //! `sidegate renew`: through the process that runs, with the CA's word as the outcome.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::house::front_of_ca::FrontOfCa;
-use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
+use crate::house::shop::shop;
 use crate::status::{Told, localhost, tell};
-
-/// A configuration with one name, which this CA signs.
-pub(crate) fn shop(place: &Place, pebble: &Pebble) -> PathBuf {
-    shop_at(place, &pebble.directory(), &pebble.api_root(), pebble)
-}
-
-/// The same, with the CA behind this front.
-pub(crate) fn shop_through(place: &Place, front: &FrontOfCa, pebble: &Pebble) -> PathBuf {
-    shop_at(place, &front.directory(), &front.api_root(), pebble)
-}
-
-fn shop_at(place: &Place, directory: &str, api_root: &[u8], pebble: &Pebble) -> PathBuf {
-    let file = |name: &str, text: &[u8]| {
-        let path = place.path(name);
-        fs::write(&path, text).expect("written");
-        path
-    };
-    let api = file("api.pem", api_root);
-    let issuance = file("issuance.pem", &pebble.issuance_root());
-    let acme = format!(
-        "directory = {directory:?}\napi_root = {api:?}\nissuance_root = {issuance:?}\nchallenges = [\"http-01\"]\n"
-    );
-    place.configure(&acme, "[[site]]\ndomains = [\"shop.example.com\"]\nto = 3000\n")
-}
 
 /// Runs a tool, while what the test has started goes on.
 pub(crate) async fn asked(config: &Path, words: &'static [&'static str]) -> Told {
@@ -46,11 +21,8 @@ pub(crate) async fn not_renewed(config: &Path) -> Option<String> {
 
 #[tokio::test]
 async fn a_renewal_is_asked_for_and_waited_for() {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-    let config = shop(&place, &pebble);
-    let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    let (_place, pebble, config) = shop().await;
+    let sidegate = Sidegate::issued(&config).await;
     let item = || tell(&config, &["status", "--json"]).json()["certificates"][0]["item"].clone();
     let (first, issued) = (item(), pebble.issued());
 

@@ -8,9 +8,9 @@ use sidegate::pki::{KeyType, PrivateKey};
 
 use crate::going_back::{from_ca, history};
 use crate::house::issued::lineage;
-use crate::house::pebble::{Pebble, Settings};
+use crate::house::pebble::Pebble;
 use crate::house::process::{Place, Sidegate};
-use crate::renewing::shop;
+use crate::house::shop::shop;
 use crate::status::tell;
 
 struct Rig {
@@ -22,12 +22,9 @@ struct Rig {
 
 impl Rig {
     async fn new(settings: &str) -> Self {
-        let place = Place::new();
-        let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-        let config = shop(&place, &pebble);
+        let (place, pebble, config) = shop().await;
         add(&config, settings);
-        let sidegate = Sidegate::serve(&config).await;
-        sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+        let sidegate = Sidegate::issued(&config).await;
         Self { place, config, sidegate, _pebble: pebble }
     }
 

@@ -2,27 +2,18 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::going_back::{from_ca, history, shown};
-use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
-use crate::renewing::shop;
+use crate::house::shop::shop;
 use crate::status::{localhost, tell};
 
 const NAME: &str = "shop.example.com";
-
-/// A process whose CA has issued once.
-async fn issued(place: &Place, pebble: &Pebble) -> (Sidegate, PathBuf) {
-    let config = shop(place, pebble);
-    let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
-    (sidegate, config)
-}
 
 /// What `history` says of an item.
 fn told_of<'a>(history: &'a Value, item: &str) -> &'a Value {
@@ -45,9 +36,8 @@ fn refused(config: &Path, words: &[&str], code: i32, why: &str) {
 
 #[tokio::test]
 async fn what_is_served_is_revoked_by_name_and_another_one_is_issued() {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-    let (sidegate, config) = issued(&place, &pebble).await;
+    let (place, pebble, config) = shop().await;
+    let sidegate = Sidegate::issued(&config).await;
     let (first, item) = from_ca(&history(&config)).pop().expect("a certificate");
     assert_eq!(shown(&place).await, first);
 
@@ -89,9 +79,8 @@ async fn issued_after(config: &Path, item: &str) -> String {
 
 #[tokio::test]
 async fn an_earlier_item_is_revoked_with_its_own_key_and_not_gone_back_to() {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-    let (sidegate, config) = issued(&place, &pebble).await;
+    let (place, pebble, config) = shop().await;
+    let sidegate = Sidegate::issued(&config).await;
     let renewed = tell(&config, &["renew", NAME, "--force"]);
     assert_eq!(renewed.code, Some(0), "{}", renewed.err);
     let [(first, item), (second, newest)] = from_ca(&history(&config)).try_into().expect("two");

@@ -7,7 +7,8 @@ use std::process::Command;
 use crate::house::front_of_ca::{Fault, FrontOfCa};
 use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
-use crate::renewing::{asked, not_renewed, shop, shop_through};
+use crate::house::shop::{configured_through, shop};
+use crate::renewing::{asked, not_renewed};
 use crate::status::{localhost, tell};
 
 const ROLLOVER: &[&str] = &["account", "rollover"];
@@ -44,11 +45,8 @@ fn copy(from: &Path, to: &Path) {
 
 #[tokio::test]
 async fn the_process_that_runs_goes_on_with_the_new_key_and_the_old_one_is_refused() {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-    let config = shop(&place, &pebble);
-    let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    let (place, pebble, config) = shop().await;
+    let sidegate = Sidegate::issued(&config).await;
     let before = account(&place);
     copy(&place.storage(), &place.path("before"));
 
@@ -86,15 +84,12 @@ async fn the_process_that_runs_goes_on_with_the_new_key_and_the_old_one_is_refus
 
 #[tokio::test]
 async fn without_a_process_it_is_done_on_the_storage() {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-    let config = shop(&place, &pebble);
+    let (place, pebble, config) = shop().await;
     fs::create_dir(place.storage()).expect("made");
     let none = tell(&config, ROLLOVER);
     assert_eq!(none.code, Some(1));
     assert!(none.err.contains("there is no account at any CA"), "{}", none.err);
-    let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    let sidegate = Sidegate::issued(&config).await;
     sidegate.stop().await;
 
     let before = account(&place);
@@ -129,9 +124,8 @@ async fn a_kill_before_the_answer_loses_no_account() {
         let exact = Settings { nonce_reject: 0, ..Settings::new(place.http, place.https) };
         let pebble = Pebble::start(exact).await;
         let front = FrontOfCa::start(&pebble).await;
-        let config = shop_through(&place, &front, &pebble);
-        let sidegate = Sidegate::serve(&config).await;
-        sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+        let config = configured_through(&place, &front, &pebble);
+        let sidegate = Sidegate::issued(&config).await;
         let before = account(&place);
         front.plan("/rollover-account-key", 1, fault);
         let asking = tokio::spawn({

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::going_back::{from_ca, history, shown};
 use crate::hooks::{Hook, until};
-use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
-use crate::renewing::shop;
+use crate::house::shop::shop;
 use crate::status::{localhost, tell};
 
 /// The same configuration on a machine with an empty storage, into which this archive is restored.
@@ -20,11 +19,8 @@ fn moved(place: &Place, config: &Path, archive: &Path) -> PathBuf {
 
 #[tokio::test]
 async fn a_rollback_the_story_and_what_was_spent_move_along() {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
-    let config = shop(&place, &pebble);
-    let sidegate = Sidegate::serve(&config).await;
-    sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+    let (place, _pebble, config) = shop().await;
+    let sidegate = Sidegate::issued(&config).await;
     assert_eq!(tell(&config, &["renew", "shop.example.com", "--force"]).code, Some(0));
     assert_eq!(tell(&config, &["rollback", "shop.example.com"]).code, Some(0));
     let [(first, first_item), (second, second_item)] =

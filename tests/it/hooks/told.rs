@@ -6,10 +6,9 @@ use sidegate::ident::Provider;
 
 use super::{Call, Hook};
 use crate::going_back::{from_ca, history};
-use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
+use crate::house::shop::shop;
 use crate::house::tool::{commit_until, store_at};
-use crate::renewing::shop;
 use crate::status::{localhost, tell};
 
 const NAME: &str = "shop.example.com";
@@ -40,10 +39,8 @@ fn of<'a>(calls: &'a [Call], event: &str) -> Vec<&'a Call> {
 
 #[tokio::test]
 async fn a_script_is_told_what_happens_with_paths_that_lead_to_the_certificate() {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
+    let (place, _pebble, config) = shop().await;
     let hook = Hook::new(&place, "");
-    let config = shop(&place, &pebble);
     hook.configure(&config, "");
     let sidegate = Sidegate::serve(&config).await;
     sidegate.logged(&["the hook was told", "hook=issued"]).await;

@@ -3,18 +3,15 @@ use std::fs;
 use super::{Hook, until};
 use crate::going_back::shown;
 use crate::house::client::Client;
-use crate::house::pebble::{Pebble, Settings};
 use crate::house::process::{Place, Sidegate};
+use crate::house::shop::shop;
 use crate::on_demand::resident;
-use crate::renewing::shop;
 use crate::status::{localhost, tell};
 
 #[tokio::test]
 async fn while_a_hook_hangs_names_are_served_and_renewed_and_a_stop_ends_it() {
-    let place = Place::new();
-    let pebble = Pebble::start(Settings::new(place.http, place.https)).await;
+    let (place, _pebble, config) = shop().await;
     let hook = Hook::new(&place, "sleep 600 &\necho $! $$ > pids.part\nmv pids.part pids\nwait");
-    let config = shop(&place, &pebble);
     hook.configure(&config, "timeout = \"10m\"");
     let sidegate = Sidegate::serve(&config).await;
     until(|| hook.path("pids").exists()).await;

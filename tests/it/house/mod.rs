@@ -18,6 +18,7 @@ pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod python;
+pub(crate) mod shop;
 pub(crate) mod test_ca;
 pub(crate) mod tool;
 #[cfg(target_arch = "x86_64")]

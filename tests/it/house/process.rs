@@ -97,6 +97,13 @@ impl Sidegate {
         sidegate
     }
 
+    /// The same, and waits until it serves a certificate of Pebble's.
+    pub(crate) async fn issued(config: &Path) -> Self {
+        let sidegate = Self::serve(config).await;
+        sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
+        sidegate
+    }
+
     /// Waits until one line of the log holds all of these words, and returns it.
     pub(crate) async fn logged(&self, words: &[&str]) -> String {
         wait(&self.log, words, "the log").await
