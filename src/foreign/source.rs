@@ -21,9 +21,9 @@ const MAX_FILE: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     names: Box<[Name]>,
-    cert: Box<Path>,
+    pub(super) cert: Box<Path>,
     /// None if it lies in the same file.
-    key: Option<Box<Path>>,
+    pub(super) key: Option<Box<Path>>,
 }
 
 /// Why the files cannot be served.

@@ -29,15 +29,19 @@ impl Watch {
     /// Begins to watch the folders of these sources: the first 4,096, if there are more.
     #[must_use]
     pub fn new<'a>(sources: impl IntoIterator<Item = &'a Source>) -> Self {
-        let (mut seen, mut folders) = (HashSet::new(), Vec::new());
-        let mut last = None;
-        for folder in sources.into_iter().flat_map(|source| [source.cert(), source.key()]).map(folder) {
-            // Neighbours mostly lie together, and comparing is cheaper than hashing.
-            if last != Some(folder) && seen.len() < MOST && seen.insert(folder) {
-                folders.push(folder.to_owned());
+        let mut folders = HashSet::new();
+        let mut last = Path::new("");
+        for folder in sources.into_iter().flat_map(Source::folders) {
+            // Neighbours mostly lie together, and comparing letters is cheaper than hashing.
+            if last.as_os_str() != folder.as_os_str() {
+                last = folder;
+                folders.insert(folder);
+                if folders.len() == MOST {
+                    break;
+                }
             }
-            last = Some(folder);
         }
+        let folders = folders.into_iter().map(Path::to_owned);
         Self(Folders::new(folders, Of::Contents))
     }
 
@@ -61,14 +65,15 @@ impl Source {
     /// Whether one of its files has its place in this folder.
     #[must_use]
     pub fn lies_in(&self, place: &Path) -> bool {
-        folder(self.cert()) == place || folder(self.key()) == place
+        self.folders().any(|folder| folder.as_os_str() == place.as_os_str())
     }
-}
 
-fn folder(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
-        Some(folder) => folder,
-        None => file,
+    fn folders(&self) -> impl Iterator<Item = &Path> {
+        let files = [&self.cert].into_iter().chain(&self.key);
+        files.map(|file| match file.parent() {
+            Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+            Some(folder) => folder,
+            None => file,
+        })
     }
 }
