@@ -1,10 +1,12 @@
 //! The thread that tells the operator's program what happens, where there is such a program.
 
 use std::error::Error;
+use std::io;
 use std::path::absolute;
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
@@ -82,12 +84,25 @@ impl Hooks {
         let (place, end) = (self.place.clone(), self.end.clone());
         let runner = Runner::new(place, self.options.subscribe(), self.journal.clone())
             .map_err(AppError::setup("the journal cannot be read for hooks"))?;
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(AppError::setup("hooks cannot be run"))?;
+        let (begun, has_begun) = mpsc::channel();
         // That it ends is no reason for anything else to end.
         let thread = thread::Builder::new().name("hooks".to_owned());
-        let thread = thread.spawn(move || runtime.block_on(runner.run(end)));
-        self.thread = Some(thread.map_err(AppError::setup("the thread hooks cannot be started"))?);
+        let thread = thread.spawn(move || {
+            // A runtime of this kind stays in the thread that has made it.
+            match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+                Ok(runtime) => {
+                    let _ = begun.send(Ok(()));
+                    runtime.block_on(runner.run(end));
+                }
+                Err(error) => {
+                    let _ = begun.send(Err(error));
+                }
+            }
+        });
+        let thread = thread.map_err(AppError::setup("the thread hooks cannot be started"))?;
+        let begun = has_begun.recv().unwrap_or_else(|lost| Err(io::Error::other(lost)));
+        begun.map_err(AppError::setup("hooks cannot be run"))?;
+        self.thread = Some(thread);
         Ok(())
     }
 

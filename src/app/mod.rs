@@ -284,7 +284,7 @@ fn control(
     (prepared, accepts): (oneshot::Sender<Result<(), StoreError>>, oneshot::Receiver<()>),
     end: CancellationToken,
 ) -> std::io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let outcome = manager.prepare().await;
         let go_on = outcome.is_ok();

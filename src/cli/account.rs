@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 
 use super::act::{FAILED, say, show};
 use super::flags::Place;
@@ -31,7 +31,7 @@ enum Verb {
 }
 
 impl AccountArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let Verb::Rollover { directory, place } = self.verb;
         let settings = place.settings(env)?;
         let done = runtime.block_on(async {

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stdout};
 use std::path::PathBuf;
 
 use clap::Args;
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 
 use super::act::{FAILED, say, show, told};
 use super::counted::counted;
@@ -36,7 +36,7 @@ pub struct RestoreArgs {
 }
 
 impl BackupArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let to = (self.archive.as_os_str() != "-").then_some(self.archive.as_path());
         if to.is_none() && stdout().is_terminal() {
             return Err(say(&OpsError::Refused("an archive is nothing to look at: name a file".to_owned())));
@@ -55,7 +55,7 @@ impl BackupArgs {
 }
 
 impl RestoreArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let settings = self.place.settings(env)?;
         let restored = runtime.block_on(app::restore(&settings, &self.archive)).map_err(|e| told(&e))?;
         let Restored { known, accounts, settled } = restored;

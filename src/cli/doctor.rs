@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 
 use clap::Args;
 use serde::Serialize;
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 
 use super::act::{say, show};
 use super::flags::Place;
@@ -55,7 +55,7 @@ const COLORS: [(Outcome, &str); 4] = [
 const PLAIN: &str = "\u{1b}[0m";
 
 impl DoctorArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let settings = self.place.settings(env)?;
         let report = runtime.block_on(app::examine(&settings, self.domain.as_deref())).map_err(|error| {
             say(&error);

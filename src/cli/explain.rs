@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 
 use super::act::{FAILED, say, show};
 use super::counted::counted;
@@ -49,7 +49,7 @@ struct Told<'a> {
 }
 
 impl ExplainArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let Self { name, follow, json, verify: only_verify, place } = self;
         let settings = place.settings(env)?;
         let mut story = Story::open(&settings, follow).map_err(|e| say(&e))?;

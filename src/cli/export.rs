@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stdout};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 
 use super::act::{say, show, told};
 use super::flags::Place;
@@ -48,7 +48,7 @@ enum Target {
 }
 
 impl ExportArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let out = if self.out.as_os_str() == "-" { Out::Text } else { Out::Directory(self.out) };
         if out == Out::Text && stdout().is_terminal() && !self.show_key {
             let ways = "name a directory with --out DIR, or give --show-key";

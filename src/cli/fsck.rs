@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use clap::Args;
 use serde::Serialize;
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 
 use super::act::{say, show};
 use super::counted::counted;
@@ -30,7 +30,7 @@ pub struct FsckArgs {
 }
 
 impl FsckArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let storage = self.place.settings(env)?.storage;
         if self.repair && storage.read_only {
             eprintln!("sidegate: the configuration has the storage only read, so nothing in it is repaired");

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 
 use super::act::{FAILED, say, show, told};
 use super::flags::Place;
@@ -60,7 +60,7 @@ enum Program {
 }
 
 impl ImportArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let source = match (self.from, self.path, self.cert, self.key) {
             (Some(program), Some(path), ..) => match program {
                 Program::Certbot => Source::Certbot(path),

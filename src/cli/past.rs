@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use clap::Args;
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 
 use super::act::{json, say, show};
 use super::flags::Place;
@@ -59,7 +59,7 @@ pub struct RollbackArgs {
 }
 
 impl HistoryArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let settings = self.place.settings(env)?;
         let told = async { Operator::find(&settings).await?.history(&self.name).await };
         let history = runtime.block_on(told).map_err(|error: OperatorError| say(&error))?;
@@ -69,7 +69,7 @@ impl HistoryArgs {
 }
 
 impl ShowArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let settings = self.place.settings(env)?;
         let told = async { Operator::find(&settings).await?.item(&self.item).await };
         let item = runtime.block_on(told).map_err(|error: OperatorError| say(&error))?;
@@ -79,7 +79,7 @@ impl ShowArgs {
 }
 
 impl RollbackArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let settings = self.place.settings(env)?;
         let wanted = RollbackRequest { to: self.to, off: self.off };
         let told = async { Operator::find(&settings).await?.roll_back(&self.name, &wanted).await };

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use clap::Args;
 use serde::Serialize;
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 
 use super::act::{show, told};
 use super::flags::Place;
@@ -54,7 +54,7 @@ struct Report<'a> {
 }
 
 impl PruneArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let Self { keep, expired_for, unconfigured, dry_run, json, place } = self;
         let settings = place.settings(env)?;
         let asked = app::PruneRequest { keep, expired_for, unconfigured, dry_run };

@@ -1,7 +1,7 @@
 //! `sidegate renew`.
 
 use clap::Args;
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 
 use super::act::{say, show};
 use super::flags::Place;
@@ -27,7 +27,7 @@ pub struct RenewArgs {
 }
 
 impl RenewArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let settings = self.place.settings(env)?;
         let wanted = RenewalRequest { force: self.force, dry_run: self.dry_run };
         let done = runtime.block_on(async {

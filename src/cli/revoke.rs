@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, stdin};
 
 use clap::Args;
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 
 use super::USAGE;
 use super::act::{FAILED, say, show};
@@ -34,7 +34,7 @@ pub struct RevokeArgs {
 }
 
 impl RevokeArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         if !self.yes && !stdin().is_terminal() {
             eprintln!(
                 "sidegate: a revocation cannot be taken back, and there is no terminal to ask at: give --yes if it is meant"

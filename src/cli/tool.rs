@@ -1,7 +1,7 @@
 //! What operators do beside serving.
 
 use clap::Subcommand;
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 
 use super::{
     AccountArgs, BackupArgs, DoctorArgs, ExplainArgs, ExportArgs, FsckArgs, HistoryArgs, ImportArgs,
@@ -48,7 +48,7 @@ pub enum Tool {
 
 impl Tool {
     /// Uses it; the exit code, whether it went as asked or not.
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         match self {
             Self::Status(args) => args.act(runtime, env),
             Self::List(args) => args.act(runtime, env),

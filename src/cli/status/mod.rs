@@ -7,7 +7,7 @@ pub(super) use table::short;
 use std::io::IsTerminal;
 
 use clap::Args;
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 
 use super::act::{json, say, show};
 use super::flags::Place;
@@ -43,7 +43,7 @@ pub struct ListArgs {
 }
 
 impl StatusArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let settings = self.place.settings(env)?;
         let report = runtime.block_on(ask(&settings, self.name.as_deref())).map_err(|error| {
             say(&error);
@@ -60,7 +60,7 @@ impl StatusArgs {
 }
 
 impl ListArgs {
-    pub(super) fn act(self, runtime: &Runtime, env: &Env) -> Result<u8, u8> {
+    pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let settings = self.place.settings(env)?;
         let report = runtime.block_on(ask(&settings, None)).map_err(|error| say(&error))?;
         show(&if self.json { json(&report.certificates) } else { short(&report) });
