@@ -175,15 +175,16 @@ impl Kernel {
             let Ok(mut ready) = fd.readable().await else {
                 return std::future::pending().await;
             };
-            if let Ok(Ok(events)) = ready.try_io(|fd| Ok(drain(fd.get_ref())?)) {
+            if let Ok(Ok(events)) = ready.try_io(|fd| Ok(read(fd.get_ref())?)) {
                 return events;
             }
         }
     }
 }
 
-/// Everything the kernel has to tell now; an error if that is nothing.
-fn drain(fd: &OwnedFd) -> io::Result<Vec<Event>> {
+/// What the kernel has to tell now, as much as 8 KiB hold: anybody may write to a folder, and faster than we read. An error if
+/// that is nothing.
+fn read(fd: &OwnedFd) -> io::Result<Vec<Event>> {
     let mut space = [MaybeUninit::uninit(); 8192];
     let mut reader = Reader::new(fd, &mut space);
     let mut events = Vec::new();
@@ -193,9 +194,11 @@ fn drain(fd: &OwnedFd) -> io::Result<Vec<Event>> {
                 let name = event.file_name().and_then(|name| name.to_str().ok()).map(str::to_owned);
                 events.push((event.wd(), name, event.events()));
             }
-            Err(Errno::INTR) => {}
-            Err(_) if !events.is_empty() => return Ok(events),
+            Err(Errno::INTR) => continue,
             Err(error) => return Err(error),
+        }
+        if reader.is_buffer_empty() {
+            return Ok(events);
         }
     }
 }
