@@ -124,16 +124,13 @@ impl Hooks {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
     use crate::clock::Clock;
     use crate::hooks::Occasion;
     use crate::host::program::Program;
-    use crate::store::memory::MemoryEngine;
-    use crate::store::{Store, layout};
-    use crate::story::Recorder;
+    use crate::store::layout;
 
     #[test]
     fn that_nobody_can_be_told_is_no_trouble_where_nobody_is_to_be_told() {
@@ -141,14 +138,7 @@ mod tests {
         let journal = folder.path().join(layout::journal().as_str());
         fs::create_dir_all(journal.parent().expect("a folder")).expect("made");
         fs::write(&journal, "no folder").expect("written");
-        let store = Store::new(Arc::new(MemoryEngine::new()), Clock::system());
-        let place = Place {
-            storage: folder.path().to_owned(),
-            hooks: store.hooks(),
-            clock: Clock::system(),
-            recorder: Recorder::default(),
-            calls: Calls::default(),
-        };
+        let place = Place::forgetful(folder.path());
         let (_added, journal) = watch::channel(());
         let program = Program::new(vec!["/nowhere/hook".to_owned()], Duration::from_secs(1));
         let told = Options { program, occasions: Occasion::ALL.into() };

@@ -44,6 +44,25 @@ pub struct Place {
     pub calls: Calls,
 }
 
+#[cfg(test)]
+impl Place {
+    /// One that keeps in memory how far it has got.
+    pub(crate) fn forgetful(storage: &std::path::Path) -> Self {
+        use std::sync::Arc;
+
+        use crate::store::{Store, memory::MemoryEngine};
+
+        let engine = Arc::new(MemoryEngine::new());
+        Self {
+            storage: storage.to_owned(),
+            hooks: Store::new(engine, Clock::system()).hooks(),
+            clock: Clock::system(),
+            recorder: Recorder::default(),
+            calls: Calls::default(),
+        }
+    }
+}
+
 /// Calls the program, for as long as it is asked to.
 pub struct Runner {
     place: Place,
@@ -254,12 +273,10 @@ impl Runner {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::sync::Arc;
 
     use super::*;
     use crate::host::program::Program;
-    use crate::store::memory::MemoryEngine;
-    use crate::store::{Store, layout};
+    use crate::store::layout;
 
     /// Lets the time pass until there is trouble, or none.
     async fn until(calls: &Calls, trouble: bool) {
@@ -275,14 +292,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_journal_that_could_not_be_read_is_read_again_though_nothing_is_added() {
         let folder = tempfile::tempdir().expect("a directory");
-        let store = Store::new(Arc::new(MemoryEngine::new()), Clock::system());
-        let place = Place {
-            storage: folder.path().to_owned(),
-            hooks: store.hooks(),
-            clock: Clock::system(),
-            recorder: Recorder::default(),
-            calls: Calls::default(),
-        };
+        let place = Place::forgetful(folder.path());
         let program = Program::new(vec!["/nowhere/hook".to_owned()], Duration::from_secs(1));
         let (_told, options) = watch::channel(Some(Options { program, occasions: Occasion::ALL.into() }));
         let (added, journal) = watch::channel(());
