@@ -45,9 +45,12 @@ fn look_up(times: u32) {
     }
 }
 
+/// The head is in memory that was asked for, as one from a socket is. Where a constant comes to stand differs from build
+/// to build, and what looks at many bytes at once costs up to 3 % more from an odd address.
 fn parse(times: u32) {
+    let head = Bytes::from(house::BROWSER.as_bytes().to_vec());
     for _ in 0..times {
-        let parsed = wire::request(&mut black_box(Bytes::from_static(house::BROWSER.as_bytes())));
+        let parsed = wire::request(&mut black_box(head.clone()));
         assert!(matches!(parsed, Ok(Some(_))));
     }
 }
