@@ -7,29 +7,36 @@ All three run at once, each with one worker on the first processor; h2load and t
 last one. Each scenario goes round them in turn, so that a slow minute hits all alike, and of several rounds the
 cheapest counts, since noise only adds. CPU is what the scheduler has counted for the processes of a proxy (schedstat),
 so it says nothing about speed and much about what is left for the app. Listens on loopback only, and ends what it has
-started. Memory is what the processes of a proxy hold before the first client, with what they share divided among those
-who share it (PSS).
+started. Memory is what the processes of a proxy hold, with what they share divided among those who share it (PSS); at
+rest means before the first client.
 """
 import argparse
+import contextlib
 import os
 import pathlib
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 
 NAME = "compare.test"
-LARGE = 10 * 1024 * 1024
+SIZES = {"1KiB": 1024, "64KiB": 64 * 1024, "10MiB": 10 * 1024**2, "1GiB": 1024**3}
+IDLE = 500
 
-# What is done, with which of h2load's options, and how often in a round.
+# What is done, with which of h2load's options, how often in a round, and how often at least.
 SCENARIOS = {
-    "connection and one request": (["--h1", "-c", "{count}"], "/small", 400),
-    "HTTP/1.1, 1 KiB, 32 connections": (["--h1", "-c", "32"], "/small", 20_000),
-    "HTTP/2, 1 KiB, 32 connections of 32 streams": (["-c", "32", "-m", "32"], "/small", 20_000),
-    "10 MiB, 1 connection": (["--h1", "-c", "1"], "/large", 40),
+    "connection and one request": (["--h1", "-c", "{count}"], "1KiB", 400, 64),
+    "HTTP/1.1, 1 KiB, 1 connection": (["--h1", "-c", "1"], "1KiB", 4_000, 64),
+    "HTTP/1.1, 1 KiB, 32 connections": (["--h1", "-c", "32"], "1KiB", 20_000, 64),
+    "HTTP/1.1, 1 KiB, 256 connections": (["--h1", "-c", "256"], "1KiB", 20_000, 256),
+    "HTTP/2, 1 KiB, 32 connections of 32 streams": (["-c", "32", "-m", "32"], "1KiB", 20_000, 1_024),
+    "HTTP/1.1, 64 KiB, 32 connections": (["--h1", "-c", "32"], "64KiB", 4_000, 64),
+    "HTTP/1.1, 10 MiB, 1 connection": (["--h1", "-c", "1"], "10MiB", 40, 2),
+    "HTTP/1.1, 1 GiB, 1 connection": (["--h1", "-c", "1"], "1GiB", 1, 1),
 }
 
 
@@ -63,12 +70,13 @@ def compare(place, program, rounds, scale):
         print("| CPU time for one operation, or memory | " + " | ".join(proxies) + " | sidegate to the best of the others |")
         print("|---|" + "---|" * (len(proxies) + 1))
         row("memory at rest", {name: memory(pid) for name, (pid, _) in proxies.items()}, "{:.1f} MB")
-        for scenario, (how, path, count) in SCENARIOS.items():
-            count = max(64, int(count * scale)) if path == "/small" else max(2, int(count * scale))
+        row("memory of an idle connection", {name: idle(*proxy) for name, proxy in proxies.items()}, "{:.1f} KB")
+        for scenario, (how, file, count, least) in SCENARIOS.items():
+            count = max(least, int(count * scale))
             costs = {name: [] for name in proxies}
             for _ in range(rounds):
                 for name, (pid, at) in proxies.items():
-                    costs[name].append(cost(pid, at, last, [o.format(count=count) for o in how], path, count))
+                    costs[name].append(cost(pid, at, last, [o.format(count=count) for o in how], file, count))
             row(scenario, {name: min(measured) for name, measured in costs.items()}, "{:.1f} µs")
     finally:
         for process in running:
@@ -89,9 +97,32 @@ def memory(pid):
     return sum(int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)[1]) for rollup in rollups) / 1024
 
 
-def cost(pid, at, core, how, path, count):
+def idle(pid, at):
+    """Kilobytes for each of many connections that have had one answer and keep still."""
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    request = f"GET /1KiB HTTP/1.1\r\nHost: {NAME}\r\n\r\n".encode()
+
+    def connection():
+        client = trusting.wrap_socket(socket.create_connection(("127.0.0.1", at), 20), server_hostname=NAME)
+        client.sendall(request)
+        answer = b""
+        while len(answer.partition(b"\r\n\r\n")[2]) < SIZES["1KiB"]:
+            answer += client.recv(65536) or sys.exit(f"what listens on port {at} closes a connection without an answer")
+        return client
+
+    # Whatever is made for the first client is not counted.
+    with contextlib.ExitStack() as held:
+        held.enter_context(connection())
+        before = memory(pid)
+        for _ in range(IDLE):
+            held.enter_context(connection())
+        return (memory(pid) - before) * 1024 / IDLE
+
+
+def cost(pid, at, core, how, file, count):
     """Microseconds of CPU that a proxy has spent on each of so many requests, all of which have to succeed."""
-    url = f"https://{NAME}:{at}{path}"
+    url = f"https://{NAME}:{at}/{file}"
     command = [find("h2load"), "-t", "1", "-n", str(count), *how, f"--connect-to=127.0.0.1:{at}", url]
     before = spent(pid)
     told = subprocess.run(pinned(core, command), capture_output=True, text=True, timeout=120)
@@ -159,8 +190,9 @@ def nginx(folder, at, app, place):
 
 def backend(folder, at):
     folder.mkdir()
-    (folder / "small").write_bytes(b"x" * 1024)
-    (folder / "large").write_bytes(b"x" * LARGE)
+    for name, size in SIZES.items():
+        with open(folder / name, "wb") as file:
+            file.truncate(size)
     return web_server(
         folder,
         f"server {{ listen 127.0.0.1:{at} backlog=4096; root {folder}; open_file_cache max=10; sendfile on; }}\n",
