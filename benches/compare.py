@@ -3,15 +3,16 @@
 
     compare.py PROGRAM [--rounds N] [--scale F]
 
-All three run at once, each with one worker on the first processor; h2load and the app they stand before have the
-last one. Each scenario goes round them in turn, so that a slow minute hits all alike, and of several rounds the
-cheapest counts, since noise only adds. CPU is what the scheduler has counted for the processes of a proxy (schedstat),
-so it says nothing about speed and much about what is left for the app. Listens on loopback only, and ends what it has
-started. Memory is what the processes of a proxy hold, with what they share divided among those who share it (PSS); at
-rest means before the first client.
+All three run at once, each with one worker on the first processor; the load generators (h2load, openssl s_time) and
+the app they stand before have the last one. Each scenario goes round them in turn, so that a slow minute hits all
+alike, and of several rounds the cheapest counts, since noise only adds. CPU is what the scheduler has counted for the
+processes of a proxy (schedstat), so it says nothing about speed and much about what is left for the app. Listens on
+loopback only, and ends what it has started. Memory is what the processes of a proxy hold, with what they share divided
+among those who share it (PSS); at rest means before the first client.
 """
 import argparse
 import contextlib
+import functools
 import os
 import pathlib
 import re
@@ -27,8 +28,15 @@ NAME = "compare.test"
 SIZES = {"1KiB": 1024, "64KiB": 64 * 1024, "10MiB": 10 * 1024**2, "1GiB": 1024**3}
 IDLE = 500
 
-# What is done, with which of h2load's options, how often in a round, and how often at least.
-SCENARIOS = {
+# Handshakes and nothing else, with which of the options of openssl s_time.
+HANDSHAKES = {
+    "TLS 1.3 handshake, X25519": ["-new", "-tls1_3"],
+    "TLS 1.2 handshake, ECDHE-ECDSA": ["-new", "-tls1_2"],
+    "TLS 1.2 handshake, resumed": ["-reuse", "-tls1_2"],
+}
+
+# Requests, with which of h2load's options, how often in a round, and how often at least.
+REQUESTS = {
     "connection and one request": (["--h1", "-c", "{count}"], "1KiB", 400, 64),
     "HTTP/1.1, 1 KiB, 1 connection": (["--h1", "-c", "1"], "1KiB", 4_000, 64),
     "HTTP/1.1, 1 KiB, 32 connections": (["--h1", "-c", "32"], "1KiB", 20_000, 64),
@@ -71,13 +79,17 @@ def compare(place, program, rounds, scale):
         print("|---|" + "---|" * (len(proxies) + 1))
         row("memory at rest", {name: memory(pid) for name, (pid, _) in proxies.items()}, "{:.1f} MB")
         row("memory of an idle connection", {name: idle(*proxy) for name, proxy in proxies.items()}, "{:.1f} KB")
-        for scenario, (how, file, count, least) in SCENARIOS.items():
-            count = max(least, int(count * scale))
+        scenarios = {what: functools.partial(handshakes, last, how) for what, how in HANDSHAKES.items()}
+        for what, (how, file, count, least) in REQUESTS.items():
+            scenarios[what] = functools.partial(requests, last, how, file, max(least, int(count * scale)))
+        for what, done_at in scenarios.items():
             costs = {name: [] for name in proxies}
             for _ in range(rounds):
                 for name, (pid, at) in proxies.items():
-                    costs[name].append(cost(pid, at, last, [o.format(count=count) for o in how], file, count))
-            row(scenario, {name: min(measured) for name, measured in costs.items()}, "{:.1f} µs")
+                    before = spent(pid)
+                    done = done_at(at)
+                    costs[name].append((spent(pid) - before) / 1000 / done)
+            row(what, {name: min(measured) for name, measured in costs.items()}, "{:.1f} µs")
     finally:
         for process in running:
             process.terminate()
@@ -120,16 +132,25 @@ def idle(pid, at):
         return (memory(pid) - before) * 1024 / IDLE
 
 
-def cost(pid, at, core, how, file, count):
-    """Microseconds of CPU that a proxy has spent on each of so many requests, all of which have to succeed."""
+def handshakes(core, how, at):
+    """How many there were in a second."""
+    command = ["openssl", "s_time", "-connect", f"127.0.0.1:{at}", "-time", "1", *how]
+    told = subprocess.run(pinned(core, command), capture_output=True, text=True, timeout=60)
+    done = re.search(r"^(\d+) connections in \d+ real seconds", told.stdout, re.MULTILINE)
+    if told.returncode or not done or done[1] == "0":
+        sys.exit(f"no handshakes at port {at}:\n{told.stdout}{told.stderr}")
+    return int(done[1])
+
+
+def requests(core, how, file, count, at):
+    """How many there were: all that were asked for, and each has to succeed."""
     url = f"https://{NAME}:{at}/{file}"
+    how = [option.format(count=count) for option in how]
     command = [find("h2load"), "-t", "1", "-n", str(count), *how, f"--connect-to=127.0.0.1:{at}", url]
-    before = spent(pid)
     told = subprocess.run(pinned(core, command), capture_output=True, text=True, timeout=120)
-    after = spent(pid)
     if not re.search(rf"\b{count} succeeded, 0 failed", told.stdout) or f" {count} 2xx" not in told.stdout:
         sys.exit(f"not all of {count} requests for {url} were answered:\n{told.stdout}{told.stderr}")
-    return (after - before) / 1000 / count
+    return count
 
 
 def spent(pid):
