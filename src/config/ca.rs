@@ -5,14 +5,11 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use super::check::Checker;
+use super::profiles::{self, LETSENCRYPT, LETSENCRYPT_STAGING};
 use super::settings::{Ca, KeptLimits};
 use super::written::{CaWritten, Words};
 use crate::issuer::{Binding, Profile};
 
-/// The directory that is asked unless another one is named.
-const LETSENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
-/// The one that is asked under `--staging`.
-const LETSENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
 /// CAs of the public web: none of them signs a name that only a house knows.
 const PUBLIC_CAS: &[&str] = &[
     "acme-v02.api.letsencrypt.org",
@@ -82,7 +79,7 @@ impl Checker<'_> {
             issuance_root: self.pem(written.issuance_root.as_ref()),
             preferred_chain: self.preferred_chain(written.preferred_chain.as_ref()),
             binding: self.binding(written),
-            profile: self.profile(written),
+            profile: self.profile(&directory, written),
             limits: self.limits(written.limits.as_ref()),
             directory,
         }
@@ -166,7 +163,7 @@ impl Checker<'_> {
         }
     }
 
-    fn profile(&mut self, written: &CaWritten) -> Option<Profile> {
+    fn profile(&mut self, directory: &str, written: &CaWritten) -> Option<Profile> {
         let required = written.profile_required.as_ref().filter(|required| required.value);
         let Some(words) = &written.profile else {
             if let Some(required) = required {
@@ -178,6 +175,9 @@ impl Checker<'_> {
         if words.value.is_empty() || !words.value.bytes().all(|b| b.is_ascii_graphic()) {
             let fault = words.fault(format!("{:?} is not the name of a profile", words.value));
             self.faults.push(fault.accepted("a name that the CA's directory lists, such as shortlived"));
+        } else if let Some(known) = profiles::of(directory).filter(|known| !known.contains(&&*words.value)) {
+            let fault = words.fault(format!("{:?} is none of Let's Encrypt's profiles", words.value));
+            self.faults.push(fault.known(&words.value, &known));
         }
         Some(Profile { name: words.value.clone(), required: required.is_some() })
     }

@@ -16,6 +16,7 @@ mod flags;
 mod hooks;
 mod keys;
 mod preflight;
+mod profiles;
 mod prune;
 mod settings;
 mod sites;
@@ -52,7 +53,8 @@ pub enum Purpose {
         /// The file, [`DEFAULT_FILE`] if none is named.
         file: Option<PathBuf>,
     },
-    /// `sidegate list` and `sidegate doctor`: as [`Serve`](Self::Serve), but without any site there is merely nothing configured.
+    /// `sidegate list` and `sidegate doctor`: as [`Serve`](Self::Serve), but without any site there is merely nothing
+    /// configured.
     List {
         /// The file, [`DEFAULT_FILE`] if none is named.
         file: Option<PathBuf>,

@@ -46,9 +46,38 @@ fn nobody_is_promised_a_certificate_that_cannot_be_had() {
     let address = site("192.0.2.7", "issuer = \"acme\"");
     assert!(address[0].contains("under the profile shortlived only"), "{address:#?}");
     assert_eq!(site("192.0.2.7", ""), Vec::<String>::new());
-    let many: Vec<String> = (0..101).map(|n| format!("n{n}.example.com")).collect();
-    let many = site(&many.join("\", \""), "");
-    assert!(many.len() == 1 && many[0].contains("100"), "{many:#?}");
+}
+
+#[test]
+fn names_that_do_not_fit_one_certificate_are_told_how_many_do() {
+    let site = |names: u32| {
+        let domains: Vec<String> = (0..names).map(|n| format!("\"n{n}.example.com\"")).collect();
+        format!("[[site]]\ndomains = [{}]\nto = 1\n", domains.join(", "))
+    };
+    assert_eq!(faults_of(&site(100)), Vec::<String>::new());
+    let what = "2:11: site.domains: 101 names do not fit one certificate. \
+                Accepted: 100 names at most; the others in another [[site]]";
+    assert_eq!(faults_of(&site(101)), [what]);
+    for (profile, most) in [("classic", 100), ("tlsserver", 25), ("shortlived", 25)] {
+        for acme in ["", "staging = true\n"] {
+            let acme = format!("[acme]\nprofile = \"{profile}\"\n{acme}");
+            assert_eq!(faults_of(&format!("{acme}{}", site(most))), Vec::<String>::new(), "{profile}");
+            let faults = faults_of(&format!("{acme}{}", site(most + 1)));
+            let [fault] = &faults[..] else { panic!("{profile}: {faults:#?}") };
+            assert!(fault.contains(&format!("{} names do not fit one certificate", most + 1)), "{fault}");
+            assert!(
+                fault.ends_with(&format!("{most} names at most; the others in another [[site]]")),
+                "{fault}"
+            );
+        }
+    }
+    // What another CA has under that name is for that CA to say.
+    let other = "[acme]\ndirectory = \"https://ca.example/dir\"\nprofile = \"shortlived\"\n";
+    assert_eq!(faults_of(&format!("{other}{}", site(26))), Vec::<String>::new());
+    let fallback = "[acme]\ndirectory = \"https://ca.example/dir\"\n[[acme.fallback]]\n\
+                    directory = \"https://acme-v02.api.letsencrypt.org/directory\"\nprofile = \"tlsserver\"\n";
+    let faults = faults_of(&format!("{fallback}{}", site(26)));
+    assert!(faults.len() == 1 && faults[0].contains("under the profile tlsserver"), "{faults:#?}");
 }
 
 #[test]
@@ -75,6 +104,19 @@ fn keys_limits_and_profiles_are_among_those_there_are() {
         fault.starts_with("2:11: acme.profile: \"short lived\" is not the name of a profile."),
         "{fault}"
     );
+    for acme in ["[acme]", "[acme]\nstaging = true"] {
+        let fault = fault_before_site(&format!("{acme}\nprofile = \"shortlved\"\nprofile_required = true"));
+        assert!(
+            fault.contains("acme.profile: \"shortlved\" is none of Let's Encrypt's profiles."),
+            "{fault}"
+        );
+        assert!(
+            fault.ends_with("Did you mean `shortlived`? Accepted: classic, tlsserver, shortlived"),
+            "{fault}"
+        );
+    }
+    let other = "[acme]\ndirectory = \"https://ca.example/dir\"\nprofile = \"anything\"\n";
+    assert_eq!(faults_of(&format!("{other}{SITE}")), Vec::<String>::new());
     let fault = fault_before_site("[acme]\nprofile_required = true");
     assert!(fault.starts_with("2:20: acme.profile_required: no profile is named"), "{fault}");
     let fault = fault_before_site("[acme]\npreferred_chain = \" \"");

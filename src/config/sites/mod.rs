@@ -13,6 +13,7 @@ use crate::proxy::Target;
 use super::check::Checker;
 use super::dns;
 use super::error::Place;
+use super::profiles;
 use super::settings::{Acme, FOR_ADDRESSES, Keeper, Site};
 use super::value;
 use super::written::{At, SiteWritten, Words};
@@ -26,7 +27,8 @@ pub(super) const TARGET: &str =
 /// What an app of ours is told to listen on unless it was said where.
 const CHILD_PORT: u16 = 3000;
 
-/// The sites, and the port a wrapped app is to listen on. Without a single good one there is a fault, unless none will do.
+/// The sites, and the port a wrapped app is to listen on. Without a single good one there is a fault, unless none will
+/// do.
 pub(super) fn check(checker: &mut Checker<'_>, acme: &Acme, none_will_do: bool) -> (Vec<Site>, Option<u16>) {
     let written = gather(checker, none_will_do);
     let mut taken = Taken::default();
@@ -114,18 +116,25 @@ impl Check<'_, '_> {
         let names = self.names();
         let routes = self.routes();
         let redirect = self.redirect(|from| names.iter().any(|(name, _)| name.covers(from.as_str())));
-        let all = if names.is_empty() { None } else { self.all(&names) };
+        let all = self.all(&names);
         let keeper = self.keeper(all, &names);
         let max_body = self.max_body();
         Some(Site { keeper: keeper?, routes, redirect, max_body })
     }
 
+    /// All of the site's names; none if there is none, or if they do not fit one certificate.
     fn all(&mut self, names: &[(Name, Words)]) -> Option<Names> {
-        let all = Names::new(names.iter().map(|(name, _)| name.clone()));
-        if let (Err(error), Some(domains)) = (&all, &self.site.domains) {
-            self.checker.faults.push(domains.fault(error.to_string()));
+        self.fit(names.len(), Names::MAX, "one certificate");
+        Names::new(names.iter().map(|(name, _)| name.clone())).ok()
+    }
+
+    /// Faults the names of the site if there are more of them than fit `what`.
+    fn fit(&mut self, names: usize, most: usize, what: &str) {
+        if let Some(domains) = self.site.domains.as_ref().filter(|_| names > most) {
+            let fault = domains.fault(format!("{names} names do not fit {what}"));
+            let accepted = format!("{most} names at most; the others in another [[site]]");
+            self.checker.faults.push(fault.accepted(accepted));
         }
-        all.ok()
     }
 
     fn names(&mut self) -> Vec<(Name, Words)> {
@@ -323,6 +332,12 @@ impl Check<'_, '_> {
             match self.provider(name, words, issuer, challenges) {
                 Provider::Letsencrypt => by_ca.push(name.clone()),
                 Provider::Selfsigned => by_us.push(name.clone()),
+            }
+        }
+        for ca in self.acme.cas().filter(|_| by_ca.len() <= Names::MAX) {
+            if let Some(profile) = &ca.profile {
+                let most = profiles::most_names(&ca.directory, &profile.name);
+                self.fit(by_ca.len(), most, &format!("one certificate under the profile {}", profile.name));
             }
         }
         let mut lineages = Vec::new();
