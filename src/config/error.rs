@@ -107,7 +107,7 @@ impl Faults {
         (!faults.is_empty()).then_some(Self(faults))
     }
 
-    /// So many are told; who mends them will ask again.
+    /// At most this many are told; whoever mends them will ask again.
     pub const TOLD: usize = 50;
 
     /// The faults, as many of them as anybody reads.

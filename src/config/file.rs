@@ -326,8 +326,8 @@ impl Reader<'_> {
     fn pairs(&mut self, table: &Table<'_, '_>, key: &str) -> Vec<(Words, Words)> {
         let (Some(value), key) = (table.entries.get(key), table.key(key)) else { return Vec::new() };
         let Some(pairs) = value.get_ref().as_table() else {
-            let wrong: Option<()> = self.wrong_kind(value, &key, "{ \"from\" = \"to\" }");
-            return wrong.map(|()| Vec::new()).unwrap_or_default();
+            self.wrong_kind::<()>(value, &key, "{ \"from\" = \"to\" }");
+            return Vec::new();
         };
         let mut found = Vec::new();
         for (from, to) in pairs {
@@ -360,8 +360,8 @@ impl Reader<'_> {
         let Some(value) = parent.entries.get(key) else { return Vec::new() };
         let wanted = format!("[[{}]], once for each", kind.name);
         let Some(items) = value.get_ref().as_array() else {
-            let wrong: Option<()> = self.wrong_kind(value, kind.name, &wanted);
-            return wrong.map(|()| Vec::new()).unwrap_or_default();
+            self.wrong_kind::<()>(value, kind.name, &wanted);
+            return Vec::new();
         };
         let mut found = Vec::new();
         for item in items {

@@ -36,7 +36,7 @@ impl Checker<'_> {
         let arguments = arguments.iter().map(|words| words.value.clone());
         let words: Vec<String> = std::iter::once(name.clone()).chain(arguments).collect();
         let options = Options { program: Program::new(words, patience), occasions };
-        // Who only looks at certificates may be another user.
+        // Whoever only looks at certificates may be another user.
         let only_looks = matches!(self.purpose, Purpose::List { .. });
         if !only_looks && let Err(why) = options.program.look(self.env.path()) {
             let fault = program.fault(format!("{name} {why}"));

@@ -45,7 +45,8 @@ pub struct Settings {
     pub hold: Duration,
     /// Told to a wrapped app as `PORT`; none if it listens on a unix socket.
     pub child_port: Option<u16>,
-    /// What is served: at least one site, except for `list`, and where names on demand are. A client without SNI gets the certificate of the first name.
+    /// What is served: at least one site, except for `list`, and where names on demand are. A client without SNI gets
+    /// the certificate of the first name.
     pub sites: Vec<Site>,
     /// What becomes of names that none of the sites has, if anything does.
     pub on_demand: Option<OnDemand>,
@@ -126,8 +127,8 @@ pub struct Ca {
     pub limits: Option<KeptLimits>,
 }
 
-/// The profile under which public CAs sign addresses. What Let's Encrypt wants holds for every public CA that signs them
-/// at all.
+/// The profile under which public CAs sign addresses. What Let's Encrypt wants holds for every public CA that signs
+/// them at all.
 pub(super) const FOR_ADDRESSES: &str = "shortlived";
 
 impl Acme {
