@@ -1,4 +1,5 @@
-//! When each wish is looked at again: a queue of moments, so that an event costs what it concerns and not what there is.
+//! When each wish is looked at again: a queue of moments, so that an event costs what it concerns and not what there
+//! is.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -11,7 +12,7 @@ pub(super) struct Agenda {
 }
 
 impl Agenda {
-    /// All of so many wishes are due.
+    /// One with this number of wishes, all of them due.
     pub(super) fn new(wishes: usize) -> Self {
         let mut agenda = Self { moments: vec![None; wishes], queue: BTreeSet::new() };
         (0..wishes).for_each(|wish| agenda.put_now(wish));

@@ -24,8 +24,8 @@ pub(super) struct Notes<'a> {
 
 impl<'a> Notes<'a> {
     /// Reads what an earlier attempt noted; an order at another CA, or one that lacks the required profile, is not to
-    /// be resumed. By what names were validated `before` is known as long as nothing newer is, and as long as the same kinds
-    /// are configured in the same order: who changes that wants the first one to be tried.
+    /// be resumed. By what names were validated `before` is known as long as nothing newer is, and as long as the same
+    /// kinds are configured in the same order: who changes that wants the first one to be tried.
     pub(super) async fn begin(
         draft: &'a Draft,
         tools: &'a Tools,

@@ -9,10 +9,10 @@ use crate::ident::{ItemId, Name, Provider};
 
 /// The item to show for a name that `wish` decides on, if there is any.
 ///
-/// What the name is pinned to, while that is sound (valid and not revoked) and nothing newer was issued. Else among what
-/// the wish accepts: sound before revoked, that before expired, a CA's before selfsigned, the configured lineage before
-/// another with the name in it, the name itself before a wildcard, the newest first. An expired or revoked one is better
-/// than none: a client may look away, and a clock may be wrong.
+/// What the name is pinned to, while that is sound (valid and not revoked) and nothing newer was issued. Else among
+/// what the wish accepts: sound before revoked, that before expired, a CA's before selfsigned, the configured lineage
+/// before another with the name in it, the name itself before a wildcard, the newest first. An expired or revoked one
+/// is better than none: a client may look away, and a clock may be wrong.
 #[must_use]
 pub fn choose<'a>(name: &Name, wish: &Wish, inventory: &'a Inventory, now: SystemTime) -> Option<&'a Held> {
     let pinned = pinned(name, wish, inventory, now);

@@ -56,7 +56,7 @@ impl Shelf {
         self.shown.values()
     }
 
-    /// Whether there is no room for so many more.
+    /// Whether there is no room for `more`.
     pub(super) fn is_full(&self, more: usize) -> bool {
         self.warm.len() + more >= self.budget
     }

@@ -18,7 +18,7 @@ pub(super) enum Admission {
 
 /// Let's Encrypt signs no name with more labels.
 const LABELS: usize = 10;
-/// From so many labels on, no two may be the same: `www.www.example.com` is what a wildcard in the DNS makes of a
+/// From this many labels on, no two may be the same: `www.www.example.com` is what a wildcard in the DNS makes of a
 /// program that follows its own links, and no CA signs it for ever.
 const DISTINCT: usize = 4;
 

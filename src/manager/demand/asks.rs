@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 use crate::ask::{Ask, AskError};
 use crate::ident::Fqdn;
 
-/// So many are under way at the same time.
+/// At most this many are under way at once.
 const ABREAST: usize = 4;
-/// So many about strangers wait; who finds no room comes again.
+/// At most this many about strangers wait; whoever finds no room comes again.
 const WAITING: usize = 256;
 /// How often it is told that there is no answer.
 const COMPLAINTS: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use crate::ident::Fqdn;
 
-/// So many are remembered; of more, the oldest is asked about again.
+/// At most this many are remembered; of more, the oldest is asked about again.
 const MOST: usize = 10_000;
 
 /// Denials, each with its end.

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::ident::Fqdn;
 
-/// So many names a day, each once. Strangers choose these names and could come with new ones without end; a journal keeps
-/// so much and no more, and what they said must not push out what happened to the names of sites. At this rate it takes
-/// them years. What the rules say of any other name can be asked for at any time.
+/// At most this many names per day, each once. Strangers choose these names and could come with new ones without end; a
+/// journal keeps so much and no more, and what they said must not push out what happened to the names of sites. At this
+/// rate it takes them years. What the rules say of any other name can be asked for at any time.
 const MOST: usize = 20;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

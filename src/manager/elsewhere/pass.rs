@@ -9,13 +9,14 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Found, Looked};
 
-/// So many files are looked at in a turn, or so many read.
+/// At most this many files are looked at per turn.
 const LOOKS: usize = 256;
+/// And at most this many read.
 const READS: usize = 8;
-/// After a turn of files that nobody has waited for yet, others have the processor for so long.
+/// After a turn of files that nobody has waited for yet, others have the processor for this long.
 const REST: Duration = Duration::from_millis(5);
 
-/// So many lines about single certificates; then only the sum is told.
+/// At most this many lines about single certificates; then only the sum is told.
 const TOLD: usize = 32;
 
 /// Where the look has got to.
@@ -82,8 +83,8 @@ impl Pass {
         None
     }
 
-    /// Takes note of what came of a look, and tells what somebody should know: what is wrong, and what is new. That many files
-    /// were read for the first time is no news, but for those `of_sites`.
+    /// Takes note of what came of a look, and tells what somebody should know: what is wrong, and what is new. That
+    /// many files were read for the first time is no news, but for those `of_sites`.
     pub(super) fn note(&mut self, looked: Looked, of_sites: bool, found: &Found) {
         let news = match looked {
             Looked::Unread => return,

@@ -27,7 +27,7 @@ impl House {
         Self { folder, elsewhere: Elsewhere::default(), shelf: Shelf::new(publisher, 100), resolver, now }
     }
 
-    /// Puts a certificate for the name there, valid for so many hours from an hour ago on; returns its serial.
+    /// Puts a certificate for the name there, valid for `hours` from an hour ago on; returns its serial.
     fn put(&self, file: &str, name: &str, hours: u32) -> String {
         let names = Names::new([Name::parse(name).expect("a name")]).expect("names");
         let key = PrivateKey::generate(KeyType::P256);

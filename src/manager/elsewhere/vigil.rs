@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::foreign::{Source, Stirred, Watch};
 
-/// Certificate and key are rarely written in one go: so long after the first news of a folder it is looked at.
+/// Certificate and key are rarely written in one go: a folder is looked at this long after the first news of it.
 const SETTLE: Duration = Duration::from_secs(1);
-/// All files are looked at so often, for what the kernel does not tell: what a link leads to, what other machines do.
+/// How often all files are looked at, for what the kernel does not tell: what a link leads to, what other machines do.
 const LOOK: Duration = Duration::from_secs(30);
 /// More rarely where there are many, so that looking takes less than a thousandth of a processor.
 const LOOK_EACH: Duration = Duration::from_millis(6);

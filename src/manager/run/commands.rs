@@ -66,8 +66,8 @@ impl Commands {
         let _ = self.0.send(Command::Configure(Box::new(options))).await;
     }
 
-    /// Renews the certificate with this name, or tries that out; returns when there is an outcome, which may take minutes.
-    /// An attempt that is running already is waited for.
+    /// Renews the certificate with this name, or tries that out; returns when there is an outcome, which may take
+    /// minutes. An attempt that is running already is waited for.
     ///
     /// # Errors
     ///
