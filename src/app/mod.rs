@@ -59,7 +59,7 @@ use crate::clock::Clock;
 use crate::config::{Listen, Settings, Storage};
 use crate::host::{self, BindError, ControlSocket, Listening};
 use crate::issuer::BoxError;
-use crate::manager::{Manager, Past};
+use crate::manager::{Manager, Past, Place};
 use crate::ops::OpsError;
 use crate::proxy::{AccessLog, Listeners, Proxy, Roots, Watcher, drain};
 use crate::store::{Store, StoreError};
@@ -124,13 +124,16 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let kit = Kit { store, storage: storage.clone(), challenges, clock, recorder, roots: Roots::default() };
     let options = build::manager(settings, &kit)?;
     let hooks = Hooks::start(settings.hooks.clone(), &kit, told).await;
-    let (mut manager, commands, status) =
-        Manager::new(options, kit.store.clone(), kit.clock.clone(), publisher, misses);
-    manager.prove_by(Arc::new(Loopback::new(addrs.https)));
+    let place = Place {
+        store: kit.store.clone(),
+        clock: kit.clock.clone(),
+        recorder: kit.recorder.clone(),
+        prover: Some(Arc::new(Loopback::new(addrs.https))),
+    };
+    let (manager, commands, status) = Manager::new(options, place, publisher, misses);
     let past = Past::new(status.clone(), kit.store.clone());
     let seen = (status.clone(), past, hooks.calls());
     let desk = Desk::of_process(seen, commands.clone(), kit.clock.clone(), storage.clone());
-    manager.record_with(kit.recorder.clone());
     let view = View::new(status, kit.clock.clone());
     let control_socket = if read_only { None } else { control_socket(&storage) };
 

@@ -1,8 +1,8 @@
 //! The control plane: which certificates should exist, which do, and what closes the gap.
 //!
-//! Decisions are functions of (desired, inventory, now): [`plan`], [`schedule`], [`preference`], [`advised`]. The loop in `run` obeys
-//! them and decides nothing. Nothing here knows sockets; the data plane learns of certificates through the catalog
-//! only, and a CA that is down, slow or hostile is noticed nowhere else.
+//! Decisions are functions of (desired, inventory, now): [`plan`], [`schedule`], [`preference`], [`advised`]. The loop
+//! in `run` obeys them and decides nothing. Nothing here knows sockets; the data plane learns of certificates through
+//! the catalog only, and a CA that is down, slow or hostile is noticed nowhere else.
 //!
 //! ```text
 //!   Manager::prepare   index the pointers, read what is there, stand in where nothing valid is   (before listening)
@@ -82,8 +82,20 @@ pub struct Options {
 }
 
 impl Options {
-    /// So many parsed certificates take about 25 MB.
+    /// This many parsed certificates take about 25 MB.
     pub const WARM: usize = 10_000;
+}
+
+/// Where the control plane does its work; the same before and after a reload.
+pub struct Place {
+    /// Where items are kept.
+    pub store: Store,
+    /// What time it is.
+    pub clock: Clock,
+    /// Told what happens and why.
+    pub recorder: Recorder,
+    /// Looks at what clients are shown after each swap; without one nobody does.
+    pub prover: Option<Arc<dyn Prover>>,
 }
 
 /// What every attempt needs; cheap to clone.

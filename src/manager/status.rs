@@ -102,7 +102,7 @@ impl Status {
         let listed = desired.lists.iter().flat_map(|list| list.sources());
         let elsewhere = desired.files.iter().chain(listed).map(|source| {
             let mut found = Found::unread(source);
-            found.take(&source.load(), now);
+            found.note(&source.load(), now);
             found
         });
         let elsewhere = elsewhere.collect();

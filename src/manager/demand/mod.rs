@@ -1,10 +1,10 @@
 //! Certificates for names nobody has listed: who may have one, and how many.
 //!
-//! A hello for such a name never waits. It is noted in the catalog, and here it is decided later, at leisure, what comes
-//! of it: [`admission`] says what can be said without asking anybody, [`asks`] asks the operator's program, [`hourly`]
-//! keeps the budget. A name that is let in becomes a wish like any other, behind the configured ones. All that grows
-//! because of what strangers do has a bound: questions that wait, denials that are remembered, names that are let in, and
-//! what the journal is told.
+//! A hello for such a name never waits. It is noted in the catalog, and here it is decided later, at leisure, what
+//! comes of it: [`admission`] says what can be said without asking anybody, [`asks`] asks the operator's program,
+//! [`hourly`] keeps the budget. A name that is let in becomes a wish like any other, behind the configured ones. All
+//! that grows because of what strangers do has a bound: questions that wait, denials that are remembered, names that
+//! are let in, and what the journal is told.
 
 mod admission;
 mod asks;
@@ -49,13 +49,13 @@ pub struct Options {
     pub private: bool,
     /// Whether hellos are shown a certificate of ours until there is one from the CA; they are refused otherwise.
     pub fallback: bool,
-    /// So many may get their first certificate within an hour.
+    /// At most this many may get their first certificate within an hour.
     pub per_hour: usize,
     /// The same for those below one registered domain.
     pub per_domain_per_hour: usize,
     /// How long a denial is remembered.
     pub deny_ttl: Duration,
-    /// So many may have a certificate.
+    /// At most this many may have a certificate.
     pub max_names: usize,
 }
 
@@ -68,17 +68,16 @@ pub struct Demand {
     pub ask: Option<Ask>,
 }
 
-/// A permission holds so long; an order that is placed later asks again.
+/// A permission holds for this long; an order that is placed later asks again.
 const HOLDS: Duration = Duration::from_secs(24 * 60 * 60);
-/// Who could not be asked is asked again after so long.
+/// Whoever could not be asked is asked again after this.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
-/// A name for which nobody has come so long is not renewed.
+/// A name for which nobody has come for this long is not renewed.
 const UNSEEN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// A name that has no certificate, and for which nobody has come so long, is given up.
+/// A name that has no certificate, and for which nobody has come for this long, is given up.
 const GIVEN_UP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is known of names nobody has listed.
-#[derive(Default)]
 pub(super) struct Demands {
     demand: Option<Demand>,
     kept: HashMap<Name, Kept>,
@@ -111,16 +110,26 @@ pub(super) enum Permit {
 }
 
 impl Demands {
+    /// No name is known, and no rule that would let one in.
+    pub(super) fn new(recorder: Recorder) -> Self {
+        Self {
+            demand: None,
+            kept: HashMap::new(),
+            hourly: Hourly::default(),
+            denials: Denials::default(),
+            asks: Asks::default(),
+            turned_away: TurnedAway::default(),
+            recorder,
+            told_full: false,
+        }
+    }
+
     /// The rules from now on. What was denied may be allowed by them.
     pub(super) fn set(&mut self, demand: Option<Demand>) {
         self.denials = Denials::default();
         self.asks = Asks::default();
         self.kept.values_mut().for_each(Kept::forgive);
         self.demand = demand;
-    }
-
-    pub(super) fn record_with(&mut self, recorder: Recorder) {
-        self.recorder = recorder;
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -236,8 +245,8 @@ impl Demands {
         self.asks.next(self.demand.as_ref().and_then(|demand| demand.ask.as_ref())).await
     }
 
-    /// What comes of an answer: whether the name, which nothing is known of yet, is to be let in.
-    pub(super) fn take(&mut self, answer: &Answered, now: SystemTime) -> bool {
+    /// Notes an answer; whether the name, which nothing is known of yet, is to be let in.
+    pub(super) fn note_answer(&mut self, answer: &Answered, now: SystemTime) -> bool {
         let name = Name::Dns(answer.name.clone());
         let said = match &answer.said {
             Ok(said) => *said,

@@ -31,7 +31,7 @@ struct World {
 
 impl World {
     fn with(options: Options) -> Self {
-        let mut demands = Demands::default();
+        let mut demands = Demands::new(Recorder::default());
         demands.set(Some(Demand { options, ask: None }));
         Self { demands, now: SystemTime::UNIX_EPOCH + DAY * 20_000 }
     }
@@ -56,7 +56,7 @@ impl World {
         // As if it had been asked.
         self.demands.asks = Asks::default();
         let answered = Answered { name: name.parse().expect("a name"), client: Some(CLIENT), said };
-        self.demands.take(&answered, self.now)
+        self.demands.note_answer(&answered, self.now)
     }
 
     fn is_asked(&self, name: &str) -> bool {

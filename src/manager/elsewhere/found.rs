@@ -42,9 +42,9 @@ impl Found {
         Self { good: self.good.clone(), ..Self::unread(source) }
     }
 
-    /// Takes note of what was read, and says whether it is to be served from now on: not if it is faulty, and not if its
+    /// Notes what was read, and says whether it is to be served from now on: not if it is faulty, and not if its
     /// time is over while what was served before is still valid.
-    pub(in crate::manager) fn take(&mut self, read: &Result<Bundle, ForeignError>, now: SystemTime) -> bool {
+    pub(in crate::manager) fn note(&mut self, read: &Result<Bundle, ForeignError>, now: SystemTime) -> bool {
         let leaf = match read {
             Ok(bundle) => bundle.leaf(),
             Err(error) => {

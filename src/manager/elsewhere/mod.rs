@@ -1,10 +1,11 @@
 //! Certificates somebody else keeps: which there are, what was last found good, and when the files are looked at.
 //!
 //! At a start the names are put on show cold, and listeners accept. A hello that asks for one waits for its one file;
-//! behind that a [`Pass`] reads all of them a few at a time, so that what is wrong is told before somebody meets it. What
-//! was proved is kept packed: a file that turns bad changes nothing, and nobody waits for a disk again. A reload is another
-//! pass, which reads the files that look different than before and puts each on show as soon as it is read. So is what a
-//! [`Vigil`] asks for: it hears of files that change by themselves, and has all of them looked at from time to time.
+//! behind that a [`Pass`] reads all of them a few at a time, so that what is wrong is told before somebody meets it.
+//! What was proved is kept packed: a file that turns bad changes nothing, and nobody waits for a disk again. A reload
+//! is another pass, which reads the files that look different than before and puts each on show as soon as it is read.
+//! So is what a [`Vigil`] asks for: it hears of files that change by themselves, and has all of them looked at from
+//! time to time.
 
 mod found;
 mod pass;
@@ -30,7 +31,8 @@ use crate::pki::{Intermediates, Packed};
 use pass::Pass;
 use vigil::{Vigil, Where};
 
-/// So many sites' own files are read before anybody may connect; the others when they are asked for, or behind.
+/// The own files of at most this many sites are read before anybody may connect; the others when they are asked for, or
+/// behind.
 const AT_ONCE: usize = 512;
 
 /// All of it.
@@ -73,8 +75,8 @@ enum Looked {
 }
 
 impl Elsewhere {
-    /// Takes a configuration over: reads the sites' own files, puts what else is new on show, and begins a pass. Names that
-    /// are gone are the caller's to take off, since somebody else may serve them now.
+    /// Takes a configuration over: reads the sites' own files, puts what else is new on show, and begins a pass. Names
+    /// that are gone are the caller's to take off, since somebody else may serve them now.
     ///
     /// What stays in the configuration keeps what is known of it, and so does a name that leads to other files now.
     pub(super) fn configure(&mut self, desired: &Desired, shelf: &mut Shelf, now: SystemTime) {
@@ -116,8 +118,8 @@ impl Elsewhere {
         self.position(name).is_some()
     }
 
-    /// A hello waits for the name: shows the last good certificate, after reading the files if there is none yet. False if
-    /// the name is none of ours.
+    /// A hello waits for the name: shows the last good certificate, after reading the files if there is none yet. False
+    /// if the name is none of ours.
     pub(super) fn fetch(&mut self, name: &Name, shelf: &mut Shelf, now: SystemTime) -> bool {
         let Some(index) = self.position(name) else { return false };
         if self.kept[index].packed.is_none() && self.look_at(index, true, shelf, now) == Looked::Faulty {
@@ -137,8 +139,8 @@ impl Elsewhere {
         true
     }
 
-    /// Returns when a [`turn`](Self::turn) is due; never where nobody else keeps anything. Nothing is lost when the future
-    /// is dropped.
+    /// Returns when a [`turn`](Self::turn) is due; never where nobody else keeps anything. Nothing is lost when the
+    /// future is dropped.
     pub(super) async fn turn_is_due(&mut self) {
         let rested = async {
             match &self.pass {
@@ -198,8 +200,8 @@ impl Elsewhere {
         })
     }
 
-    /// Reads a source if it looks different than when it was last read. What is good is put on show if it is `wanted`, or
-    /// if something older is there; else it waits to be asked for.
+    /// Reads a source if it looks different than when it was last read. What is good is put on show if it is `wanted`,
+    /// or if something older is there; else it waits to be asked for.
     fn look_at(&mut self, index: usize, wanted: bool, shelf: &mut Shelf, now: SystemTime) -> Looked {
         let (kept, mut found) = (&mut self.kept[index], self.found[index].clone());
         let stamp = found.source.stamp(now);
@@ -209,7 +211,7 @@ impl Elsewhere {
         kept.stamp = Some(stamp);
         let read = found.source.load();
         let fault = found.fault().map(str::to_owned);
-        let better = found.take(&read, now);
+        let better = found.note(&read, now);
         let looked = match read {
             Ok(bundle) if better => {
                 let packed = Packed::new(&bundle, &mut self.intermediates);

@@ -15,9 +15,9 @@ use super::status::Row;
 use crate::ident::{Fqdn, ItemId, Name, Names};
 use crate::store::{Database, StoreError};
 
-/// So many are proved at the same time.
+/// At most this many are proved at once.
 const ABREAST: usize = 4;
-/// So many wait. Of a larger crowd these speak for all.
+/// At most this many wait. Of a larger crowd these speak for all.
 const WAITING: usize = 1024;
 /// Another process behind the same port may be a moment behind.
 const AGAIN: Duration = Duration::from_secs(3);
@@ -56,7 +56,6 @@ pub(super) enum Proof {
 }
 
 /// What is to be proved, is being proved, and was found wrong; by the primary names of certificates.
-#[derive(Default)]
 pub(super) struct Proofs {
     prover: Option<Arc<dyn Prover>>,
     waiting: BTreeSet<Name>,
@@ -72,8 +71,15 @@ struct Wrong {
 }
 
 impl Proofs {
-    pub(super) fn set(&mut self, prover: Arc<dyn Prover>) {
-        self.prover = Some(prover);
+    /// Nothing to be proved so far, and nothing ever without a prover.
+    pub(super) fn new(prover: Option<Arc<dyn Prover>>) -> Self {
+        Self {
+            prover,
+            waiting: BTreeSet::new(),
+            running: HashMap::new(),
+            wrong: BTreeMap::new(),
+            told: false,
+        }
     }
 
     /// Something was swapped in for the certificate with this primary name.
@@ -114,7 +120,7 @@ impl Proofs {
     }
 
     /// Notes what came of a proof; whether that is news.
-    pub(super) fn take(&mut self, primary: &Name, proof: &Proof, now: SystemTime) -> bool {
+    pub(super) fn note(&mut self, primary: &Name, proof: &Proof, now: SystemTime) -> bool {
         self.running.remove(primary);
         match proof {
             Proof::Right(_) => {

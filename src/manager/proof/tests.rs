@@ -15,9 +15,7 @@ fn name(number: usize) -> Name {
 }
 
 fn proofs() -> Proofs {
-    let mut proofs = Proofs::default();
-    proofs.set(Arc::new(Mute));
-    proofs
+    Proofs::new(Some(Arc::new(Mute)))
 }
 
 fn start() -> SystemTime {
@@ -26,7 +24,7 @@ fn start() -> SystemTime {
 
 #[test]
 fn without_a_prover_nothing_is_kept() {
-    let mut proofs = Proofs::default();
+    let mut proofs = Proofs::new(None);
     proofs.swapped(&name(1));
     assert!(proofs.waiting.is_empty() && proofs.take_due(start()).is_none());
 }
@@ -44,7 +42,7 @@ async fn a_crowd_is_cut_and_few_are_proved_at_a_time() {
     }
     assert_eq!(proofs.running(), ABREAST);
     let ended = proofs.running.keys().next().cloned().expect("one that runs");
-    proofs.take(&ended, &Proof::Right("01".to_owned()), start());
+    proofs.note(&ended, &Proof::Right("01".to_owned()), start());
     assert!(proofs.take_due(start()).is_some(), "there is room for the next");
 }
 
@@ -52,14 +50,14 @@ async fn a_crowd_is_cut_and_few_are_proved_at_a_time() {
 fn what_is_wrong_is_news_once_and_looked_at_until_it_is_right() {
     let (mut proofs, now) = (proofs(), start());
     let wrong = compare(Shown::Serial("02".to_owned()), "01");
-    assert!(proofs.take(&name(1), &wrong, now));
-    assert!(!proofs.take(&name(1), &wrong, now), "the same again");
+    assert!(proofs.note(&name(1), &wrong, now));
+    assert!(!proofs.note(&name(1), &wrong, now), "the same again");
     assert!(proofs.take_due(now).is_none(), "not at once");
     let later = now + WHILE_WRONG;
     assert_eq!(proofs.next(), Some(later));
     assert_eq!(proofs.take_due(later).map(|(name, _)| name), Some(name(1)));
     let right = compare(Shown::Serial("01".to_owned()), "01");
-    assert!(proofs.take(&name(1), &right, later));
+    assert!(proofs.note(&name(1), &right, later));
     assert_eq!(proofs.next(), None);
 }
 

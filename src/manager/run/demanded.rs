@@ -106,7 +106,7 @@ impl Manager {
         let now = self.tools.clock.now();
         let name = Name::Dns(answered.name.clone());
         debug!(%name, client = ?answered.client, said = ?answered.said.as_ref().ok(), "asked");
-        if self.demands.take(&answered, now) {
+        if self.demands.note_answer(&answered, now) {
             self.let_in(name, "the program that is asked says so", now).await;
         } else if let Some(wish) = self.owners.of(&name) {
             self.agenda.put_now(wish);

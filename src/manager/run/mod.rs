@@ -48,21 +48,21 @@ use crate::manager::rollover::{NotRolledOver, Rollover};
 use crate::manager::shelf::Shelf;
 use crate::manager::stand_in::Fresh;
 use crate::manager::status::{Picture, Row, Status};
-use crate::manager::{Ladder, Options, Tools};
+use crate::manager::{Ladder, Options, Place, Tools};
 use crate::store::sweep::SweepReport;
-use crate::store::{Changes, Store, StoreError};
-use crate::story::{Event, Moment, Recorder};
+use crate::store::{Changes, StoreError};
+use crate::story::{Event, Moment};
 
 use commands::{Command, Reply, Revoked, RolledOver};
 use pruning::Pruning;
 use role::Role;
 use waiting::Waiting;
 
-/// So many certificates are issued at the same time.
+/// At most this many certificates are issued at once.
 const ABREAST: usize = 8;
-/// So many stand-ins are committed at the same time; they are served already, so there is no hurry.
+/// At most this many stand-ins are committed at once; they are served already, so there is no hurry.
 const BEHIND: usize = 4;
-/// The CA is asked about so many certificates at the same time.
+/// The CA is asked about at most this many certificates at once.
 const ASKED: usize = 4;
 /// How long each thing may take that is done at the end.
 const LAST_WORK: Duration = Duration::from_secs(5);
@@ -155,23 +155,23 @@ impl Manager {
     #[must_use]
     pub fn new(
         options: Options,
-        store: Store,
-        clock: Clock,
+        place: Place,
         publisher: Publisher,
         misses: Misses,
     ) -> (Self, Commands, Status) {
+        let Place { store, clock, recorder, prover } = place;
         let role = Role::first(&store);
         let (sender, commands) = Commands::channel();
         let (status, picture) = Status::channel();
         let mut manager = Self {
             shelf: Shelf::new(publisher, options.warm),
             elsewhere: Elsewhere::default(),
-            demands: Demands::default(),
+            demands: Demands::new(recorder.clone()),
             look_after: SystemTime::UNIX_EPOCH,
             epoch: clock.epoch(),
             // Before anything is read, so that nothing moves unnoticed between the reading and the first wait for news.
             changes: store.changes(),
-            tools: Tools { store, issuers: Arc::new(options.issuers), clock, recorder: Recorder::default() },
+            tools: Tools { store, issuers: Arc::new(options.issuers), clock, recorder },
             owners: options.desired.owners(),
             agenda: Agenda::new(options.desired.wishes.len()),
             desired: Arc::new(options.desired),
@@ -195,7 +195,7 @@ impl Manager {
             by: HashMap::new(),
             waiting: HashMap::new(),
             pruning: Pruning::new(options.prune),
-            proofs: Proofs::default(),
+            proofs: Proofs::new(prover),
             role,
             status,
             rows: VectorSync::new_sync(),

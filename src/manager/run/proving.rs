@@ -1,21 +1,15 @@
 //! The loop's part in proving what is served.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use tracing::debug;
 
 use super::{Finished, Manager};
 use crate::ident::{Fqdn, ItemId, Name};
-use crate::manager::proof::{self, Proof, Prover};
+use crate::manager::proof::{self, Proof};
 use crate::story::Event;
 
 impl Manager {
-    /// Has every swap from now on proved by this prover.
-    pub fn prove_by(&mut self, prover: Arc<dyn Prover>) {
-        self.proofs.set(prover);
-    }
-
     /// Begins what is to be proved; returns when to look again.
     pub(super) fn prove(&mut self, now: SystemTime) -> Option<SystemTime> {
         while let Some((primary, prover)) = self.proofs.take_due(now) {
@@ -42,7 +36,7 @@ impl Manager {
             self.proofs.forget(primary);
             return self.proofs.swapped(primary);
         }
-        let news = self.proofs.take(primary, proof, now);
+        let news = self.proofs.note(primary, proof, now);
         let Some(index) = self.owners.of(primary) else { return };
         self.stale.insert(index);
         let item = item.as_str().into();

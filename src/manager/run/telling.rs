@@ -12,18 +12,12 @@ use crate::manager::plan::Step;
 use crate::manager::renew::RenewError;
 use crate::manager::schedule;
 use crate::store::{Attempts, Family};
-use crate::story::{Event, Recorder, Text};
+use crate::story::{Event, Text};
 
-/// Of the names that came and went so many are told.
+/// Of the names that came, and of those that went, at most this many are told.
 const LISTED: usize = 100;
 
 impl Manager {
-    /// Tells what happens and why to `recorder` from now on; until then the log alone is told.
-    pub fn record_with(&mut self, recorder: Recorder) {
-        self.demands.record_with(recorder.clone());
-        self.tools.recorder = recorder;
-    }
-
     pub(super) fn tell_configured(&self, before: &Desired) {
         let names = |desired: &Desired| -> BTreeSet<Name> {
             desired.wishes.iter().flat_map(Wish::names).cloned().collect()

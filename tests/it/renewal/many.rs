@@ -1,4 +1,5 @@
-//! With very many names nobody waits for more than a listing of the pointers and the item of the name that was asked for.
+//! With very many names nobody waits for more than a listing of the pointers and the item of the name that was asked
+//! for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,9 +47,8 @@ async fn a_hello_that_waits_is_answered_although_no_other_item_can_be_read() {
 
     let answered = async {
         let (publisher, _, resolver, misses) = catalog::open();
-        let options = world.options(desired);
         let (mut manager, _commands, _status) =
-            Manager::new(options, store, world.clock.clone(), publisher, misses);
+            Manager::new(world.options(desired), world.place(store), publisher, misses);
         // From here on anybody may connect.
         manager.prepare().await.expect("prepared");
         let Lookup::Cold(waiting) = resolver.lookup(Some(&name(ASKED))) else {

@@ -14,11 +14,12 @@ use sidegate::issuer::{
     Advice, ChallengeKind, IssueError, IssueJob, Issuer, Issuers, OrderNote, Progress, Replacing,
     SelfsignedIssuer,
 };
-use sidegate::manager::{Ca, Commands, Desired, Ladder, Manager, Options, Status, Wish};
+use sidegate::manager::{Ca, Commands, Desired, Ladder, Manager, Options, Place, Status, Wish};
 use sidegate::pki::{Chain, Leaf, Roots};
 use sidegate::store::memory::MemoryEngine;
 use sidegate::store::prune::Rule;
 use sidegate::store::{Engine, Store};
+use sidegate::story::Recorder;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -291,10 +292,15 @@ impl World {
         Store::new(Arc::clone(&self.engine), self.clock.clone())
     }
 
+    /// A manager's, with this store.
+    pub(super) fn place(&self, store: Store) -> Place {
+        Place { store, clock: self.clock.clone(), recorder: Recorder::default(), prover: None }
+    }
+
     pub(super) async fn prepare(&self, desired: Desired) -> Prepared {
         let (publisher, _, resolver, misses) = catalog::open();
         let (mut manager, commands, status) =
-            Manager::new(self.options(desired), self.store(), self.clock.clone(), publisher, misses);
+            Manager::new(self.options(desired), self.place(self.store()), publisher, misses);
         manager.prepare().await.expect("prepared");
         Prepared { resolver, status, commands, manager }
     }
