@@ -20,17 +20,25 @@ use crate::story::{Event, Recorder, Text};
 /// How many of a name's older items are looked at when the newest cannot be served.
 const OLDER: usize = 16;
 
+/// What decides on what is served, and where that is read.
+pub(super) struct Serving<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) owners: &'a Owners,
+    pub(super) database: &'a Database,
+    pub(super) now: SystemTime,
+}
+
 /// Shows for each of the names the item that `preference` picks; one swap for all of them.
 ///
 /// An item that turns out bad leaves the one on show in place, and is forgotten so that the next best is picked.
 pub(super) async fn serve(
     shelf: &mut Shelf,
     names: impl IntoIterator<Item = &Name>,
-    (desired, owners): (&Desired, &Owners),
     inventory: &mut Inventory,
-    (database, now): (&Database, SystemTime),
+    serving: Serving<'_>,
     wanted: Wanted,
 ) {
+    let Serving { desired, owners, database, now } = serving;
     let mut read: HashMap<ItemId, Arc<Certificate>> = HashMap::new();
     let mut changes = Vec::new();
     for name in names {
@@ -124,8 +132,8 @@ impl Index {
     }
 }
 
-/// The items that may serve a wish: those its names' pointers lead to, and those of wildcards above them, and those that
-/// its names are pinned to.
+/// The items that may serve a wish: those its names' pointers lead to, and those of wildcards above them, and those
+/// that its names are pinned to.
 pub(super) fn candidates(wish: &Wish, index: &Index, inventory: &Inventory) -> Vec<ItemId> {
     let above: Vec<Name> = wish.names().iter().filter_map(Name::wildcard).collect();
     let pointed = wish.names().iter().chain(&above).flat_map(|name| index.of(name));
@@ -271,8 +279,8 @@ pub(super) async fn inventory_of(desired: &Desired, store: &Store) -> Result<Inv
     Ok(inventory)
 }
 
-/// Tells what was found for each wish that was looked at, and what becomes of the others: a CA is asked, if this process
-/// may issue.
+/// Tells what was found for each wish that was looked at, and what becomes of the others: a CA is asked, if this
+/// process may issue.
 pub(super) fn tell(
     desired: &Desired,
     inventory: &Inventory,

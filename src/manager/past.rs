@@ -89,10 +89,11 @@ impl Past {
             )));
         }
         let inventory = self.survey([name]).await?;
-        let about = (std::slice::from_ref(name), &*desired, &inventory);
+        let known =
+            Known { names: std::slice::from_ref(name), desired: &desired, inventory: &inventory, now };
         let mut items = Vec::with_capacity(ids.len());
         for id in &ids {
-            items.push(self.told(id, about, now).await?);
+            items.push(self.told(id, known).await?);
         }
         let rule = match wish {
             None => "nobody has configured the name, so none is served".to_owned(),
@@ -117,12 +118,13 @@ impl Past {
             }
             Err(_) => Vec::new(),
         };
-        let inventory = self.survey(&names).await?;
-        Ok(self.told(id, (&names, &self.status.desired(), &inventory), now).await?)
+        let (desired, inventory) = (self.status.desired(), self.survey(&names).await?);
+        let known = Known { names: &names, desired: &desired, inventory: &inventory, now };
+        Ok(self.told(id, known).await?)
     }
 
-    /// Goes back to an item, or the one before what is served: pins to it every name of the same certificate that it has.
-    /// No item is touched.
+    /// Goes back to an item, or the one before what is served: pins to it every name of the same certificate that it
+    /// has. No item is touched.
     ///
     /// # Errors
     ///
@@ -218,12 +220,8 @@ impl Past {
         Ok(Box::new(item))
     }
 
-    async fn told(
-        &self,
-        id: &ItemId,
-        (names, desired, inventory): (&[Name], &Desired, &Inventory),
-        now: SystemTime,
-    ) -> Result<Told, StoreError> {
+    async fn told(&self, id: &ItemId, known: Known<'_>) -> Result<Told, StoreError> {
+        let Known { names, desired, inventory, now } = known;
         let database = self.store.database();
         let item = database.item(id).await.map(Box::new).map_err(|error| error.to_string());
         let (mut newest, mut pinned, mut served) = (Vec::new(), Vec::new(), Vec::new());
@@ -269,6 +267,16 @@ impl Past {
         }
         Ok(inventory)
     }
+}
+
+/// By which it is told what an item is to its names.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    names: &'a [Name],
+    desired: &'a Desired,
+    /// All that these names may be served with.
+    inventory: &'a Inventory,
+    now: SystemTime,
 }
 
 fn wish_of<'a>(desired: &'a Desired, name: &Name) -> Option<&'a Wish> {

@@ -10,24 +10,24 @@ use super::Manager;
 use crate::catalog::Certificate;
 use crate::ident::{Name, Names, Provider};
 use crate::manager::desired::Wish;
-use crate::manager::load::{self, Index, Wanted};
+use crate::manager::load::{self, Index, Serving, Wanted};
 use crate::manager::plan;
 use crate::manager::preference;
 use crate::manager::stand_in::Fresh;
 use crate::store::{Changed, StoreError};
 use crate::story::Event;
 
-/// Of so many wishes the items are read before anybody may connect; where there are more, the first client waits for none
-/// but its own.
+/// The items of at most this many wishes are read before anybody may connect; where there are more, the first client
+/// waits for none but its own.
 const AT_ONCE: usize = 512;
-/// So many wishes are read in one turn of the loop.
+/// At most this many wishes are read in one turn of the loop.
 const A_TURN: usize = 32;
-/// What could not be read is read again after so long.
+/// What could not be read is read again after this.
 const READ_AGAIN: Duration = Duration::from_secs(60);
 
 impl Manager {
-    /// Shows what is there for all wishes: read at once, or if there are many when they are asked for or behind. Then what
-    /// somebody else keeps.
+    /// Shows what is there for all wishes: read at once, or if there are many when they are asked for or behind. Then
+    /// what somebody else keeps.
     ///
     /// # Errors
     ///
@@ -276,8 +276,12 @@ impl Manager {
     }
 
     pub(super) async fn serve(&mut self, names: Vec<Name>, wanted: Wanted) {
-        let wishes = (&*self.desired, &self.owners);
-        let store = (&self.tools.store.database(), self.tools.clock.now());
-        load::serve(&mut self.shelf, &names, wishes, &mut self.inventory, store, wanted).await;
+        let serving = Serving {
+            desired: &self.desired,
+            owners: &self.owners,
+            database: &self.tools.store.database(),
+            now: self.tools.clock.now(),
+        };
+        load::serve(&mut self.shelf, &names, &mut self.inventory, serving, wanted).await;
     }
 }
