@@ -75,7 +75,7 @@ impl Ledger {
         Self { engine, database, last: Arc::default() }
     }
 
-    /// Looks at the start whether the storage has been lost: it is empty although certificates were issued on this machine
+    /// Looks at the start whether the storage has been lost: it is empty although certificates were ordered on this machine
     /// before, or although somebody `expects` it not to be. It is guarded from then on, unless by `force`.
     ///
     /// # Errors
@@ -96,13 +96,15 @@ impl Ledger {
             if !lost || expect != Expect::Absent || !self.database.items().await?.is_empty() {
                 return Ok(());
             }
+            let what = match copy {
+                Some(_) => "is empty although certificates were ordered before",
+                None => "is empty although it is expected not to be",
+            };
             book = copy.unwrap_or_default();
             if force {
-                warn!(
-                    "the storage is empty although certificates were issued before; as forced, that is all right"
-                );
+                warn!("the storage {what}; as forced, that is all right");
             } else {
-                warn!("{}", told("is empty although certificates were issued before"));
+                warn!("{}", told(what));
             }
             book.guarded_until = (!force).then(|| now + GUARD);
         }

@@ -139,7 +139,7 @@ async fn a_storage_that_was_lost_is_told_at_the_next_start() {
     std::fs::remove_dir_all(place.storage()).expect("the volume is gone");
     let sidegate = Sidegate::serve(&config).await;
     sidegate
-        .logged(&["WARN", "the storage is empty although certificates were issued before", "--force"])
+        .logged(&["WARN", "the storage is empty although certificates were ordered before", "--force"])
         .await;
     sidegate.logged(&["serving", "issuer=\"Pebble"]).await;
     sidegate.stop().await;
