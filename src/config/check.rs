@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::host::telemetry::Options as LogOptions;
 use crate::issuer::solver::ChallengeKind;
+use crate::manager::Options;
 
 use super::env::Env;
 use super::error::{Fault, Place};
@@ -19,18 +20,11 @@ const SYSTEM_STORAGE: &str = "/var/lib/sidegate";
 const HEALTH_PORT: u16 = 9090;
 const DRAIN: Duration = Duration::from_secs(25);
 const HOLD: Duration = Duration::from_secs(5);
-const MINUTE: u64 = 60;
-const RETRY: [Duration; 4] = [
-    Duration::from_secs(MINUTE),
-    Duration::from_secs(10 * MINUTE),
-    Duration::from_secs(100 * MINUTE),
-    Duration::from_secs(24 * 60 * MINUTE),
-];
 
 /// Turns one layer into settings, and notes every fault on the way.
 ///
-/// Each question is asked even if an earlier one went wrong; a faulty answer is replaced by the default,
-/// so that it breeds no further faults.
+/// Each question is asked even if an earlier one went wrong; a faulty answer is replaced by a harmless value, so that
+/// it breeds no further faults.
 pub(super) struct Checker<'a> {
     pub(super) purpose: &'a Purpose,
     pub(super) env: &'a Env,
@@ -194,7 +188,7 @@ impl Checker<'_> {
     }
 
     fn retry(&mut self) -> Vec<Duration> {
-        let Some(list) = self.layer.retry.clone() else { return RETRY.to_vec() };
+        let Some(list) = self.layer.retry.clone() else { return Options::RETRY.to_vec() };
         self.not_empty(&list, "durations such as [\"1m\", \"10m\"]");
         list.value.iter().map(|words| self.duration(words, Duration::from_secs(1))).collect()
     }
@@ -213,9 +207,9 @@ impl Checker<'_> {
             Some(_) => format!("{:?} is too short", words.value),
             None => format!("{:?} is not a duration", words.value),
         };
-        let least = if least.is_zero() { String::new() } else { format!(", at least {}s", least.as_secs()) };
-        self.faults.push(words.fault(what).accepted(format!("{}{least}", value::DURATION)));
-        DRAIN
+        let bound = if least.is_zero() { String::new() } else { format!(", at least {}s", least.as_secs()) };
+        self.faults.push(words.fault(what).accepted(format!("{}{bound}", value::DURATION)));
+        least
     }
 
     pub(super) fn bounded(&mut self, words: &Words, least: Duration, most: Duration) -> Duration {

@@ -6,23 +6,29 @@ use crate::ident::ItemId;
 use crate::issuer::{Advice, Window};
 use crate::store::{Advised, Drawn};
 
-/// The CA is asked again after at least, at most, and where it does not say when, so long (RFC 9773 section 4.3).
+/// The CA is not asked again before this is over, whatever it says (RFC 9773 section 4.3).
 const SOONEST: Duration = Duration::from_secs(60);
+/// It is asked again after this at the latest.
 const LATEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// And after this where it does not say when.
 const UNNAMED: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// What is known of `item` after the CA was asked; `draw`, from 0 up to but without 1, is used where it has named
-/// another window than before. Where it could not be asked (`Err`), what it said before still holds.
+/// another window than before. Where it could not be asked (`Err`, with the moment when it wants to be asked again, if
+/// it said so), what it said before still holds.
 #[must_use]
-pub fn advised<E>(
+pub fn advised(
     before: Option<&Advised>,
     item: &ItemId,
-    said: Result<Option<Advice>, E>,
+    said: Result<Option<Advice>, Option<SystemTime>>,
     now: SystemTime,
     draw: f64,
 ) -> Advised {
     let known = before.filter(|before| before.item == *item).and_then(|before| before.drawn.clone());
-    let named = said.as_ref().ok().and_then(|advice| advice.as_ref()?.again);
+    let named = match &said {
+        Ok(advice) => advice.as_ref().and_then(|advice| advice.again),
+        Err(again) => *again,
+    };
     let wait = named.map_or(UNNAMED, |at| at.duration_since(now).unwrap_or_default());
     let drawn = match said {
         Err(_) => known,
@@ -56,11 +62,13 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
+    type Said = Result<Option<Advice>, Option<SystemTime>>;
+
     fn now() -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
     }
 
-    fn advice(from: u32, to: u32, again: Option<SystemTime>) -> Result<Option<Advice>, ()> {
+    fn advice(from: u32, to: u32, again: Option<SystemTime>) -> Said {
         let window = Window::new(now() + HOUR * from, now() + HOUR * to).expect("a window");
         Ok(Some(Advice { window, explanation: None, again }))
     }
@@ -73,29 +81,36 @@ mod tests {
         assert_eq!(at(&first), now() + HOUR * 15);
         let same = advised(Some(&first), &item, advice(10, 20, None), now() + HOUR, 0.9);
         assert_eq!(at(&same), at(&first), "the same window, the same moment");
-        let silent = advised(Some(&same), &item, Err(()), now() + HOUR * 2, 0.9);
+        let silent = advised(Some(&same), &item, Err(None), now() + HOUR * 2, 0.9);
         assert_eq!(at(&silent), at(&first), "a CA that is down takes nothing back");
         let other = advised(Some(&silent), &item, advice(10, 30, None), now(), 0.9);
         assert_eq!(at(&other), now() + HOUR * 28);
         let next = ItemId::next(now(), Some(&item));
         let renewed = advised(Some(&other), &next, advice(10, 30, None), now(), 0.1);
         assert_eq!(at(&renewed), now() + HOUR * 12, "another certificate, another moment");
-        let gone = advised(Some(&renewed), &next, Ok::<_, ()>(None), now(), 0.1);
+        let gone = advised(Some(&renewed), &next, Ok(None), now(), 0.1);
         assert_eq!(gone.drawn, None);
     }
 
     #[test]
     fn the_ca_is_asked_again_when_it_says_within_reason() {
         let item = ItemId::next(now(), None);
-        let wait = |again: Option<Duration>| {
-            let again = again.map(|wait| now() + wait);
-            advised(None, &item, advice(1, 2, again), now(), 0.0).ask_at.duration_since(now()).expect("later")
+        let wait = |said: Said| {
+            let ask_at = advised(None, &item, said, now(), 0.0).ask_at;
+            ask_at.duration_since(now()).expect("later")
         };
-        assert_eq!(wait(None), HOUR * 6);
-        assert_eq!(wait(Some(HOUR * 5)), HOUR * 5);
-        assert_eq!(wait(Some(Duration::ZERO)), Duration::from_secs(60));
-        assert_eq!(wait(Some(HOUR * 100)), HOUR * 24);
-        assert_eq!(advised(None, &item, Err(()), now(), 0.0).ask_at, now() + HOUR * 6);
+        let table = [
+            (None, HOUR * 6),
+            (Some(HOUR * 12), HOUR * 12),
+            (Some(HOUR * 5), HOUR * 5),
+            (Some(Duration::ZERO), Duration::from_secs(60)),
+            (Some(HOUR * 100), HOUR * 24),
+        ];
+        for (again, expected) in table {
+            let again = again.map(|wait| now() + wait);
+            assert_eq!(wait(advice(1, 2, again)), expected, "{again:?} beside an answer");
+            assert_eq!(wait(Err(again)), expected, "{again:?} instead of an answer");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
+use super::FOLLOWER;
 use super::desired::Wish;
 use super::inventory::Inventory;
 use super::plan::{Step, step};
@@ -42,10 +43,10 @@ pub enum NotRenewed {
     #[error("the certificate of {0} is kept by somebody else, who has to renew it")]
     Elsewhere(Name),
     /// Another process has the role.
-    #[error("this process does not issue: another one that shares the storage does")]
+    #[error("{FOLLOWER}")]
     Follower,
     /// It is not the time.
-    #[error("not due: {0}; --force does it all the same")]
+    #[error("not due: {0}")]
     NotDue(String),
     /// It was tried, and went wrong.
     #[error("not issued: {0}")]
@@ -68,25 +69,45 @@ pub(super) fn asked_for(
 ) -> Result<Step, NotRenewed> {
     let early = early(wish, inventory, now);
     let why = match (early, asking) {
-        (Some(early), Asking::Due) => return Err(NotRenewed::NotDue(early)),
-        (Some(early), _) => format!("asked for by an operator, though {early}"),
+        (Some(Early { why, may_be_forced }), Asking::Due) => {
+            let way = if may_be_forced { "; --force does it all the same" } else { "" };
+            return Err(NotRenewed::NotDue(why + way));
+        }
+        (Some(Early { why, .. }), _) => format!("asked for by an operator, though {why}"),
         (None, _) => "asked for by an operator".to_owned(),
     };
     Ok(step(wish, inventory, why, now))
 }
 
-/// Why it is too early, if it is.
-fn early(wish: &Wish, inventory: &Inventory, now: SystemTime) -> Option<String> {
-    match situation(wish, inventory, now) {
-        Situation::Held { renew_at, failures: 0 } if renew_at > now => {
-            Some(format!("the certificate is to be renewed at {}", rfc3339(renew_at)))
+/// Why it is too early.
+struct Early {
+    why: String,
+    /// Whether that keeps nobody away who insists. A limit does.
+    may_be_forced: bool,
+}
+
+fn early(wish: &Wish, inventory: &Inventory, now: SystemTime) -> Option<Early> {
+    let forced = |why| Early { why, may_be_forced: true };
+    let waits =
+        |at| format!("a limit, the CA or a check before the order keeps it waiting until {}", rfc3339(at));
+    Some(match situation(wish, inventory, now) {
+        Situation::Held { renew_at: at, .. }
+        | Situation::Missing { try_at: at, .. }
+        | Situation::Refused { try_at: at, .. }
+            if at <= now =>
+        {
+            return None;
         }
-        Situation::Held { renew_at: at, .. } | Situation::Missing { try_at: at, .. } if at > now => {
-            Some(format!("after a failure the next attempt is to be made at {}", rfc3339(at)))
+        Situation::Held { due, renew_at, .. } if renew_at == due => {
+            forced(format!("the certificate is to be renewed at {}", rfc3339(due)))
         }
-        Situation::Held { .. } | Situation::Missing { .. } => None,
-        Situation::Refused { reason } => {
-            Some(format!("nothing is to be tried until the configuration changes: {reason}"))
+        Situation::Held { renew_at: at, failures: 0, .. }
+        | Situation::Missing { try_at: at, failures: 0 } => Early { why: waits(at), may_be_forced: false },
+        Situation::Held { renew_at: at, .. } | Situation::Missing { try_at: at, .. } => {
+            forced(format!("after a failure the next attempt is to be made at {}", rfc3339(at)))
         }
-    }
+        Situation::Refused { try_at, reason, .. } => {
+            forced(format!("after a refusal the next attempt is to be made at {}: {reason}", rfc3339(try_at)))
+        }
+    })
 }

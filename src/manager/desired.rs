@@ -184,6 +184,14 @@ impl Wish {
         self.lineage.names()
     }
 
+    /// What is done for it: a CA is given an order, or we sign.
+    pub(super) fn verb(&self) -> &'static str {
+        match self.lineage.provider() {
+            Provider::Letsencrypt => "order",
+            Provider::Selfsigned => "sign",
+        }
+    }
+
     /// Whom to ask, in order of preference. For selfsigned that is `None`, once.
     pub(super) fn asked(&self) -> impl Iterator<Item = Option<&Ca>> {
         let ourselves = self.cas.is_empty().then_some(None);

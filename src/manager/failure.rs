@@ -24,19 +24,26 @@ pub struct Failure {
     pub ends: Option<SystemTime>,
 }
 
-/// A restart may be a changed configuration, and may be a crash loop: what is refused until then waits so long.
+/// What a CA refuses it may have refused by mistake, so that it is asked again; but it refuses most things for a
+/// reason. A restart ends the wait no sooner, since it may be one of a crash loop.
 const AFTER_REFUSAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The rung of the ladder at which what is blocked is looked at again, every time.
 const BLOCKED: u32 = 2;
 
-/// The ladder leads no further than to this part of the time that is left until the certificate ends: a day is a third of
-/// what there is to renew one of 160 hours.
+/// The ladder leads no further than to this part of the time that is left until the certificate ends: a day is a third
+/// of what there is to renew one of 160 hours.
 const OF_WHAT_IS_LEFT: u32 = 8;
 /// Not that the last hours are spent with nothing else.
 const AT_LEAST: Duration = Duration::from_secs(2 * 60 * 60);
 
 impl Failure {
+    /// That of an attempt which panicked.
+    pub(super) fn died() -> Self {
+        let story = "the attempt died; the log says where".to_owned();
+        Self { verdict: Verdict::Never, story, name: None, elsewhere: false, urgent: false, ends: None }
+    }
+
     /// What is remembered of the attempts at this CA after a failure at `now`; `jitter` is 0 to 1. Nothing new, if all
     /// there is to do is to plan anew.
     #[must_use]
@@ -71,7 +78,7 @@ impl Failure {
     }
 }
 
-/// The rule in words by which [`after`](Failure::after) found the next attempt; so many failures are counted by then.
+/// The rule in words by which [`after`](Failure::after) found the next attempt, `failures` being those counted by then.
 #[must_use]
 pub(super) fn rule(verdict: Verdict, failures: u32, ladder: &Ladder) -> String {
     match verdict {
@@ -91,7 +98,9 @@ pub(super) fn rule(verdict: Verdict, failures: u32, ladder: &Ladder) -> String {
                  certificate, but no less than {least}, if that is sooner{ca}"
             )
         }
-        Verdict::Never => "trying again cannot help until the configuration changes".to_owned(),
+        Verdict::Never => {
+            format!("{} after a refusal, or at once when the configuration changes", length(AFTER_REFUSAL))
+        }
     }
 }
 

@@ -46,9 +46,9 @@ pub struct Inventory {
     advised: HashMap<LineageId, Advised>,
     /// Lineages of which something is remembered that nobody has read yet.
     unrecalled: HashSet<LineageId>,
-    /// What is refused until the configuration changes: lineages, by which CA, and why.
-    refused: HashMap<LineageId, HashMap<Option<String>, String>>,
-    /// What was refused by an earlier configuration, and has not been tried since.
+    /// What was refused at the last attempt: lineages, and by which CA.
+    refused: HashMap<LineageId, HashSet<Option<String>>>,
+    /// What was refused under an earlier configuration, and has not been tried since.
     forgiven: HashMap<LineageId, HashSet<Option<String>>>,
     /// Names that have an item which nobody has read yet.
     unread: HashSet<Name>,
@@ -117,7 +117,7 @@ impl Inventory {
         self.unread.remove(name);
     }
 
-    /// Notes that the name has an item which is read when it is needed.
+    /// Notes whether the name has an item that nobody has read yet.
     pub(super) fn set_unread(&mut self, name: &Name, unread: bool) {
         let changed = if unread { self.unread.insert(name.clone()) } else { self.unread.remove(name) };
         self.changed.extend(changed.then(|| name.clone()));
@@ -243,10 +243,12 @@ impl Inventory {
         }
     }
 
-    /// Remembers the attempts at one CA.
+    /// Remembers the attempts at one CA; that the one before was refused does not matter any more.
     pub fn remember(&mut self, lineage: &LineageId, attempts: Attempts) {
-        if let Some(forgiven) = self.forgiven.get_mut(lineage) {
-            forgiven.remove(&attempts.directory);
+        for marked in [&mut self.forgiven, &mut self.refused] {
+            if let Some(directories) = marked.get_mut(lineage) {
+                directories.remove(&attempts.directory);
+            }
         }
         let all = self.attempts.entry(lineage.clone()).or_default();
         all.retain(|other| other.directory != attempts.directory);
@@ -284,27 +286,26 @@ impl Inventory {
         };
     }
 
-    /// Why the lineage is not tried at this directory, if it is refused there.
+    /// Whether the last attempt at this directory was refused, under the configuration that is in force.
     #[must_use]
-    pub(super) fn refusal(&self, lineage: &LineageId, directory: Option<&str>) -> Option<&str> {
-        let refused = self.refused.get(lineage)?;
-        refused.get(&directory.map(str::to_owned)).map(String::as_str)
+    pub(super) fn is_refused(&self, lineage: &LineageId, directory: Option<&str>) -> bool {
+        self.refused.get(lineage).is_some_and(|refused| refused.contains(&directory.map(str::to_owned)))
     }
 
-    /// Stops trying the lineage at this directory until [`forgive`](Self::forgive).
-    pub fn refuse(&mut self, lineage: &LineageId, directory: Option<&str>, reason: String) {
-        let refused = self.refused.entry(lineage.clone()).or_default();
-        refused.insert(directory.map(str::to_owned), reason);
+    /// Notes that what is remembered of the last attempt at this directory is a refusal. A changed configuration need
+    /// not wait as long as that says: [`forgive`](Self::forgive).
+    pub fn refuse(&mut self, lineage: &LineageId, directory: Option<&str>) {
+        self.refused.entry(lineage.clone()).or_default().insert(directory.map(str::to_owned));
     }
 
     /// The configuration changed: everything may be tried again, each at its remembered moment, and what was refused at
     /// once.
     pub(super) fn forgive(&mut self) {
-        for (lineage, reasons) in std::mem::take(&mut self.refused) {
+        for (lineage, directories) in std::mem::take(&mut self.refused) {
             for attempts in self.attempts.get_mut(&lineage).into_iter().flatten() {
-                attempts.next.take_if(|_| reasons.contains_key(&attempts.directory));
+                attempts.next.take_if(|_| directories.contains(&attempts.directory));
             }
-            self.forgiven.entry(lineage).or_default().extend(reasons.into_keys());
+            self.forgiven.entry(lineage).or_default().extend(directories);
         }
     }
 }

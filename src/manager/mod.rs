@@ -54,6 +54,7 @@ pub use status::{Row, Served, Status};
 pub use trouble::Trouble;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use crate::issuer::Reason as RevocationReason;
 pub use crate::issuer::{Left, Trial};
@@ -63,6 +64,9 @@ use crate::issuer::Issuers;
 use crate::store::Store;
 use crate::store::prune::Rule;
 use crate::story::Recorder;
+
+/// Why this process does nothing that an issuer alone may do.
+const FOLLOWER: &str = "this process does not issue: another one that shares the storage does";
 
 /// What the control plane is given.
 #[derive(Clone)]
@@ -84,6 +88,14 @@ pub struct Options {
 impl Options {
     /// This many parsed certificates take about 25 MB.
     pub const WARM: usize = 10_000;
+
+    /// What Let's Encrypt asks of clients after failures in a row: one, ten, a hundred minutes, then daily.
+    pub const RETRY: [Duration; 4] = [
+        Duration::from_secs(60),
+        Duration::from_secs(10 * 60),
+        Duration::from_secs(100 * 60),
+        Duration::from_secs(24 * 60 * 60),
+    ];
 }
 
 /// Where the control plane does its work; the same before and after a reload.

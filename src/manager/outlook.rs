@@ -41,8 +41,8 @@ impl Outlook {
     }
 }
 
-/// The outlook of a configured name, from the storage alone; none if nobody has configured the name, or if somebody else
-/// keeps its certificate.
+/// The outlook of a configured name, from the storage alone; none if nobody has configured the name, or if somebody
+/// else keeps its certificate.
 ///
 /// # Errors
 ///
@@ -86,41 +86,36 @@ fn served(name: &Name, wish: &Wish, inventory: &Inventory, now: SystemTime) -> (
 }
 
 fn next(wish: &Wish, inventory: &Inventory, now: SystemTime) -> (String, Option<SystemTime>, Vec<String>) {
-    let again = |at: SystemTime, failures: u32| {
-        let waits = (at > now).then(|| match failures {
-            0 => "not before: nothing has failed, and a limit or a CA wants it to wait".to_owned(),
+    let situation = situation(wish, inventory, now);
+    let (what, at) = situation.next(wish, now);
+    let wait = |at: SystemTime, failures: u32| {
+        let wait = (at > now).then(|| match failures {
+            0 => "not before: it waits, though nothing that counts has failed".to_owned(),
             failures => format!("not before: it waits after {failures} failures"),
         });
-        said(wish, inventory).into_iter().chain(waits)
+        said(wish, inventory).into_iter().chain(wait)
     };
-    let verb = if wish.lineage.provider() == Provider::Selfsigned { "sign" } else { "order" };
-    match situation(wish, inventory, now) {
-        Situation::Refused { reason } => {
-            ("nothing until the configuration changes".to_owned(), None, vec![reason])
-        }
+    let because = match situation {
+        Situation::Refused { try_at, failures, .. } => wait(try_at, failures).collect(),
         Situation::Missing { try_at, failures } => {
-            let what =
-                if failures == 0 { verb.to_owned() } else { format!("{verb}, attempt {}", failures + 1) };
             let because = std::iter::once("there is no valid certificate of this kind".to_owned());
-            (what, Some(try_at.max(now)), because.chain(again(try_at, failures)).collect())
+            because.chain(wait(try_at, failures)).collect()
         }
-        Situation::Held { renew_at, failures } => {
-            let held = inventory.newest(wish);
+        Situation::Held { due, renew_at, failures } => {
             let words = |held: &Held| {
-                let basis = basis(held, inventory.advised_about(held));
-                let planned = basis.renew_at.0;
-                let mut words: Vec<String> = basis.words().collect();
-                match planned.duration_since(now) {
+                let mut words: Vec<String> = basis(held, inventory.advised_about(held)).words().collect();
+                match due.duration_since(now) {
                     Ok(left) => {
                         words.push(format!("not before: that is in {} days", left.as_secs() / 86_400))
                     }
-                    Err(_) => words.extend(again(renew_at, failures)),
+                    Err(_) => words.extend(wait(renew_at, failures)),
                 }
                 words
             };
-            ("renew".to_owned(), Some(renew_at.max(now)), held.map(words).unwrap_or_default())
+            inventory.newest(wish).map(words).unwrap_or_default()
         }
-    }
+    };
+    (what, Some(at), because)
 }
 
 /// What the last failures said, at each CA that was asked.

@@ -68,8 +68,8 @@ impl Step {
 
 /// Plans for a wish. Lineages that are `busy` are being issued and are left alone.
 ///
-/// A selfsigned certificate is made only where nothing valid could be served, and never while a CA's is valid; never for
-/// a name that nobody has listed.
+/// A selfsigned certificate is made only where nothing valid could be served, and never while a CA's is valid; never
+/// for a name that nobody has listed.
 #[must_use]
 pub fn plan(wish: &Wish, inventory: &Inventory, busy: impl Fn(&LineageId) -> bool, now: SystemTime) -> Plan {
     let mut plan = Plan::default();
@@ -103,7 +103,7 @@ impl Plan {
             look(&mut self.next, schedule::overdue(held.not_before, held.not_after), now);
         }
         let why = match situation(wish, inventory, now) {
-            Situation::Refused { .. } => return,
+            Situation::Refused { try_at, .. } => return look(&mut self.next, try_at, now),
             Situation::Missing { try_at: at, .. } | Situation::Held { renew_at: at, .. } if at > now => {
                 return look(&mut self.next, at, now);
             }
@@ -133,9 +133,7 @@ impl Plan {
 /// The next certificate of a wish, whether it is due or not.
 pub(super) fn step(wish: &Wish, inventory: &Inventory, why: String, now: SystemTime) -> Step {
     let urgent = inventory.newest(wish).is_some_and(|held| inventory.is_done_with(held, now));
-    // Where all of them have refused, and somebody insists, it is the preferred one that is asked.
-    let ca = turn(wish, inventory, urgent, (now, now)).map_or(wish.cas.first(), |turn| turn.ca);
-    step_at(ca, wish, inventory, why, now)
+    step_at(turn(wish, inventory, urgent, now, now).ca, wish, inventory, why, now)
 }
 
 /// The next certificate of a wish, from this CA.

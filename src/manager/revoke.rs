@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-use super::Tools;
 use super::renew::RenewError;
+use super::{FOLLOWER, Tools};
 use crate::ident::{ItemId, Provider};
 use crate::issuer::{By, IssueError, Reason};
 use crate::store::{Item, Pins, Revoked, StoreError};
@@ -25,7 +25,7 @@ pub enum NotRevoked {
     #[error("there is no item {0}")]
     Unknown(ItemId),
     /// Another process has the role.
-    #[error("this process does not issue: another one that shares the storage does")]
+    #[error("{FOLLOWER}")]
     Follower,
     /// There is nobody who could revoke it.
     #[error("{0}")]

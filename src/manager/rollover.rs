@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::FOLLOWER;
 use super::renew::RenewError;
 use crate::issuer::{Issuers, RolledOver};
 use crate::store::{Store, StoreError};
@@ -26,7 +27,7 @@ pub enum NotRolledOver {
     #[error("there is no account at any CA that is configured")]
     NoAccount,
     /// Another process has the role.
-    #[error("this process does not issue: another one that shares the storage does")]
+    #[error("{FOLLOWER}")]
     Follower,
     /// The storage is in use, or cannot be used.
     #[error("{0}")]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::Options;
 use super::desired::Wish;
 use super::inventory::{Held, Inventory};
 use super::turn::{Turn, turn};
@@ -21,16 +22,42 @@ pub enum Situation {
     },
     /// There is a valid one.
     Held {
+        /// When its life or its CA has it renewed.
+        due: SystemTime,
         /// When to renew it, failures taken into account.
         renew_at: SystemTime,
         /// Failures since it was issued.
         failures: u32,
     },
-    /// Not tried until the configuration changes.
+    /// Due, but refused by the CA that may be asked soonest. A mistake of the CA's passes; ours ends when the
+    /// configuration changes, which does not wait for the moment.
     Refused {
+        /// When to try all the same.
+        try_at: SystemTime,
+        /// Failures so far.
+        failures: u32,
         /// What the CA said.
         reason: String,
     },
+}
+
+impl Situation {
+    /// What is done next about the wish, in words, and when.
+    #[must_use]
+    pub(super) fn next(&self, wish: &Wish, now: SystemTime) -> (String, SystemTime) {
+        let attempt = |failures: u32| match failures {
+            0 => wish.verb().to_owned(),
+            failures => format!("{}, attempt {}", wish.verb(), failures + 1),
+        };
+        let (what, at) = match *self {
+            Self::Missing { try_at, failures } => (attempt(failures), try_at),
+            Self::Held { renew_at, .. } => ("renew".to_owned(), renew_at),
+            Self::Refused { try_at, failures, .. } => {
+                (format!("{}, or at once when the configuration changes", attempt(failures)), try_at)
+            }
+        };
+        (what, at.max(now))
+    }
 }
 
 /// How long to wait after the first, second, … failure; the last step repeats.
@@ -50,7 +77,7 @@ impl Ladder {
         &self.0
     }
 
-    /// The wait after so many failures in a row, a tenth longer at most: `jitter` is 0 to 1.
+    /// The wait after this many failures in a row, a tenth longer at most: `jitter` is 0 to 1.
     #[must_use]
     pub fn wait(&self, failures: u32, jitter: f64) -> Duration {
         let step = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -60,9 +87,9 @@ impl Ladder {
 }
 
 impl Default for Ladder {
-    /// What Let's Encrypt asks of clients: one, ten, a hundred minutes, then daily.
+    /// That of [`Options::RETRY`].
     fn default() -> Self {
-        Self([60, 600, 6_000, 86_400].map(Duration::from_secs).to_vec())
+        Self(Options::RETRY.to_vec())
     }
 }
 
@@ -72,7 +99,8 @@ const SHORT_LIVED: Duration = Duration::from_secs(10 * 86_400);
 /// CAs date their certificates back, by no more than this.
 const DATED_BACK: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// So long a new certificate is kept though the CA wants it replaced already: at most four renewals a day come of that.
+/// A new certificate is kept for this long though the CA wants it replaced already: at most four renewals a day come of
+/// that.
 const REST: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// When to renew a certificate: a third of its life before its end, half for a short-lived one, and up to a fiftieth of
@@ -87,7 +115,7 @@ pub fn renewal(id: &ItemId, not_before: SystemTime, not_after: SystemTime) -> Sy
     not_after - left_to(not_before, not_after) - lifetime.mul_f64(jitter / 50.0)
 }
 
-/// When a certificate should have been renewed for long: half of what an unadvised renewal would have left is gone.
+/// When a certificate should long since have been renewed: half of what an unadvised renewal would have left is gone.
 #[must_use]
 pub(super) fn overdue(not_before: SystemTime, not_after: SystemTime) -> SystemTime {
     not_after - left_to(not_before, not_after) / 2
@@ -107,10 +135,16 @@ pub fn situation(wish: &Wish, inventory: &Inventory, now: SystemTime) -> Situati
         .filter(|held| inventory.is_sound(held, now))
         .map(|held| due(held, inventory.advised_about(held)).0);
     let urgent = newest.is_some_and(|held| inventory.is_done_with(held, now));
-    match (turn(wish, inventory, urgent, (now, due.unwrap_or(now).max(now))), due) {
-        (Err(reason), _) => Situation::Refused { reason },
-        (Ok(Turn { at, failures, .. }), Some(due)) => Situation::Held { renew_at: due.max(at), failures },
-        (Ok(Turn { at, failures, .. }), None) => Situation::Missing { try_at: at, failures },
+    let then = due.unwrap_or(now).max(now);
+    let Turn { ca, at, failures, refused } = turn(wish, inventory, urgent, now, then);
+    match due {
+        _ if refused && at > then => {
+            let directory = ca.map(|ca| &*ca.directory);
+            let said = inventory.attempts(wish.lineage.id(), directory).last_error;
+            Situation::Refused { try_at: at, failures, reason: said.unwrap_or_default() }
+        }
+        Some(due) => Situation::Held { due, renew_at: due.max(at), failures },
+        None => Situation::Missing { try_at: at, failures },
     }
 }
 

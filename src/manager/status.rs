@@ -12,7 +12,7 @@ use super::elsewhere::Found;
 use super::inventory::{Held, Inventory};
 use super::load;
 use super::preference;
-use super::schedule::{Situation, situation};
+use super::schedule::situation;
 use crate::ident::{ItemId, LineageId, Name, Names, Provider};
 use crate::issuer::{Issuers, Left};
 use crate::store::{Store, StoreError};
@@ -83,7 +83,8 @@ impl Status {
         (sender, Self(receiver))
     }
 
-    /// The certificates as the storage and the files of others have them, without a manager that runs. Every file is read.
+    /// The certificates as the storage and the files of others have them, without a manager that runs. Every file is
+    /// read.
     ///
     /// # Errors
     ///
@@ -189,16 +190,10 @@ pub(super) fn row(
     let stood_in_for = standing_in || served.is_some_and(|held| held.provider == Provider::Selfsigned);
     let fallback = !selfsigned && stood_in_for;
     let last_error = last_error(wish, inventory);
-    let verb = if selfsigned { "sign" } else { "order" };
-    let (next, next_at) = match situation(wish, inventory, now) {
-        _ if busy(wish.lineage.id()) => (format!("{verb}ing now"), None),
+    let (next, next_at) = match situation(wish, inventory, now).next(wish, now) {
+        _ if busy(wish.lineage.id()) => (format!("{}ing now", wish.verb()), None),
         _ if unread => ("read, when it is asked for or in a moment".to_owned(), None),
-        Situation::Refused { reason } => (format!("nothing until the configuration changes: {reason}"), None),
-        Situation::Missing { try_at, failures: 0 } => (verb.to_owned(), Some(try_at.max(now))),
-        Situation::Missing { try_at, failures } => {
-            (format!("{verb}, attempt {}", failures + 1), Some(try_at.max(now)))
-        }
-        Situation::Held { renew_at, .. } => ("renew".to_owned(), Some(renew_at.max(now))),
+        (next, at) => (next, Some(at)),
     };
     let let_go = wish.on_demand && served.is_none();
     let (names, served) = (wish.names().as_slice().into(), served.map(Served::of));

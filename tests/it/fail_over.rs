@@ -47,7 +47,7 @@ async fn another_ca_issues_while_the_first_is_down_limits_us_or_refuses_until_it
         let directory = format!("directory=\"{}\"", front.directory());
         sidegate.logged(&["not issued", &directory, why]).await;
     }
-    // What was refused for good is not asked again until the next start.
+    // What was refused is not asked for again before long.
     sidegate.logged(&["not issued", "refuses"]).await;
     second.wait_until_issued(4).await;
     assert_eq!(first.issued(), 0);

@@ -113,10 +113,13 @@ impl Manager {
         let id = wish.lineage.id();
         self.asking.remove(id);
         self.concern(wish);
-        if let Err(error) = &said {
-            let error = error.story();
-            info!(names = %wish.names(), error, "the CA could not be asked when to renew");
-        }
+        let said = said.map_err(|error| {
+            info!(names = %wish.names(), error = error.story(), "the CA could not be asked when to renew");
+            match error.verdict() {
+                Verdict::After(again) => again,
+                _ => None,
+            }
+        });
         let before = self.inventory.advised(id).filter(|advised| advised.item == *item).cloned();
         let after = advised(before.as_ref(), item, said, begun, clock::jitter());
         let known = before.and_then(|before| before.drawn);
@@ -162,8 +165,9 @@ impl Manager {
         self.attempts.spawn(async move { Finished::Swept(sweep(&store).await) });
     }
 
-    /// An attempt ended without a word: we aborted it, or it panicked, which trying again would only repeat.
-    pub(super) fn mourn(&mut self, gone: &JoinError) {
+    /// An attempt ended without a word: we aborted it, or it panicked. That counts as a refusal by each CA that it may
+    /// have been made at, since trying again before long would only repeat it.
+    pub(super) async fn mourn(&mut self, gone: &JoinError) {
         self.tidy_after(gone);
         self.asking.retain(|_, task| task.id() != gone.id());
         self.proofs.mourn(gone.id());
@@ -174,11 +178,12 @@ impl Manager {
             self.busy.remove(&lineage);
             self.waiting.remove(&lineage);
             self.committing.remove(&lineage);
-            if let Some(wish) = self.desired.wishes.iter().find(|wish| *wish.lineage.id() == lineage) {
+            let desired = Arc::clone(&self.desired);
+            if let Some(wish) = desired.wishes.iter().find(|wish| *wish.lineage.id() == lineage) {
                 for directory in wish.directories() {
-                    let reason = "the attempt died; the log says where".to_owned();
-                    self.inventory.refuse(&lineage, directory, reason);
+                    self.count(wish, directory, Failure::died());
                 }
+                self.save(wish).await;
             }
             // Whose lineage it was is not worth knowing for once.
             self.agenda = Agenda::new(self.desired.wishes.len());
@@ -204,14 +209,11 @@ impl Manager {
     }
 
     async fn failed(&mut self, step: &Step, error: &RenewError, outdated: bool) {
-        let (wish, now) = (&step.wish, self.tools.clock.now());
+        let wish = &step.wish;
         let (verdict, story) = (error.verdict(), error.story());
-        // What was refused until the configuration changes is not refused: it has changed.
+        // What is refused as an earlier configuration had it may be granted as it is now.
         if verdict == Verdict::Replan || (verdict == Verdict::Never && outdated) {
             return self.tools.recorder.tell(wish.names(), Event::Dropped { why: story.into() });
-        }
-        if verdict == Verdict::Never {
-            self.inventory.refuse(wish.lineage.id(), step.directory(), story.clone());
         }
         let replaced = step.replaces.as_ref().and_then(|item| self.inventory.item(item));
         let failure = Failure {
@@ -222,10 +224,21 @@ impl Manager {
             urgent: step.urgent,
             ends: replaced.map(|held| held.not_after),
         };
-        let before = self.inventory.attempts(wish.lineage.id(), step.directory());
-        let attempts = failure.after(before, &self.ladder, clock::jitter(), now);
+        let attempts = self.count(wish, step.directory(), failure);
         self.tell_failed(step, error, &attempts);
-        self.remember(wish, attempts).await;
+        self.save(wish).await;
+    }
+
+    /// Takes note of a failure at this directory; returns what is remembered of the attempts there from now on.
+    fn count(&mut self, wish: &Wish, directory: Option<&str>, failure: Failure) -> Attempts {
+        let (id, refused) = (wish.lineage.id(), failure.verdict == Verdict::Never);
+        let before = self.inventory.attempts(id, directory);
+        let attempts = failure.after(before, &self.ladder, clock::jitter(), self.tools.clock.now());
+        self.inventory.remember(id, attempts.clone());
+        if refused {
+            self.inventory.refuse(id, directory);
+        }
+        attempts
     }
 
     async fn remember(&mut self, wish: &Wish, attempts: Attempts) {

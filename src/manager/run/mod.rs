@@ -237,7 +237,7 @@ impl Manager {
                 Some(finished) = self.attempts.join_next_with_id(), if !self.attempts.is_empty() => {
                     match finished {
                         Ok((task, finished)) => self.finish(task, finished).await,
-                        Err(gone) => self.mourn(&gone),
+                        Err(gone) => self.mourn(&gone).await,
                     }
                 }
                 Some(missed) = self.misses.next() => match missed {

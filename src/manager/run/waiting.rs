@@ -53,8 +53,8 @@ impl Manager {
         }
     }
 
-    /// After a failure somebody who waits is not sent away as long as another CA may issue: that one is asked now, be it
-    /// due or not.
+    /// After a failure somebody who waits is not sent away as long as another CA may issue: that one is asked now, be
+    /// it due or not.
     pub(super) fn go_on(&mut self, step: &Step, error: &RenewError) {
         let lineage = step.wish.lineage.id();
         let Some(waiting) = self.waiting.get_mut(lineage) else { return };
@@ -79,7 +79,7 @@ impl Manager {
         let asked: Vec<&str> =
             waiting.failed.iter().filter_map(|failed| failed.directory.as_deref()).collect();
         let now = self.tools.clock.now();
-        let ca = turn::next(wish, &self.inventory, (&asked, waiting.insists), step.urgent, now)?;
+        let ca = turn::next(wish, &self.inventory, &asked, waiting.insists, step.urgent, now)?;
         Some(step_at(Some(ca), wish, &self.inventory, step.why.clone(), now))
     }
 }

@@ -92,12 +92,16 @@ fn a_failure_waits_for_its_moment_and_only_at_its_ca() {
 }
 
 #[test]
-fn a_refused_lineage_rests_until_the_configuration_changes() {
+fn a_refused_lineage_rests_until_its_moment_or_until_the_configuration_changes() {
     let wish = Wish::acme(names(&["example.com"]), CA);
     let mut inventory = Inventory::default();
     inventory.hold(held(&wish.stand_in(), start(), 90));
-    inventory.refuse(wish.lineage.id(), Some(CA), "rejectedIdentifier".into());
-    assert_eq!(planned(&wish, &inventory, start()).0, []);
+    let later = start() + DAY;
+    let attempts = Attempts { failures: 1, next: Some(later), ..Attempts::at(Some(CA)) };
+    inventory.remember(wish.lineage.id(), attempts);
+    inventory.refuse(wish.lineage.id(), Some(CA));
+    assert_eq!(planned(&wish, &inventory, start()), (vec![], Some(later)));
+    assert_eq!(planned(&wish, &inventory, later).0, [Provider::Letsencrypt]);
     inventory.forgive();
     assert_eq!(planned(&wish, &inventory, start()).0, [Provider::Letsencrypt]);
 }

@@ -48,7 +48,7 @@ fn held(lifetime: Duration) -> Held {
 fn said(held: &Held, from: SystemTime, to: SystemTime, draw: f64) -> Advised {
     let window = Window::new(from, to).expect("a window");
     let advice = Advice { window, explanation: None, again: None };
-    advised(None, &held.id, Ok::<_, ()>(Some(advice)), start(), draw)
+    advised(None, &held.id, Ok(Some(advice)), start(), draw)
 }
 
 #[test]
@@ -120,7 +120,8 @@ fn what_was_said_about_another_item_does_not_count() {
     let about_another = said(&other, start(), start() + HOUR, 0.5);
     inventory.hold(one.clone());
     inventory.advise(wish.lineage.id(), Some(about_another));
-    let expected = Situation::Held { renew_at: renewal_of(&one), failures: 0 };
+    let due = renewal_of(&one);
+    let expected = Situation::Held { due, renew_at: due, failures: 0 };
     assert_eq!(situation(&wish, &inventory, start() + DAY), expected);
 }
 

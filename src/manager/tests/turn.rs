@@ -21,14 +21,14 @@ fn wish() -> Wish {
 #[derive(Debug, Clone, Copy)]
 enum Past {
     Nothing,
-    /// Waited for so many hours, after a failure that another CA may mend.
+    /// Waited for this many hours, after a failure that another CA may mend.
     Down(u32),
-    /// Waited for so many hours, after a failure of our own.
+    /// Waited for this many hours, after a failure of our own.
     Ours(u32),
-    /// Waited for so many hours, by a limit that keeps its last for an emergency.
+    /// Waited for this many hours, by a limit that keeps its last for an emergency.
     Spent(u32),
-    /// Not asked until the configuration changes.
-    Refused,
+    /// Waited for this many hours, after a refusal.
+    Refused(u32),
 }
 
 fn inventory(past: [Past; 3]) -> Inventory {
@@ -37,16 +37,15 @@ fn inventory(past: [Past; 3]) -> Inventory {
         let (hours, elsewhere, unhurried) = match past {
             Past::Nothing => continue,
             Past::Down(hours) => (hours, true, false),
-            Past::Ours(hours) => (hours, false, false),
+            Past::Ours(hours) | Past::Refused(hours) => (hours, false, false),
             Past::Spent(hours) => (hours, true, true),
-            Past::Refused => {
-                inventory.refuse(wish.lineage.id(), Some(directory), format!("refused by {directory}"));
-                continue;
-            }
         };
         let next = Some(now() + HOUR * hours);
         let attempts = Attempts { failures: 1, next, elsewhere, unhurried, ..Attempts::at(Some(directory)) };
         inventory.remember(wish.lineage.id(), attempts);
+        if matches!(past, Past::Refused(_)) {
+            inventory.refuse(wish.lineage.id(), Some(directory));
+        }
     }
     inventory
 }
@@ -54,7 +53,7 @@ fn inventory(past: [Past; 3]) -> Inventory {
 /// Which of the CAs is asked, and after how many hours.
 fn asked(past: [Past; 3], urgent: bool, then: u32) -> (usize, u64) {
     let wish = wish();
-    let turn = turn(&wish, &inventory(past), urgent, (now(), now() + HOUR * then)).expect("not refused");
+    let turn = turn(&wish, &inventory(past), urgent, now(), now() + HOUR * then);
     let directory = &turn.ca.expect("a CA").directory;
     let wait = turn.at.duration_since(now()).unwrap_or_default().as_secs() / 3_600;
     (CAS.iter().position(|ca| ca == directory).expect("one of them"), wait)
@@ -78,10 +77,13 @@ fn the_preferred_ca_unless_it_is_waited_for_and_another_may_mend_it() {
         ([Down(1), Nothing, Nothing], 1, (0, 1)),
         ([Down(9), Down(1), Nothing], 1, (1, 1)),
         ([Down(9), Down(1), Nothing], 1_000, (0, 9)),
-        ([Refused, Nothing, Nothing], 0, (1, 0)),
-        ([Refused, Ours(2), Nothing], 0, (1, 2)),
-        ([Down(1), Refused, Nothing], 0, (2, 0)),
-        ([Refused, Refused, Down(1)], 0, (2, 1)),
+        // One that has refused is passed over, whoever is behind it, but not for ever.
+        ([Refused(24), Nothing, Nothing], 0, (1, 0)),
+        ([Refused(24), Ours(2), Nothing], 0, (1, 2)),
+        ([Down(1), Refused(24), Nothing], 0, (2, 0)),
+        ([Refused(24), Refused(24), Down(1)], 0, (2, 1)),
+        ([Refused(24), Refused(25), Refused(26)], 0, (0, 24)),
+        ([Refused(24), Down(48), Nothing], 24, (0, 24)),
     ];
     for (past, then, expected) in table {
         assert_eq!(asked(past, false, then), expected, "{past:?} at {then}");
@@ -96,18 +98,11 @@ fn in_an_emergency_the_last_of_a_limit_is_spent_at_the_preferred_ca() {
     assert_eq!(asked([Down(5), Nothing, Nothing], true, 0), (1, 0), "what is down is down all the same");
 }
 
-#[test]
-fn nobody_is_asked_if_all_have_refused() {
-    let wish = wish();
-    let refused = turn(&wish, &inventory([Past::Refused; 3]), false, (now(), now()));
-    assert_eq!(refused, Err("refused by https://a.example/dir".to_owned()));
-}
-
 /// Whom somebody who waits has asked next, after these; the numbers are places in the order of preference.
 fn next_after(asked: &[usize], insists: bool, past: [Past; 3]) -> Option<usize> {
     let wish = wish();
     let asked: Vec<&str> = asked.iter().map(|ca| CAS[*ca]).collect();
-    let ca = next(&wish, &inventory(past), (&asked, insists), false, now())?;
+    let ca = next(&wish, &inventory(past), &asked, insists, false, now())?;
     CAS.iter().position(|directory| *directory == ca.directory)
 }
 
@@ -119,7 +114,7 @@ fn who_waits_has_each_ca_asked_that_may_be_asked_now() {
         (&[0][..], false, [Down(1), Nothing, Nothing], Some(1)),
         (&[0, 1], false, [Down(1), Down(1), Nothing], Some(2)),
         (&[0, 1, 2], false, [Down(1), Down(1), Down(1)], None),
-        (&[0], false, [Refused, Nothing, Nothing], Some(1)),
+        (&[0], false, [Refused(24), Nothing, Nothing], Some(1)),
         // One that has failed before is left alone, but for somebody who insists.
         (&[0], false, [Down(1), Down(1), Nothing], Some(2)),
         (&[0], false, [Down(1), Down(1), Down(1)], None),
@@ -127,9 +122,9 @@ fn who_waits_has_each_ca_asked_that_may_be_asked_now() {
         (&[1], true, [Down(1), Down(1), Nothing], Some(2)),
         (&[1, 2], true, [Down(1), Down(1), Down(1)], Some(0)),
         (&[0, 1, 2], true, [Down(1), Down(1), Down(1)], None),
-        // What one has refused until the configuration changes it refuses whoever insists.
-        (&[0], true, [Down(1), Refused, Down(1)], Some(2)),
-        (&[0], true, [Down(1), Refused, Refused], None),
+        // What one has refused it refuses whoever insists.
+        (&[0], true, [Down(1), Refused(24), Down(1)], Some(2)),
+        (&[0], true, [Down(1), Refused(24), Refused(24)], None),
         // What failed by our own fault at one of them is not tried at those behind it.
         (&[0], false, [Down(1), Ours(1), Nothing], None),
     ];

@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime};
 use sidegate::issuer::{Advice, Window};
 use sidegate::manager::Row;
 
-use super::world::{DAY, World, issued, start, wish};
+use super::world::{DAY, Said, World, issued, start, wish};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn advice(from: SystemTime, to: SystemTime) -> Option<Option<Advice>> {
+fn advice(from: SystemTime, to: SystemTime) -> Said {
     let window = Window::new(from, to).expect("a window");
     let explanation = Some("https://ca.test/why".to_owned());
-    Some(Some(Advice { window, explanation, again: None }))
+    Ok(Some(Advice { window, explanation, again: None }))
 }
 
 /// Whether the renewal is planned within these moments.
@@ -40,7 +40,7 @@ async fn the_moment_is_drawn_once_and_survives_restarts_until_the_window_changes
     world.hand.advance(HOUR * 6);
     world.asked().await;
     // A CA that cannot be asked takes nothing back.
-    world.advise(None);
+    world.advise(Err(None));
     world.hand.advance(HOUR * 6);
     world.asked().await;
     assert_eq!(run.status.rows()[0].next_at, drawn);
@@ -48,6 +48,22 @@ async fn the_moment_is_drawn_once_and_survives_restarts_until_the_window_changes
     let (from, to) = (start() + DAY * 10, start() + DAY * 11);
     world.advise(advice(from, to));
     world.hand.advance(HOUR * 6);
+    world.asked().await;
+    run.until(planned(from, to)).await;
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn a_ca_that_cannot_be_asked_is_asked_again_when_it_says() {
+    let mut world = World::new();
+    let again = start() + Duration::from_secs(120);
+    world.advise(Err(Some(again)));
+    let mut run = world.run(wish(&["example.com"])).await;
+    world.order().await;
+    world.asked().await;
+    let (from, to) = (start() + DAY * 40, start() + DAY * 42);
+    world.advise(advice(from, to));
+    world.hand.set(again);
     world.asked().await;
     run.until(planned(from, to)).await;
     run.stop().await;

@@ -153,18 +153,48 @@ async fn a_bad_nonce_does_not_climb() {
 }
 
 #[tokio::test]
-async fn a_refusal_rests_until_the_configuration_changes() {
+async fn a_refusal_rests_for_a_day_or_until_the_configuration_changes() {
     let mut world = World::new();
-    world.script([Fault::Refused]);
+    world.script([Fault::Refused, Fault::Refused]);
     let mut run = world.run(wish(&["example.com"])).await;
     world.order().await;
-    run.until(|row| row.next.contains("until the configuration changes")).await;
-    world.hand.advance(Duration::from_secs(3600));
+    let rests_until = |at| {
+        move |row: &Row| {
+            row.next.ends_with("or at once when the configuration changes") && row.next_at == Some(at)
+        }
+    };
+    run.until(rests_until(start() + DAY)).await;
+    world.hand.set(start() + DAY - Duration::from_secs(1));
     assert!(world.orders.try_recv().is_err());
+    world.hand.set(start() + DAY);
+    assert_eq!(world.order().await.at, start() + DAY, "the CA may have been mistaken");
+    run.until(rests_until(start() + DAY * 2)).await;
+    world.hand.advance(Duration::from_secs(3600));
     run.commands.configure(world.options(wish(&["example.com"]))).await;
-    assert_eq!(world.order().await.at, start() + Duration::from_secs(3600), "at once");
+    assert_eq!(world.order().await.at, start() + DAY + Duration::from_secs(3600), "at once");
     run.until(issued).await;
     run.stop().await;
+}
+
+#[tokio::test]
+async fn a_renewal_that_was_refused_or_died_once_comes_long_before_the_end() {
+    for fault in [Fault::Refused, Fault::Panic] {
+        let mut world = World::new();
+        let mut run = world.run(wish(&["example.com"])).await;
+        world.order().await;
+        run.until(issued).await;
+        let due = run.status.rows()[0].next_at.expect("a moment");
+        let first = run.shown("example.com").expect("shown").serial();
+        world.script([fault]);
+        world.hand.set(due);
+        world.order().await;
+        run.until(|row| row.next_at == Some(due + DAY) && row.last_error.is_some()).await;
+        world.hand.set(due + DAY);
+        assert_eq!(world.order().await.at, due + DAY);
+        run.until(|row| row.next == "renew").await;
+        assert_ne!(run.shown("example.com").expect("shown").serial(), first);
+        run.stop().await;
+    }
 }
 
 #[tokio::test]

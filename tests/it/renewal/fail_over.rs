@@ -80,7 +80,7 @@ async fn a_name_that_does_not_lead_here_is_not_taken_to_another_ca() {
 }
 
 #[tokio::test]
-async fn a_ca_that_refuses_for_good_is_passed_over_and_both_of_them_end_it() {
+async fn a_ca_that_refuses_is_passed_over_and_where_both_do_it_is_asked_again_a_day_later() {
     let mut world = World::new();
     world.script([Fault::Refused]);
     let mut run = world.run(wish_of_either(&["a.example.com"])).await;
@@ -92,7 +92,13 @@ async fn a_ca_that_refuses_for_good_is_passed_over_and_both_of_them_end_it() {
     world.other.script([Fault::Refused]);
     let mut run = world.run(wish_of_either(&["b.example.com"])).await;
     assert_eq!([world.order().await.directory, world.order().await.directory], [CA, OTHER_CA]);
-    run.until(|row| row.next.starts_with("nothing until the configuration changes")).await;
+    run.until(|row| {
+        row.next.ends_with("when the configuration changes") && row.next_at == Some(start() + DAY)
+    })
+    .await;
+    world.hand.set(start() + DAY);
+    assert_eq!(world.order().await.directory, CA);
+    run.until(issued_by("scripted root")).await;
     run.stop().await;
 }
 

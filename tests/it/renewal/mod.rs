@@ -1,6 +1,7 @@
 //! The control plane against a scripted CA, a store in memory and a clock that is moved by hand.
 
 mod advice;
+mod asking;
 mod clock;
 mod course;
 mod fail_over;

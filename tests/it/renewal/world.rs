@@ -37,6 +37,9 @@ pub(super) fn names(list: &[&str]) -> Names {
     Names::new(list.iter().map(|text| Name::parse(text).expect("a name"))).expect("names")
 }
 
+/// What a CA says about renewals; where it cannot be asked, when it wants to be asked again, if it says so.
+pub(super) type Said = Result<Option<Advice>, Option<SystemTime>>;
+
 /// A CA that answers as it was told, and tells of each order.
 pub(super) struct Scripted {
     directory: &'static str,
@@ -45,8 +48,7 @@ pub(super) struct Scripted {
     faults: Mutex<VecDeque<Fault>>,
     /// What time it is there, where that is not our time.
     time: Mutex<Option<SystemTime>>,
-    /// What it says about renewals; `None` if it cannot be asked.
-    advice: Mutex<Option<Option<Advice>>>,
+    advice: Mutex<Said>,
     orders: mpsc::UnboundedSender<Order>,
     /// The serial numbers it was asked about.
     asked: mpsc::UnboundedSender<String>,
@@ -66,6 +68,8 @@ pub(super) enum Fault {
     /// The first of the names could not be verified.
     Unverified,
     Nonce,
+    /// A mistake of ours.
+    Panic,
     /// Notes the order and never answers: the process dies meanwhile.
     Hang,
 }
@@ -135,6 +139,7 @@ impl Issuer for Scripted {
                 detail: "connection refused".into(),
             }),
             Some(Fault::Nonce) => Err(IssueError::Nonce { directory }),
+            Some(Fault::Panic) => panic!("as the test has it"),
             Some(Fault::Hang) => {
                 let _left = Left(Arc::clone(&self.untidy));
                 std::future::pending().await
@@ -155,12 +160,11 @@ impl Issuer for Scripted {
         let said = self.advice.lock().expect("no panic").clone();
         self.asked.send(leaf.serial()).expect("the test listens");
         self.check_clock(self.clock.epoch())?;
-        let unreachable = || IssueError::Unreachable {
+        said.map_err(|until| IssueError::Unreachable {
             directory: self.directory.to_owned(),
             source: "connection refused".into(),
-            until: None,
-        };
-        said.ok_or_else(unreachable)
+            until,
+        })
     }
 
     async fn tidy(&self) {
@@ -250,7 +254,7 @@ impl World {
                 clock: clock.clone(),
                 faults: Mutex::default(),
                 time: Mutex::default(),
-                advice: Mutex::new(Some(None)),
+                advice: Mutex::new(Ok(None)),
                 orders: sender.clone(),
                 asked: ask.clone(),
                 untidy: Arc::default(),
@@ -270,9 +274,9 @@ impl World {
         *self.ca.time.lock().expect("no panic") = Some(time);
     }
 
-    /// From now on the CA says this; `None`: it cannot be asked.
-    pub(super) fn advise(&self, advice: Option<Option<Advice>>) {
-        *self.ca.advice.lock().expect("no panic") = advice;
+    /// From now on the CA says this.
+    pub(super) fn advise(&self, said: Said) {
+        *self.ca.advice.lock().expect("no panic") = said;
     }
 
     pub(super) fn options(&self, desired: Desired) -> Options {

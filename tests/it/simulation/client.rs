@@ -136,7 +136,7 @@ impl Client {
     pub(super) fn hear(&mut self, lineage: usize, item: &ItemId, said: Result<Option<(u64, u64)>, ()>) {
         let id = self.mine[lineage].wish.lineage.id().clone();
         let now = self.clock.now();
-        let said = said.map(|window| {
+        let said = said.map_err(|()| None).map(|window| {
             let window = window.and_then(|(from, to)| Window::new(moment(from), moment(to)));
             window.map(|window| Advice { window, explanation: None, again: None })
         });
