@@ -15,7 +15,7 @@ use crate::store::{Family, Store, StoreError};
 ///
 /// [`StoreError`] if the storage cannot be listed.
 pub async fn shown(desired: &Desired, store: &Store, now: SystemTime) -> Result<HashSet<ItemId>, StoreError> {
-    let inventory = load::inventory_of(desired, store).await?;
+    let inventory = load::inventory_of(desired, store, now).await?;
     let names = desired.wishes.iter().flat_map(|wish| wish.names().iter().map(move |name| (wish, name)));
     let chosen = names.filter_map(|(wish, name)| preference::choose(name, wish, &inventory, now));
     Ok(chosen.map(|held| held.id.clone()).collect())
@@ -35,7 +35,7 @@ pub async fn answering(
 ) -> Result<Option<ItemId>, StoreError> {
     if let Some(wish) = desired.owners().of(name).and_then(|index| desired.wishes.get(index)) {
         let desired = Desired { wishes: vec![wish.clone()], ..Desired::default() };
-        let inventory = load::inventory_of(&desired, store).await?;
+        let inventory = load::inventory_of(&desired, store, now).await?;
         return Ok(preference::choose(name, wish, &inventory, now).map(|held| held.id.clone()));
     }
     let (database, revoked) = (store.database(), store.pins().all_revoked().await?);

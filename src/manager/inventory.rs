@@ -52,6 +52,8 @@ pub struct Inventory {
     forgiven: HashMap<LineageId, HashSet<Option<String>>>,
     /// Names that have an item which nobody has read yet.
     unread: HashSet<Name>,
+    /// Names of which the older items were read as well, those behind what the pointers lead to.
+    complete: HashSet<Name>,
     /// What names are served with because somebody said so.
     pins: HashMap<Name, Pin>,
     /// Items that nobody is to rely on any longer.
@@ -115,6 +117,7 @@ impl Inventory {
         self.refused.remove(lineage);
         self.forgiven.remove(lineage);
         self.unread.remove(name);
+        self.complete.remove(name);
     }
 
     /// Notes whether the name has an item that nobody has read yet.
@@ -132,6 +135,17 @@ impl Inventory {
     #[must_use]
     pub(super) fn is_unread(&self, name: &Name) -> bool {
         self.unread.contains(name)
+    }
+
+    /// Notes that all items of the name were read which can be read, the older ones too.
+    pub(super) fn complete(&mut self, name: &Name) {
+        self.complete.insert(name.clone());
+    }
+
+    /// Whether all items of the name were read which can be read.
+    #[must_use]
+    pub(super) fn is_complete(&self, name: &Name) -> bool {
+        self.complete.contains(name)
     }
 
     /// An item that was read.

@@ -10,15 +10,13 @@ use tracing::warn;
 
 use super::desired::{Desired, Owners, Wish};
 use super::inventory::{Held, Inventory};
+use super::older;
 use super::preference;
 use super::shelf::Shelf;
 use crate::catalog::Certificate;
-use crate::ident::{ItemId, LineageId, Name};
+use crate::ident::{ItemId, LineageId, Name, Provider};
 use crate::store::{Attempts, Database, Family, Item, States, Store, StoreError};
 use crate::story::{Event, Recorder, Text};
-
-/// How many of a name's older items are looked at when the newest cannot be served.
-const OLDER: usize = 16;
 
 /// What decides on what is served, and where that is read.
 pub(super) struct Serving<'a> {
@@ -127,6 +125,14 @@ impl Index {
         self.letsencrypt.contains_key(name)
     }
 
+    /// The newest item with this very name that `provider` has issued.
+    pub(super) fn newest(&self, provider: Provider, name: &Name) -> Option<&ItemId> {
+        match provider {
+            Provider::Letsencrypt => self.letsencrypt.get(name),
+            Provider::Selfsigned => self.selfsigned.get(name),
+        }
+    }
+
     fn of(&self, name: &Name) -> impl Iterator<Item = &ItemId> {
         self.letsencrypt.get(name).into_iter().chain(self.selfsigned.get(name))
     }
@@ -144,9 +150,8 @@ pub(super) fn candidates(wish: &Wish, index: &Index, inventory: &Inventory) -> V
     ids
 }
 
-/// Reads the items a wish may be served with, and what is remembered of it, into the inventory.
-///
-/// Where the newest item of a name is bad, revoked, or another CA's, the older ones are looked at.
+/// Reads the items that a wish's pointers and pins lead to, and what is remembered of it, into the inventory. Whether older
+/// ones may be better is for [`older`](super::older) to say.
 pub(super) async fn take_stock(
     wish: &Wish,
     index: &Index,
@@ -155,36 +160,15 @@ pub(super) async fn take_stock(
 ) -> Result<(), StoreError> {
     recall_wish(wish, inventory, &store.states()).await?;
     let database = store.database();
-    let mut doubtful = HashSet::new();
     for id in candidates(wish, index, inventory) {
-        if inventory.is_revoked(&id) {
-            doubtful.extend(wish.names().iter().cloned());
-        }
         if inventory.item(&id).is_some() {
             continue;
         }
         match database.item(&id).await {
-            Ok(item) => {
-                let held = held(&item);
-                if !wish.accepts(held.provider, held.directory.as_deref()) {
-                    doubtful.extend(held.names.iter().cloned());
-                }
-                inventory.hold(held);
-            }
+            Ok(item) => inventory.hold(held(&item)),
             Err(error) => {
                 warn!(item = %id, %error, "an item cannot be read; older ones are looked at");
-                doubtful.extend(wish.names().iter().cloned());
                 inventory.miss(&error);
-            }
-        }
-    }
-    for name in wish.names().iter().filter(|name| doubtful.contains(*name)) {
-        for id in database.items_for(name).await?.into_iter().take(OLDER) {
-            if inventory.item(&id).is_some() {
-                continue;
-            }
-            if let Ok(item) = database.item(&id).await {
-                inventory.hold(held(&item));
             }
         }
     }
@@ -269,12 +253,17 @@ pub(super) async fn recall_wish(
 /// # Errors
 ///
 /// [`StoreError`] if the store cannot be listed. An item that cannot be read is left out.
-pub(super) async fn inventory_of(desired: &Desired, store: &Store) -> Result<Inventory, StoreError> {
+pub(super) async fn inventory_of(
+    desired: &Desired,
+    store: &Store,
+    now: SystemTime,
+) -> Result<Inventory, StoreError> {
     let mut inventory = Inventory::default();
     let index = Index::read(&store.database()).await?;
     recall(desired, &mut inventory, store).await?;
     for wish in &desired.wishes {
         take_stock(wish, &index, &mut inventory, store).await?;
+        older::take_stock(wish, &index, &mut inventory, store, now).await?;
     }
     Ok(inventory)
 }

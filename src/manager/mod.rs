@@ -22,6 +22,7 @@ mod inventory;
 mod keying;
 mod load;
 mod notes;
+mod older;
 mod outlook;
 mod past;
 pub mod plan;

@@ -56,7 +56,7 @@ pub async fn outlook(
     let owner = desired.owners().of(name);
     let Some(wish) = owner.and_then(|index| desired.wishes.get(index)) else { return Ok(None) };
     let only = Desired { wishes: vec![wish.clone()], ..Desired::default() };
-    let inventory = load::inventory_of(&only, store).await?;
+    let inventory = load::inventory_of(&only, store, now).await?;
     Ok(Some(of(name, wish, &inventory, now)))
 }
 

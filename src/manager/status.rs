@@ -98,7 +98,7 @@ impl Status {
         if desired.on_demand.is_some() {
             desired.demand(store.demands().load().await?.names.into_iter().map(|demanded| demanded.name));
         }
-        let inventory = load::inventory_of(&desired, store).await?;
+        let inventory = load::inventory_of(&desired, store, now).await?;
         let wishes = desired.wishes.iter().map(|wish| row(wish, &inventory, |_| false, now)).collect();
         let listed = desired.lists.iter().flat_map(|list| list.sources());
         let elsewhere = desired.files.iter().chain(listed).map(|source| {

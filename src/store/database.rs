@@ -24,7 +24,7 @@ pub struct Database {
     newest: Arc<OnceCell<Mutex<Option<ItemId>>>>,
 }
 
-/// Which items carry which name; what [`Database::items_for`] remembers between calls.
+/// Which items carry which name; what [`Database::items_for`] and its like remember between calls.
 #[derive(Default)]
 struct Index {
     known: HashSet<ItemId>,
@@ -97,9 +97,32 @@ impl Database {
     /// [`StoreError::Engine`].
     pub async fn items_for(&self, name: &Name) -> Result<Vec<ItemId>, StoreError> {
         let mut index = self.index.lock().await;
+        self.learn(&mut index).await?;
+        Ok(index.by_name.get(name).map(|ids| ids.iter().rev().cloned().collect()).unwrap_or_default())
+    }
+
+    /// The items that carry a name and were committed before this one, newest first; otherwise as
+    /// [`items_for`](Self::items_for).
+    ///
+    /// The items are listed only if this one was not there when they were listed last, so that whoever asks for very many
+    /// names does not pay for as many listings.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`].
+    pub async fn items_before(&self, name: &Name, item: &ItemId) -> Result<Vec<ItemId>, StoreError> {
+        let mut index = self.index.lock().await;
+        if !index.known.contains(item) {
+            self.learn(&mut index).await?;
+        }
+        let ids = index.by_name.get(name).into_iter().flat_map(|ids| ids.range(..item).rev());
+        Ok(ids.cloned().collect())
+    }
+
+    /// Takes in which names the items carry that have come since the last call.
+    async fn learn(&self, index: &mut Index) -> Result<(), StoreError> {
         let present: HashSet<ItemId> = self.items().await?.into_iter().collect();
-        let gone: Vec<ItemId> = index.known.difference(&present).cloned().collect();
-        if !gone.is_empty() {
+        if !index.known.is_subset(&present) {
             // Items go seldom and many at once.
             *index = Index::default();
         }
@@ -114,7 +137,7 @@ impl Database {
             }
             index.known.insert(id);
         }
-        Ok(index.by_name.get(name).map(|ids| ids.iter().rev().cloned().collect()).unwrap_or_default())
+        Ok(())
     }
 
     /// What CAs have issued since a moment, the oldest first. Items that do not say so are left out.

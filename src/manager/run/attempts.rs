@@ -82,6 +82,7 @@ impl Manager {
                     self.obey(command).await;
                 }
             }
+            Finished::LookedBack(searches, found) => self.looked_back(searches, found).await,
             Finished::Pruned(pruned) => self.pruned(pruned),
             Finished::Attempt(step, done) => {
                 let issued = done.is_ok();
@@ -170,6 +171,7 @@ impl Manager {
     pub(super) async fn mourn(&mut self, gone: &JoinError) {
         self.tidy_after(gone);
         self.asking.retain(|_, task| task.id() != gone.id());
+        self.looking_back.mourn(gone.id());
         self.proofs.mourn(gone.id());
         let whose = |task: &Option<AbortHandle>| task.as_ref().is_some_and(|task| task.id() == gone.id());
         let lineage = self.busy.iter().find(|(_, task)| whose(task)).map(|(id, _)| id.clone());

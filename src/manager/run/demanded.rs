@@ -47,6 +47,7 @@ impl Manager {
         self.agenda = Agenda::new(desired.wishes.len());
         self.due.clear();
         self.asks.clear();
+        self.looking_back.forget();
         self.rows = VectorSync::new_sync();
     }
 

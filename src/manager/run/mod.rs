@@ -5,6 +5,7 @@ mod attempts;
 mod commands;
 mod configuring;
 mod demanded;
+mod looking_back;
 mod picture;
 mod proving;
 mod pruning;
@@ -38,8 +39,9 @@ use crate::manager::asked::{NotRenewed, Renewed};
 use crate::manager::demand::Demands;
 use crate::manager::desired::{Desired, Owners, Wish};
 use crate::manager::elsewhere::Elsewhere;
-use crate::manager::inventory::Inventory;
+use crate::manager::inventory::{Held, Inventory};
 use crate::manager::load::{self, Index, Wanted};
+use crate::manager::older::Search;
 use crate::manager::plan::{self, Step};
 use crate::manager::proof::{Proof, Proofs};
 use crate::manager::renew::RenewError;
@@ -54,6 +56,7 @@ use crate::store::{Changes, StoreError};
 use crate::story::{Event, Moment};
 
 use commands::{Command, Reply, Revoked, RolledOver};
+use looking_back::LookingBack;
 use pruning::Pruning;
 use role::Role;
 use waiting::Waiting;
@@ -89,6 +92,8 @@ pub struct Manager {
     early: Vec<Command>,
     /// Wishes whose items nobody has read yet.
     unread: BTreeSet<usize>,
+    /// Wishes for which an older item than those that were read may be better.
+    looking_back: LookingBack,
     index: Index,
     /// When each wish is planned for again.
     agenda: Agenda,
@@ -136,6 +141,8 @@ enum Rank {
 /// The end of a task of the loop.
 enum Finished {
     Swept(Result<SweepReport, StoreError>),
+    /// What was found for each.
+    LookedBack(Vec<Search>, Result<Vec<Vec<Held>>, StoreError>),
     Attempt(Step, Result<ItemId, RenewError>),
     Behind(Step, Result<ItemId, RenewError>),
     /// Begun at this moment.
@@ -183,6 +190,7 @@ impl Manager {
             commands,
             early: Vec::new(),
             unread: BTreeSet::new(),
+            looking_back: LookingBack::default(),
             index: Index::default(),
             due: BTreeMap::new(),
             asks: BTreeMap::new(),
@@ -280,6 +288,7 @@ impl Manager {
         while let Some(wish) = self.agenda.take_due(now) {
             self.plan(wish, now);
         }
+        self.look_back(now);
         if matches!(self.role, Role::Issuer(_)) {
             while self.committing.len() < BEHIND
                 && let Some(fresh) = self.fresh.pop_front()
@@ -295,7 +304,8 @@ impl Manager {
             {
                 self.ask(wish, item);
             }
-            let others = self.committing.len() + self.asking.len() + self.proofs.running();
+            let looking_back = usize::from(self.looking_back.is_running());
+            let others = self.committing.len() + self.asking.len() + self.proofs.running() + looking_back;
             while self.attempts.len() < ABREAST + others
                 && let Some(((_, wish), step)) = self.due.pop_first()
             {
@@ -314,6 +324,9 @@ impl Manager {
         // Nothing is planned on a guess; reading it has it planned.
         if self.desired.wishes[wish].names().iter().all(|name| self.inventory.is_unread(name)) {
             self.unread.insert(wish);
+            return self.agenda.put(wish, None);
+        }
+        if self.looks_back(wish, now) {
             return self.agenda.put(wish, None);
         }
         let mut plan = self.planned(wish, now);

@@ -11,6 +11,7 @@ use crate::catalog::Certificate;
 use crate::ident::{Name, Names, Provider};
 use crate::manager::desired::Wish;
 use crate::manager::load::{self, Index, Serving, Wanted};
+use crate::manager::older;
 use crate::manager::plan;
 use crate::manager::preference;
 use crate::manager::stand_in::Fresh;
@@ -21,9 +22,9 @@ use crate::story::Event;
 /// waits for none but its own.
 const AT_ONCE: usize = 512;
 /// At most this many wishes are read in one turn of the loop.
-const A_TURN: usize = 32;
+pub(super) const A_TURN: usize = 32;
 /// What could not be read is read again after this.
-const READ_AGAIN: Duration = Duration::from_secs(60);
+pub(super) const READ_AGAIN: Duration = Duration::from_secs(60);
 
 impl Manager {
     /// Shows what is there for all wishes: read at once, or if there are many when they are asked for or behind. Then
@@ -53,8 +54,10 @@ impl Manager {
 
     async fn take_in(&mut self, wishes: &[Wish]) -> Result<(), StoreError> {
         self.recall().await?;
+        let (store, now) = (&self.tools.store, self.tools.clock.now());
         for wish in wishes {
-            load::take_stock(wish, &self.index, &mut self.inventory, &self.tools.store).await?;
+            load::take_stock(wish, &self.index, &mut self.inventory, store).await?;
+            older::take_stock(wish, &self.index, &mut self.inventory, store, now).await?;
         }
         self.serve(wishes.iter().flat_map(Wish::names).cloned().collect(), Wanted::Changed).await;
         Ok(())
@@ -62,18 +65,28 @@ impl Manager {
 
     /// Whether there are wishes to be read, and room for the stand-ins that may come of it.
     pub(super) fn may_read(&self) -> bool {
-        !self.unread.is_empty() && (self.fresh.len() < AT_ONCE || self.role.only_reads())
+        !self.unread.is_empty() && self.has_room()
+    }
+
+    /// Whether there is room for more stand-ins. On a storage that is only read none come of reading.
+    pub(super) fn has_room(&self) -> bool {
+        self.fresh.len() < AT_ONCE || self.role.only_reads()
     }
 
     pub(super) async fn read_a_turn(&mut self) {
         for _ in 0..A_TURN {
             let Some(wish) = self.unread.pop_first() else { return };
             self.read(wish).await;
-            // What is never written would take up memory for as long as the process lives.
-            if !self.role.only_reads() {
-                self.stand_in(wish).await;
-            }
+            self.stand_in_behind(wish).await;
         }
+    }
+
+    /// Shows what was found for a wish.
+    pub(super) async fn show_read(&mut self, index: usize) {
+        self.agenda.put_now(index);
+        let desired = Arc::clone(&self.desired);
+        self.serve(desired.wishes[index].names().iter().cloned().collect(), Wanted::Changed).await;
+        self.stand_in_behind(index).await;
     }
 
     pub(super) async fn read(&mut self, index: usize) {
@@ -85,7 +98,9 @@ impl Manager {
             self.agenda.put(index, Some(self.tools.clock.now() + READ_AGAIN));
             self.inventory.miss(&error);
         }
-        self.serve(wish.names().iter().cloned().collect(), Wanted::Changed).await;
+        let undecided = self.looks_back(index, self.tools.clock.now());
+        let names = wish.names().iter().filter(|name| !undecided || self.has_sound(name, wish));
+        self.serve(names.cloned().collect(), Wanted::Changed).await;
     }
 
     /// A hello waits for this name.
@@ -106,12 +121,22 @@ impl Manager {
             }
             self.agenda.put_now(index);
         }
+        if !self.has_sound(name, wish) && self.looks_back(index, now) {
+            return self.looking_back.wait(name);
+        }
         if preference::choose(name, wish, &self.inventory, now).is_none() {
             self.stand_in(index).await;
         }
         if !self.shelf.is_warm([name]) {
             self.serve(vec![name.clone()], Wanted::Asked).await;
         }
+    }
+
+    /// Whether something is known for a name that clients may rely on.
+    fn has_sound(&self, name: &Name, wish: &Wish) -> bool {
+        let now = self.tools.clock.now();
+        let chosen = preference::choose(name, wish, &self.inventory, now);
+        chosen.is_some_and(|held| self.inventory.is_sound(held, now))
     }
 
     /// Pointers lead elsewhere than they did: a sweep, or another process, or ourselves.
@@ -233,10 +258,18 @@ impl Manager {
         }
     }
 
+    /// Makes sure of the same for a name that nobody has asked for yet.
+    async fn stand_in_behind(&mut self, wish: usize) {
+        // What is never written would take up memory for as long as the process lives.
+        if !self.role.only_reads() {
+            self.stand_in(wish).await;
+        }
+    }
+
     /// Makes and shows a selfsigned certificate if the plan wants one; from memory, committed behind.
     pub(super) async fn stand_in(&mut self, wish: usize) {
         let now = self.tools.clock.now();
-        if self.role.only_reads() && self.has_something_for(wish, now) {
+        if self.looks_back(wish, now) || (self.role.only_reads() && self.has_something_for(wish, now)) {
             return;
         }
         let plan = self.planned(wish, now);

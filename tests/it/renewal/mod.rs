@@ -7,6 +7,7 @@ mod course;
 mod fail_over;
 mod following;
 mod many;
+mod older;
 mod reading;
 mod reloading;
 mod replacing;
