@@ -54,7 +54,7 @@ async fn serves(run: &Run, world: &World, host: &str, item: &ItemId) {
     let history = past.history(&name, world.clock.now()).await.expect("a history");
     let served: Vec<ItemId> =
         history.items.into_iter().filter(|told| told.served.contains(&name)).map(|told| told.id).collect();
-    assert_eq!(served, [item.clone()], "{}", history.rule);
+    assert_eq!(served, std::slice::from_ref(item), "{}", history.rule);
 }
 
 #[tokio::test]
