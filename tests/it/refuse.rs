@@ -56,6 +56,32 @@ async fn a_request_has_exactly_one_valid_host() {
 }
 
 #[tokio::test]
+async fn a_request_that_leaves_a_doubt_is_the_last_of_its_connection() {
+    let app = App::saying("from the app").await;
+    let mut site = site(&["example.com"], app);
+    site.routes.push(("/admin".into(), Target::parse(&app.to_string()).expect("a target")));
+    let front = Front::start(Options::default(), &[site]);
+    let next = "GET /next HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n\r\n";
+    for (head, reason) in [
+        ("GET / HTTP/1.1\r\nhost: example.com\r\nhost: example.com", "host_repeated"),
+        ("GET http://example.com/ HTTP/1.1\r\nhost: other.example", "host_disagrees"),
+        ("GET / HTTP/1.1", "host_missing"),
+        ("GET / HTTP/1.1\r\nhost: example.com/x", "host_invalid"),
+        ("GET /x/../admin HTTP/1.1\r\nhost: example.com", "ambiguous_path"),
+    ] {
+        let answer = raw(front.https, &format!("{head}\r\n\r\n{next}")).await;
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{head}: {answer}");
+        assert!(answer.ends_with(&format!("400 Bad Request: {reason}\n")), "{head}: {answer}");
+        assert_eq!(front.line()["reason"], reason);
+        assert_eq!(front.lines(), 0, "{head}: what followed was read");
+    }
+    // One that leaves none.
+    let elsewhere = "GET / HTTP/1.1\r\nhost: nowhere.example\r\n\r\n";
+    let answer = raw(front.https, &format!("{elsewhere}{next}")).await;
+    assert!(answer.starts_with("HTTP/1.1 404 ") && answer.ends_with("from the app"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_host_that_is_not_this_connections_is_misdirected() {
     let front = front().await;
     let mut sender = h1(front.https, "www.example.com").await;
@@ -198,7 +224,6 @@ async fn a_path_that_two_apps_could_claim_reaches_neither() {
     let mut site = site(&["example.com"], app);
     site.routes.push(("/admin".into(), Target::parse(&admin.to_string()).expect("a target")));
     let front = Front::start(Options::default(), &[site]);
-    let mut sender = h1(front.https, "example.com").await;
     for (path, status, said) in [
         ("/", 200, "app"),
         ("/admin/x", 200, "admin"),
@@ -207,7 +232,7 @@ async fn a_path_that_two_apps_could_claim_reaches_neither() {
         ("/%61dmin", 400, "ambiguous_path"),
         ("/x%20y/../z", 200, "app"),
     ] {
-        sender.ready().await.expect("the connection stays");
+        let mut sender = h1(front.https, "example.com").await;
         let (got, text) = read(sender.send_request(get(path, "example.com")).await.expect("an answer")).await;
         assert_eq!(got, status, "{path}");
         assert!(text.contains(said), "{path}: {text}");

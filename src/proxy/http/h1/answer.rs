@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use http::Version;
+use http::{StatusCode, Version};
 
 use super::client::Client;
 use super::head;
@@ -98,6 +98,8 @@ where
         return Ok(After::Close);
     };
     let tunnel = trace.tunnel.take();
+    // A 400 of ours says that the request can be read in two ways: so can where the next one begins.
+    let is_in_doubt = response.status == StatusCode::BAD_REQUEST && trace.reason.is_some();
     if let Some(record) = &mut record {
         record.answered(response.status, &trace);
     }
@@ -106,7 +108,8 @@ where
     let Response { status, fields, body } = response;
     // Nobody reads the rest of a request whose answer is here as a whole.
     let unread = !client.is_body_over() && matches!(body, Body::Empty | Body::Full(_));
-    let keep = persists && !unread && shape.framing != Framing::Close && !line.leaving.get();
+    let keep =
+        persists && !is_in_doubt && !unread && shape.framing != Framing::Close && !line.leaving.get();
     let mut out = scratch::buffer();
     client.unsaid(&mut out);
     head::write(&mut out, status, &fields, &shape, version, keep);
@@ -140,8 +143,8 @@ where
     }
     Ok(match (keep, client.is_body_over()) {
         (true, true) => After::Next,
-        (false, true) => After::Close,
-        (_, false) => After::Linger,
+        (false, true) if !is_in_doubt => After::Close,
+        _ => After::Linger,
     })
 }
 

@@ -85,6 +85,24 @@ fn a_connection_goes_on_if_both_sides_want_it_to() {
 }
 
 #[test]
+fn an_app_may_refuse_a_request_and_be_asked_the_next() {
+    run(async {
+        let (front, backend) = house().await;
+        let mut client = front.connect().await;
+        client.send([GET, GET].concat()).await;
+        let mut upstream = backend.accept().await;
+        upstream.head().await;
+        upstream
+            .send("HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\nKeep-Alive: timeout=60\r\n\r\nno")
+            .await;
+        assert!(client.until("no").await.starts_with("HTTP/1.1 400 "));
+        upstream.head().await;
+        upstream.send(OK).await;
+        assert!(client.until("ok").await.starts_with("HTTP/1.1 200 "));
+    });
+}
+
+#[test]
 fn an_answer_without_a_known_end_ends_with_the_connection_for_old_clients() {
     run(async {
         let (front, backend) = house().await;
