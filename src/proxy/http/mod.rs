@@ -1,8 +1,9 @@
 //! HTTP, whichever version: one request in, one response out.
 //!
-//! [`exchange`] is the one function every protocol calls. It refuses what is not clearly for one of our sites,
-//! before anything is sent anywhere; what remains is made ready for its upstream, and goes there when it is
-//! [run](Exchange::run). Each refusal has a word that stands in the answer and in the access log.
+//! [`exchange`] is the one function every protocol calls, once it has found no fault with a head itself. It refuses
+//! what is not clearly for one of our sites, before anything is sent anywhere; what remains is made ready for its
+//! upstream, and goes there when it is [run](Exchange::run). Each refusal has a word that stands in the answer and in
+//! the access log.
 
 pub(in crate::proxy) mod body;
 mod date;
@@ -27,7 +28,6 @@ use http::StatusCode;
 use super::access::{Lines, Trace};
 use super::conn::ConnFacts;
 use super::route::NoRoute;
-use super::wire::{MAX_FIELDS, Refusal};
 use super::{Options, Worker};
 use body::TooLarge;
 use forward::Errand;
@@ -78,13 +78,6 @@ pub(in crate::proxy) fn exchange(
         trace.reason = Some(reason);
         Exchange::Answered(reply(status, reason))
     };
-    // Cookies that HTTP/2 sends crumb by crumb are counted one by one.
-    if request.head.fields.len() > MAX_FIELDS {
-        return refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too_many_fields");
-    }
-    if let Some(Refusal { status, reason }) = Refusal::of_method(&request.head.method) {
-        return refuse(status, reason);
-    }
     let host = match host::of(&request.head, facts.server_name.as_ref()) {
         Ok(host) => host,
         Err(reason) => return refuse(StatusCode::BAD_REQUEST, reason),

@@ -108,8 +108,7 @@ where
     let Response { status, fields, body } = response;
     // Nobody reads the rest of a request whose answer is here as a whole.
     let unread = !client.is_body_over() && matches!(body, Body::Empty | Body::Full(_));
-    let keep =
-        persists && !is_in_doubt && !unread && shape.framing != Framing::Close && !line.leaving.get();
+    let keep = persists && !is_in_doubt && !unread && shape.framing != Framing::Close && !line.leaving.get();
     let mut out = scratch::buffer();
     client.unsaid(&mut out);
     head::write(&mut out, status, &fields, &shape, version, keep);

@@ -30,7 +30,7 @@ use super::interim::Interim;
 use super::message::{Request, Response};
 use super::outgoing::Outgoing;
 use super::patience::Patience;
-use super::reply::reply;
+use super::reply::refused;
 use super::shape::Shape;
 use crate::proxy::access::Trace;
 use crate::proxy::conn::{Conn, ConnError, ConnFacts};
@@ -146,13 +146,12 @@ impl Line<'_> {
 
     /// Says what is wrong with something that is no request.
     async fn refuse(&self, refusal: wire::Refusal, patience: &mut Patience) -> Result<After, ConnError> {
-        let wire::Refusal { status, reason } = refusal;
-        self.terms.access.refused(self.facts, status, reason);
-        let response = refusal_reply(status, reason);
+        self.terms.access.refused(self.facts, refusal.status, refusal.reason);
+        let response = refused(refusal);
         let shape = Shape::of(&response, &Method::GET, Version::HTTP_11);
         let mut out = scratch::buffer();
         self.client.unsaid(&mut out);
-        head::write(&mut out, status, &response.fields, &shape, Version::HTTP_11, false);
+        head::write(&mut out, response.status, &response.fields, &shape, Version::HTTP_11, false);
         let mut outgoing = Outgoing::new(out, response.body, shape.framing);
         match send(self, &mut outgoing, patience, |_| ()).await {
             Ok(()) => Ok(After::Linger),
@@ -164,15 +163,6 @@ impl Line<'_> {
 
 /// A head that did not come to its end in time.
 const TOO_SLOW: wire::Refusal = wire::Refusal { status: StatusCode::REQUEST_TIMEOUT, reason: "head_timeout" };
-
-fn refusal_reply(status: StatusCode, reason: &'static str) -> Response {
-    let mut response = reply(status, reason);
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        // RFC 9110 section 15.5.6. Which of them a resource knows is for the app to say.
-        response.fields.add("allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-    }
-    response
-}
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use http::header::{CONTENT_LENGTH, DATE};
 use http::{StatusCode, Version};
 
 use super::body::Upload;
+use super::head;
 use super::send::{SendError, send};
 use super::stall::Stall;
 use super::{Line, RequestBody};
@@ -21,8 +22,9 @@ use crate::proxy::http::date;
 use crate::proxy::http::interim::Interim;
 use crate::proxy::http::lost::Lost;
 use crate::proxy::http::message::{Request, Response};
+use crate::proxy::http::reply;
 use crate::proxy::http::shape::Shape;
-use crate::proxy::wire::{self, Fields, Head, Kind};
+use crate::proxy::wire::{self, Fields, Kind};
 
 /// How an exchange has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +50,15 @@ where
     let mut record = Record::begin(line.terms.access, &request.head, line.facts);
     let (mut trace, interim) = (Trace::default(), Interim::default());
     let exchanged = {
-        let mut exchanging = pin!(exchange(request, &mut trace, &interim));
+        let mut exchanging = pin!(async {
+            match head::judge(&request.head) {
+                Ok(()) => exchange(request, &mut trace, &interim).await,
+                Err(refusal) => {
+                    trace.reason = Some(refusal.reason);
+                    reply::refused(refusal)
+                }
+            }
+        });
         let mut stall = Stall::new(options.stall);
         poll_fn(|cx| {
             let polled = exchanging.as_mut().poll(cx);
@@ -81,7 +91,7 @@ where
         record.answered(response.status, &trace);
     }
     let shape = Shape::of(&response, &method, Version::HTTP_2);
-    let (head, body) = head(response, &shape);
+    let (head, body) = outgoing(response, &shape);
     let sent = match respond.send_response(head, shape.is_empty()) {
         Err(_) => Err(SendError::Client),
         Ok(_) if shape.is_empty() => Ok(()),
@@ -113,8 +123,7 @@ where
 /// be told that it is wanted.
 fn read(request: http::Request<RecvStream>) -> (Request, Option<Rc<Upload>>, bool) {
     let (parts, stream) = request.into_parts();
-    let fields = Fields::from(&parts.headers);
-    let head = Head { method: parts.method, uri: parts.uri, version: parts.version, fields };
+    let head = head::of(parts);
     if stream.is_end_stream() {
         return (Request { head: Box::new(head), body: Body::Empty }, None, false);
     }
@@ -134,7 +143,7 @@ fn tell(respond: &mut SendResponse<Bytes>, status: StatusCode, fields: &Fields) 
 }
 
 /// The head as an HTTP/2 client gets it, and what follows it.
-fn head(response: Response, shape: &Shape) -> (http::Response<()>, Body) {
+fn outgoing(response: Response, shape: &Shape) -> (http::Response<()>, Body) {
     let mut head = http::Response::new(());
     *head.status_mut() = response.status;
     *head.headers_mut() = response.fields.to_map();

@@ -9,6 +9,7 @@
 mod answer;
 mod body;
 mod gather;
+mod head;
 mod pulse;
 mod send;
 mod stall;
@@ -39,8 +40,9 @@ use crate::proxy::drain::Watcher;
 
 pub(in crate::proxy) use self::body::RequestBody;
 
-/// For the fields of a request, 32 bytes for each of them included (RFC 9113 section 6.5.2).
-const MAX_HEADER_LIST: u32 = 16 * 1024;
+/// For the fields of a request, 32 bytes for each of them included (RFC 9113 section 6.5.2). The `h2` crate refuses more
+/// by itself, without a word and without our knowledge; so it is more than the most that we answer.
+const MAX_HEADER_LIST: u32 = 64 * 1024;
 const MAX_STREAMS: u32 = 100;
 /// A client 100 ms away can upload 10 MB/s with it, on one stream as on all together.
 const WINDOW: u32 = 1024 * 1024;

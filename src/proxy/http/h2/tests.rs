@@ -93,6 +93,37 @@ fn a_response_has_the_head_and_the_end_that_it_should() {
 }
 
 #[test]
+fn a_head_is_held_to_what_heads_of_http1_are_held_to() {
+    run(async {
+        let (front, backend) = house().await;
+        let mut client = Client::of(&front).await;
+        let field = |name: &'static str, value: &str| {
+            let mut request = request("GET", "/");
+            request.headers_mut().insert(name, HeaderValue::from_str(value).expect("a value"));
+            request
+        };
+        for (asked, status, reason) in [
+            (request("GET", "?x=1"), 400, "target_invalid"),
+            (request("GET", "/\u{e9}"), 400, "target_invalid"),
+            (request("GET", &format!("/{}", "x".repeat(17 * 1024))), 414, "target_too_long"),
+            (field("x", &"y".repeat(33 * 1024)), 431, "head_too_large"),
+            (field("expect", "foo"), 417, "expectation"),
+            (request("TRACE", "/"), 405, "trace"),
+        ] {
+            let answer = client.ask(asked, true).await.0.await.expect("an answer");
+            assert_eq!(answer.status(), status, "{reason}");
+            let allows = answer.headers().get("allow").is_some_and(|allow| !allow.is_empty());
+            assert_eq!(allows, status == 405, "RFC 9110 section 15.5.6");
+            let (said, _) = whole(answer).await.expect("a body");
+            assert!(said.ends_with(&format!(": {reason}\n")), "{said}");
+        }
+        assert_eq!(front.conns(), [""; 0], "nothing was sent anywhere");
+        let _answer = client.ask(field("x-padded", " v\t"), true).await;
+        assert!(backend.accept().await.head().await.contains("\r\nx-padded: v\r\n"));
+    });
+}
+
+#[test]
 fn what_the_upstream_says_before_its_answer_is_passed_on() {
     run(async {
         let (front, backend) = house().await;
