@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
@@ -14,7 +14,7 @@ use super::h1::RequestBody;
 use super::h2;
 use crate::proxy::upstream::h1::{ReadError, ResponseBody};
 use crate::proxy::upstream::h2::Seat;
-use crate::proxy::wire::chunked::ChunkError;
+use crate::proxy::wire::chunked::{ChunkError, trailing_only};
 
 /// What a request or a response carries.
 ///
@@ -168,7 +168,10 @@ impl HttpBody for Body {
                 BodyError::Told(reason.into())
             }),
             Self::Upstream(body) => body.poll_frame(cx),
-            Self::H2(body, _) => Pin::new(body).poll_frame(cx).map(|f| f.map(|f| f.map_err(BodyError::H2))),
+            Self::H2(body, _) => {
+                let frame = ready!(Pin::new(body).poll_frame(cx)).transpose().map_err(BodyError::H2)?;
+                Poll::Ready(frame.map(|frame| Ok(without_fields_of_heads(frame))))
+            }
         }
     }
 
@@ -194,6 +197,14 @@ impl HttpBody for Body {
             Self::Limited(body, _) | Self::Watched(body, _) => body.size_hint(),
             Self::Upstream(body) => body.left().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
+    }
+}
+
+/// The same frame; of trailers, what may stand there.
+fn without_fields_of_heads(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(trailers) => Frame::trailers(trailing_only(trailers)),
+        Err(frame) => frame,
     }
 }
 

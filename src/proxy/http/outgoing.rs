@@ -12,7 +12,6 @@ use tokio::io::AsyncWrite;
 use super::body::{Body, BodyError};
 use crate::proxy::scratch;
 use crate::proxy::wire::ResponseFraming as Framing;
-use crate::proxy::wire::chunked::may_trail;
 
 /// A message that is being written. Its body is asked for piece by piece, as the other side takes it, and what is
 /// there together leaves together: a head does not travel alone if its body is there.
@@ -192,7 +191,7 @@ impl Outgoing {
         }
         if self.left == Framing::Chunked {
             self.out.extend_from_slice(b"0\r\n");
-            for (name, value) in trailers.into_iter().flatten().filter(|(name, _)| may_trail(name)) {
+            for (name, value) in trailers.into_iter().flatten() {
                 self.out.extend_from_slice(name.as_str().as_bytes());
                 self.out.extend_from_slice(b": ");
                 self.out.extend_from_slice(value.as_bytes());

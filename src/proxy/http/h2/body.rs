@@ -9,6 +9,7 @@ use h2::RecvStream;
 use hyper::body::{Frame, SizeHint};
 
 use crate::proxy::http::body::BodyError;
+use crate::proxy::wire::chunked::trailing_only;
 
 /// What a client sends behind a request's head, read as it is asked for: only what has been asked for is replaced in
 /// its window.
@@ -55,7 +56,7 @@ impl RequestBody {
         }
         let trailers = ready!(self.stream.poll_trailers(cx)).map_err(BodyError::Stream)?;
         self.upload.starving.set(false);
-        Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+        Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailing_only(trailers)))))
     }
 
     /// Whether there is nothing more to come.

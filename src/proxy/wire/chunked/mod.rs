@@ -209,11 +209,19 @@ fn parse_trailers(bytes: &[u8]) -> Result<Option<HeaderMap>, ChunkError> {
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BROKEN)?;
         let value = HeaderValue::from_bytes(field.value).map_err(|_| BROKEN)?;
-        if may_trail(&name) {
-            trailers.append(name, value);
-        }
+        trailers.append(name, value);
     }
-    Ok(Some(trailers))
+    Ok(Some(trailing_only(trailers)))
+}
+
+/// Of trailers, those that may stand there.
+#[must_use]
+pub fn trailing_only(mut trailers: HeaderMap) -> HeaderMap {
+    let names: Vec<HeaderName> = trailers.keys().filter(|name| !may_trail(name)).cloned().collect();
+    for name in names {
+        trailers.remove(name);
+    }
+    trailers
 }
 
 /// Whether a field may stand in trailers: not if it frames, routes, authenticates or modifies the message
