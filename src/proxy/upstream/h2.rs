@@ -10,12 +10,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper::rt::Executor;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::sync::Mutex;
 
@@ -38,6 +39,11 @@ const LINK_WINDOW: u32 = 64 * STREAM_WINDOW;
 
 /// The longest list of fields that is read.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
+
+/// How long nothing may be heard of an upstream before it is asked, and how long it may take to say something. All
+/// requests of a worker are on its connection, so one that has died unnoticed must not stay.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_WITHIN: Duration = Duration::from_secs(20);
 
 /// The connections that all share.
 #[derive(Default)]
@@ -173,6 +179,10 @@ async fn seat(pool: &Pool, tried: &mut Tried) -> Result<(Seat, bool), H2Error> {
     let (io, peer) = pool.dial(tried).await.map_err(H2Error::Connect)?;
     let mut builder = Builder::new(Local);
     builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_WITHIN)
+        .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(LINK_WINDOW)
         .max_header_list_size(MAX_HEADER_LIST);
