@@ -22,5 +22,5 @@ pub use self::lines::length;
 pub use self::request::{
     Framing, Head, MAX_FIELDS, MAX_HEAD, MAX_TARGET, Refusal, Request, is_worth_another_look, request,
 };
-pub use self::response::{Response, ResponseFraming, response};
+pub use self::response::{Response, ResponseFraming, over_h2, response};
 pub use self::tokens::{Tokens, words};

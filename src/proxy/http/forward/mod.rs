@@ -23,7 +23,7 @@ use crate::proxy::scratch;
 use crate::proxy::upstream::h1::{Answer, Conn, ExchangeError, Failure, Sending, exchange};
 use crate::proxy::upstream::h2::{self, Came};
 use crate::proxy::upstream::{Pool, Pools, Scheme, Upstream};
-use crate::proxy::wire::{Fields, Framing, Head, Kind};
+use crate::proxy::wire::{self, Fields, Framing, Head, Kind};
 
 /// A request that is ready to go to its upstream. Of what the client sent, only its body is still needed.
 pub(in crate::proxy) struct Errand {
@@ -163,8 +163,7 @@ async fn over_h2(
     });
     let (parts, body) = response.into_parts();
     let mut fields = Fields::from(&parts.headers);
-    // What HTTP/2 does not know, should an upstream send it.
-    fields.retain(|field| !field.kind.is_hop_by_hop());
+    wire::over_h2(parts.status, &mut fields).map_err(ExchangeError::Malformed)?;
     Ok(Response { status: parts.status, fields, body: Body::H2(body, seat) })
 }
 

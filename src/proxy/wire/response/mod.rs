@@ -23,6 +23,7 @@ const MAX_HEAD: usize = 64 * 1024;
 const MAX_FIELDS: usize = 128;
 
 const NO_STATUS_LINE: &str = "not an HTTP/1.1 response";
+const NO_STATUS: &str = "an invalid status code";
 const TOO_LARGE: &str = "its head is too large";
 const LINE_END: &str = "a line that does not end with CRLF";
 
@@ -98,6 +99,20 @@ pub fn response(input: &mut Bytes, method: &Method) -> Result<Option<Response>, 
     read(status, old, fields, method).map(Some)
 }
 
+/// Judges a response that came over HTTP/2 in the same way, and leaves of its fields what goes on to the client.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn over_h2(status: StatusCode, fields: &mut Fields) -> Result<(), &'static str> {
+    if !(200..600).contains(&status.as_u16()) {
+        return Err(NO_STATUS);
+    }
+    length(fields)?;
+    fields.retain(|field| goes_on(status, field));
+    Ok(())
+}
+
 /// The status of a head that `httparse` could read, if its form is right as a whole.
 fn status(head: &[u8], parsed: &httparse::Response<'_, '_>) -> Result<StatusCode, &'static str> {
     if head.len() > MAX_HEAD {
@@ -107,7 +122,7 @@ fn status(head: &[u8], parsed: &httparse::Response<'_, '_>) -> Result<StatusCode
         return Err(LINE_END);
     }
     let status = parsed.code.filter(|code| (100..600).contains(code));
-    status.and_then(|code| StatusCode::from_u16(code).ok()).ok_or("a status that is none")
+    status.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(NO_STATUS)
 }
 
 /// What a head comes to; `old` is HTTP/1.0.
@@ -122,7 +137,7 @@ fn read(
     if chunked && old {
         return Err("chunks in HTTP/1.0");
     }
-    let bare = status.is_informational() || status == StatusCode::NO_CONTENT;
+    let bare = is_bare(status);
     let framing = match length {
         _ if bare || status == StatusCode::NOT_MODIFIED || method == Method::HEAD => ResponseFraming::Empty,
         _ if chunked => ResponseFraming::Chunked,
@@ -140,13 +155,20 @@ fn read(
         && !connection.close
         && (!old || connection.keep_alive);
 
-    fields.retain(|Field { kind, name, .. }| {
-        // RFC 9110, 8.6: a 204 has no length; some apps write one all the same.
-        let odd = bare && kind == Kind::ContentLength;
-        !kind.is_hop_by_hop() && !odd && !connection.nominates(name)
-    });
+    fields.retain(|field| goes_on(status, field) && !connection.nominates(field.name));
     let websocket = websocket && connection.upgrade;
     Ok(Response { status, fields, framing, keep, timeout, websocket })
+}
+
+/// Whether a status has neither a body nor a length (RFC 9110 section 8.6).
+fn is_bare(status: StatusCode) -> bool {
+    status.is_informational() || status == StatusCode::NO_CONTENT
+}
+
+/// Whether a field goes on to the client. Some apps write the length of nothing.
+fn goes_on(status: StatusCode, field: Field<'_>) -> bool {
+    let is_odd = field.kind == Kind::ContentLength && is_bare(status);
+    !field.kind.is_hop_by_hop() && !is_odd
 }
 
 /// What the fields say about the connection and the body.
@@ -160,13 +182,7 @@ struct Said {
 }
 
 fn understand(fields: &Fields) -> Result<Said, &'static str> {
-    let mut said = Said { connection: Tokens::of(fields), ..Said::default() };
-    for value in fields.all(Kind::ContentLength) {
-        let length = lines::length(value).ok_or("a content-length that is none")?;
-        if said.length.replace(length).is_some() {
-            return Err("two content-lengths");
-        }
-    }
+    let mut said = Said { connection: Tokens::of(fields), length: length(fields)?, ..Said::default() };
     for value in fields.all(Kind::TransferEncoding) {
         if said.chunked || !value.eq_ignore_ascii_case(b"chunked") {
             return Err("a transfer-encoding other than chunked");
@@ -184,6 +200,18 @@ fn understand(fields: &Fields) -> Result<Said, &'static str> {
     }
     if said.chunked && said.length.is_some() {
         return Err("both a content-length and chunks");
+    }
+    Ok(said)
+}
+
+/// The length of the body, if the fields say it.
+fn length(fields: &Fields) -> Result<Option<u64>, &'static str> {
+    let mut said = None;
+    for value in fields.all(Kind::ContentLength) {
+        let length = lines::length(value).ok_or("an invalid content-length")?;
+        if said.replace(length).is_some() {
+            return Err("two content-lengths");
+        }
     }
     Ok(said)
 }

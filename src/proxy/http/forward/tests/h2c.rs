@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 
 use super::*;
 
-type Frames = mpsc::UnboundedReceiver<Frame<Bytes>>;
+pub(super) type Frames = mpsc::UnboundedReceiver<Frame<Bytes>>;
 
 /// A body that is given frame by frame.
-struct Fed(Option<Frames>);
+pub(super) struct Fed(Option<Frames>);
 
 impl hyper::body::Body for Fed {
     type Data = Bytes;
@@ -34,19 +34,19 @@ impl hyper::body::Body for Fed {
     }
 }
 
-async fn h2_client(front: &Front) -> SendRequest<Fed> {
+pub(super) async fn h2_client(front: &Front) -> SendRequest<Fed> {
     let io = TcpStream::connect(front.address).await.expect("the front accepts");
     let (sender, connection) = handshake(Local, TokioIo::new(io)).await.expect("HTTP/2");
     spawn_local(connection);
     sender
 }
 
-fn fed() -> (mpsc::UnboundedSender<Frame<Bytes>>, Fed) {
+pub(super) fn fed() -> (mpsc::UnboundedSender<Frame<Bytes>>, Fed) {
     let (sender, receiver) = mpsc::unbounded_channel();
     (sender, Fed(Some(receiver)))
 }
 
-fn request(method: &str, body: Fed) -> Request<Fed> {
+pub(super) fn request(method: &str, body: Fed) -> Request<Fed> {
     let request = Request::builder().method(method).uri("https://app.example/svc/Call?x=1");
     request
         .header("te", "trailers")

@@ -5,6 +5,7 @@ mod duplex;
 mod failures;
 mod framing;
 mod h2c;
+mod h2c_trust;
 mod reuse;
 
 use std::cell::RefCell;
