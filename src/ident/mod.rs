@@ -14,5 +14,5 @@ pub use fqdn::{Fqdn, NameError};
 pub use item_id::{IdError, ItemId};
 pub use lineage::{Lineage, LineageId};
 pub use name::Name;
-pub use names::Names;
+pub use names::{Names, NamesError};
 pub use provider::Provider;

@@ -1,5 +1,7 @@
 //! The names of one certificate, in the order in which they are kept.
 
+use thiserror::Error;
+
 use super::{Name, NameError};
 
 /// The primary name and the other names of a certificate: no repeats, 1 to 100 of them.
@@ -10,6 +12,20 @@ use super::{Name, NameError};
 pub struct Names {
     /// Primary first, then the others in order.
     all: Vec<Name>,
+}
+
+/// Why there is no certificate with these names.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NamesError {
+    /// One of them is no name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// There is none.
+    #[error("a certificate needs a name")]
+    None,
+    /// There are this many.
+    #[error("{0} names do not fit one certificate")]
+    TooMany(usize),
 }
 
 impl Names {
@@ -26,16 +42,15 @@ impl Names {
     ///
     /// # Errors
     ///
-    /// [`NameError`] if there is no name, or more than [`MAX`](Self::MAX).
-    pub fn new(names: impl IntoIterator<Item = Name>) -> Result<Self, NameError> {
+    /// [`NamesError::None`], or [`NamesError::TooMany`] if there are more than [`MAX`](Self::MAX).
+    pub fn new(names: impl IntoIterator<Item = Name>) -> Result<Self, NamesError> {
         let mut names = names.into_iter();
-        let primary = names.next().ok_or_else(|| NameError::new("", "a certificate needs a name"))?;
+        let primary = names.next().ok_or(NamesError::None)?;
         let mut others: Vec<Name> = names.filter(|name| *name != primary).collect();
         others.sort();
         others.dedup();
         if others.len() >= Self::MAX {
-            let shown = primary.to_string();
-            return Err(NameError::new(&shown, "its certificate would carry more than 100 names"));
+            return Err(NamesError::TooMany(others.len() + 1));
         }
         others.insert(0, primary);
         Ok(Self { all: others })
@@ -97,8 +112,8 @@ impl Names {
     ///
     /// # Errors
     ///
-    /// [`NameError`] if a word of it is not a name, or if it holds none.
-    pub fn parse_domain_list(line: &str) -> Result<Self, NameError> {
+    /// [`NamesError`] if a word of it is not a name, if it holds none, or too many.
+    pub fn parse_domain_list(line: &str) -> Result<Self, NamesError> {
         let names: Result<Vec<Name>, NameError> = line.split_whitespace().map(Name::parse).collect();
         Self::new(names?)
     }
@@ -149,8 +164,10 @@ mod tests {
 
     #[test]
     fn none_and_too_many_are_refused() {
-        assert!(Names::new([]).is_err());
+        assert_eq!(Names::new([]), Err(NamesError::None));
         let many = (0..101).map(|i| Name::parse(&format!("n{i}.example.com")).expect("a name"));
-        assert!(Names::new(many).is_err());
+        assert_eq!(Names::new(many), Err(NamesError::TooMany(101)));
+        let odd = Names::parse_domain_list("a.example.com -x").expect_err("one is no name").to_string();
+        assert!(odd.starts_with("`-x` is not a name: "), "{odd}");
     }
 }

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::Prefix;
 use super::engine::EngineError;
-use crate::ident::{ItemId, NameError};
+use crate::ident::{ItemId, NamesError};
 
 /// Why the store did not do what it was asked. Display is one line; the cause is the source.
 #[derive(Debug, Clone, Error)]
@@ -54,9 +54,9 @@ pub enum StoreError {
         /// Why the first one stayed.
         source: EngineError,
     },
-    /// A name that was read is none.
+    /// What was read as the names of a certificate is not.
     #[error(transparent)]
-    Name(#[from] NameError),
+    Names(#[from] NamesError),
     /// The engine failed.
     #[error(transparent)]
     Engine(EngineError),
