@@ -27,7 +27,7 @@ pub enum Verdict {
     Blocked,
     /// Try again later: one step up the ladder, and not before the moment the CA named, if it named one.
     After(Option<SystemTime>),
-    /// Trying again cannot help until the configuration changes.
+    /// Trying again hardly helps until the configuration changes, or the CA finds that it was mistaken.
     Never,
 }
 
