@@ -2,15 +2,15 @@
 //! volume is missing.
 
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::durable::{read_file, sync_folder};
+use super::durable::{create, read_file, sync_folder};
 
 /// `.<name of the storage directory>.issued.json`, in the directory that holds it.
 pub(super) struct Beside {
+    storage: PathBuf,
     folder: PathBuf,
     file: PathBuf,
 }
@@ -22,7 +22,7 @@ impl Beside {
         let mut file = OsString::from(".");
         file.push(name);
         file.push(".issued.json");
-        Some(Self { folder: folder.to_owned(), file: folder.join(file) })
+        Some(Self { storage: root.to_owned(), folder: folder.to_owned(), file: folder.join(file) })
     }
 
     /// What it holds, if it is there.
@@ -43,7 +43,7 @@ impl Beside {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged)?;
+        let mut file = create(&staged, &self.storage)?;
         file.write_all(contents)?;
         file.sync_all()?;
         fs::rename(&staged, &self.file)?;

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::owner;
 use crate::pki::crypto;
 use crate::store::layout;
 
@@ -73,7 +74,7 @@ impl Aside {
     /// Writes a file that only its owner can read, and syncs it.
     pub(super) fn write(&self, contents: &[u8]) -> io::Result<Staged> {
         self.stage(|path| {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            let mut file = create(path, &self.folder)?;
             file.write_all(contents)?;
             file.sync_all()
         })
@@ -135,18 +136,35 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
+/// Makes a file that is closed to others and belongs to whom `like` belongs.
+pub(super) fn create(file: &Path, like: &Path) -> io::Result<File> {
+    let made = OpenOptions::new().append(true).create_new(true).mode(0o600).open(file)?;
+    // What stands beside the storage outlives it.
+    if let Ok(like) = like.metadata() {
+        owner::give(&made, &like)?;
+    }
+    Ok(made)
+}
+
 /// Makes one folder, closed to others, that survives a power cut. One that is there already is fine.
 pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-        Ok(()) => match folder.parent() {
-            // One name alone stands in the working directory.
-            Some(above) if above.as_os_str().is_empty() => sync_folder(Path::new(".")),
-            Some(above) => sync_folder(above),
-            None => Ok(()),
-        },
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+        other => other?,
     }
+    let above = match folder.parent() {
+        // One name alone stands in the working directory.
+        Some(above) if above.as_os_str().is_empty() => Path::new("."),
+        Some(above) => above,
+        None => return Ok(()),
+    };
+    match open_folder(folder) {
+        Ok(made) => owner::give(&made, &above.metadata()?)?,
+        // Another process has tidied it away already.
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    sync_folder(above)
 }
 
 /// The same with the folders above it.
@@ -243,9 +261,7 @@ pub(super) enum Held {
 /// Between opening and locking, the folder may have become an item or have been given up, and its path may lead
 /// nowhere or to another; so the path is looked at again.
 pub(super) fn hold(folder: &Path) -> io::Result<Held> {
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let flags = i32::try_from(flags.bits()).unwrap_or_default();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(folder)?;
+    let file = open_folder(folder)?;
     let mine = file.metadata()?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => return Ok(Held::Other(holder(&mine))),
@@ -258,6 +274,13 @@ pub(super) fn hold(folder: &Path) -> io::Result<Held> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Held::Moved),
         Err(error) => Err(error),
     }
+}
+
+/// A folder itself, and none that a link leads to.
+fn open_folder(folder: &Path) -> io::Result<File> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    OpenOptions::new().read(true).custom_flags(flags).open(folder)
 }
 
 /// Who holds the lock on a file, as the kernel's list of locks has it. A help for people, never relied on.

@@ -16,6 +16,7 @@ mod beside;
 mod durable;
 mod engine;
 pub mod journal;
+mod owner;
 mod salvage;
 mod verbs;
 mod watch;

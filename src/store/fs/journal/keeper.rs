@@ -2,13 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use tracing::warn;
 
 use super::Segments;
-use crate::store::fs::durable::{make_folders, read_file, sync_folder};
+use crate::store::fs::durable::{create, make_folders, read_file, sync_folder};
 use crate::store::journal::{Chain, SEGMENTS};
 use crate::story::{Event, Heard, Record, Told};
 
@@ -231,7 +231,7 @@ impl Keeper {
     /// Begins a segment, and lets the oldest go.
     fn next(&self, number: u64, chain: Chain) -> io::Result<Open> {
         let path = self.segments.path(number);
-        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
+        let file = create(&path, &self.segments.folder)?;
         let numbers = self.segments.list()?;
         for old in numbers.iter().rev().skip(self.kept) {
             fs::remove_file(self.segments.path(*old))?;
