@@ -419,6 +419,24 @@ async fn what_belongs_to_another_user_is_given_back() {
     assert_eq!(storage.fsck(&[]).status.code(), Some(0));
 }
 
+/// A container gets a volume whose root belongs to root and lets a group in.
+#[tokio::test]
+async fn the_root_of_a_volume_may_be_the_platforms() {
+    let storage = Storage::new().await;
+    let owner = |path: &Path, user| std::os::unix::fs::lchown(path, Some(user), Some(user));
+    let mut places = listing(&storage.root).into_keys();
+    if places.any(|place| owner(&place, 12345).is_err()) {
+        // Only root can give files away.
+        return;
+    }
+    chmod(&storage.root, 0o2775);
+    let said = storage.fsck(&[]);
+    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    owner(&storage.root, 12345).expect("root may");
+    let said = storage.fsck(&[]);
+    assert_eq!(said.status.code(), Some(1), "what is ours is closed to others: {said:?}");
+}
+
 #[tokio::test]
 async fn nothing_is_repaired_while_somebody_issues_and_a_look_is_free() {
     let storage = Storage::new().await;

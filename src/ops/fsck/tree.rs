@@ -18,8 +18,12 @@ pub(super) fn look(root: &Path) -> (Vec<Finding>, Misplaced) {
     let mut walk = Walk { root, owner: (0, 0), findings: Vec::new(), misplaced: BTreeSet::new() };
     match root.metadata() {
         Ok(meta) => {
-            walk.owner = (meta.uid(), meta.gid());
-            walk.mode(Path::new(""), &meta);
+            // The root of a volume may be the platform's, which gives others a group's access to it: it is not ours to close.
+            let ours = root.join(layout::items().as_str()).metadata().unwrap_or_else(|_| meta.clone());
+            walk.owner = (ours.uid(), ours.gid());
+            if meta.uid() == ours.uid() {
+                walk.mode(Path::new(""), &meta);
+            }
             walk.folder(Path::new(""));
             walk.bases();
         }
@@ -30,7 +34,7 @@ pub(super) fn look(root: &Path) -> (Vec<Finding>, Misplaced) {
 
 struct Walk<'a> {
     root: &'a Path,
-    /// To whom the storage directory belongs.
+    /// To whom what is in the storage belongs.
     owner: (u32, u32),
     findings: Vec<Finding>,
     misplaced: Misplaced,
@@ -113,7 +117,7 @@ impl Walk<'_> {
     fn owner(&mut self, place: &Path, meta: &Metadata) {
         let (user, group) = self.owner;
         if meta.uid() != user {
-            let wrong = format!("belongs to user {}, and the storage directory to {user}", meta.uid());
+            let wrong = format!("belongs to user {}, and the storage to {user}", meta.uid());
             self.found(place, wrong, Remedy::Owner(user, group));
         }
     }

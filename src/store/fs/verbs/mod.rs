@@ -5,13 +5,14 @@ mod tests;
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rustix::process::geteuid;
 use tracing::warn;
 use zeroize::Zeroizing;
 
@@ -398,7 +399,8 @@ fn warn_if_open(folder: &Path) -> bool {
     let Ok(meta) = folder.metadata() else { return false };
     let mode = meta.permissions().mode() & 0o7777;
     let open = mode & 0o077 != 0;
-    if open {
+    // What belongs to somebody else is not ours to close, such as the root of a volume that a container got.
+    if open && meta.uid() == geteuid().as_raw() {
         let path = folder.display();
         warn!(%path, mode = %format_args!("{mode:04o}"), "others may look into the storage: chmod 700");
     }
