@@ -30,7 +30,8 @@ enum Access {
 }
 
 /// Opens the storage: to read it only, where that is asked for or all that is possible; where nobody chose it and it cannot
-/// be used, the fallback.
+/// be used, the fallback. An empty directory of somebody else's is a mistake unless that is asked for: it would be well
+/// served, and self-signed for ever.
 ///
 /// # Errors
 ///
@@ -52,9 +53,15 @@ pub(super) fn open(storage: &Storage) -> Result<Opened, AppError> {
         return Ok(Opened::new(engine, fallback, Access::Full));
     }
     match FsEngine::open_to_look(path) {
-        Ok(engine) if error.forbids_writing() => Ok(Opened::new(engine, path, Access::Refused(error))),
+        Ok(engine) if error.forbids_writing() && !(error.is_about_rights() && is_empty(path)) => {
+            Ok(Opened::new(engine, path, Access::Refused(error)))
+        }
         _ => Err(error.into()),
     }
+}
+
+fn is_empty(folder: &Path) -> bool {
+    folder.read_dir().is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// Opens the storage that is there for a tool that may change it. One that is not there is not made: a name that is misspelt

@@ -81,8 +81,14 @@ impl StoreError {
     /// Whether a storage can perhaps be read all the same: what was refused is to write there.
     #[must_use]
     pub fn forbids_writing(&self) -> bool {
-        let kinds = [io::ErrorKind::ReadOnlyFilesystem, io::ErrorKind::PermissionDenied];
-        matches!(self, Self::Storage { cause, .. } if kinds.contains(&cause.kind()))
+        self.is_about_rights()
+            || matches!(self, Self::Storage { cause, .. } if cause.kind() == io::ErrorKind::ReadOnlyFilesystem)
+    }
+
+    /// Whether another user could use the storage.
+    #[must_use]
+    pub fn is_about_rights(&self) -> bool {
+        matches!(self, Self::Storage { cause, .. } if cause.kind() == io::ErrorKind::PermissionDenied)
     }
 
     /// Whether the same may be read a moment later: the medium failed, and it is neither forbidden nor damaged.

@@ -50,6 +50,12 @@ impl Way {
 
     /// Starts a process that has to do with `place` in this way.
     async fn serve(self, place: &Place) -> Sidegate {
+        let sidegate = Sidegate::by(self.command(place));
+        sidegate.logged(&["listening"]).await;
+        sidegate
+    }
+
+    fn command(self, place: &Place) -> Command {
         let config = configure(place, self == Self::Asked);
         let program = env!("CARGO_BIN_EXE_sidegate");
         let mut command = match self {
@@ -67,9 +73,7 @@ impl Way {
             }
         };
         command.arg("serve").arg("-c").arg(config);
-        let sidegate = Sidegate::by(command);
-        sidegate.logged(&["listening"]).await;
-        sidegate
+        command
     }
 
     /// What it says about it.
@@ -181,16 +185,31 @@ async fn what_another_process_commits_is_served_and_followed_and_nothing_is_writ
 
 #[tokio::test]
 async fn a_directory_with_nothing_in_it_is_enough_to_start() {
-    for way in Way::all() {
+    for way in Way::all().into_iter().filter(|way| *way != Way::Forbidden) {
         let place = Place::new();
         fs::create_dir(place.storage()).expect("made");
-        forbid(way, &place.storage());
         let reader = way.serve(&place).await;
         assert_eq!(shown(&place, NAME).await.1, "sidegate self-signed");
         assert_eq!(tree(&place.storage()).len(), 1, "{way:?}");
         let serial = issue(&store(&place.storage()), NAME).await;
         followed(&place, NAME, &serial).await;
         reader.stop().await;
+    }
+}
+
+/// It would be well served, and self-signed for ever.
+#[test]
+fn an_empty_directory_of_somebody_else_is_a_mistake() {
+    for way in Way::all().into_iter().filter(|way| *way == Way::Forbidden) {
+        let place = Place::new();
+        fs::create_dir(place.storage()).expect("made");
+        forbid(way, &place.storage());
+        let said = ran(&mut way.command(&place));
+        assert_eq!(said.code, Some(1), "{}", said.err);
+        for part in [&*place.storage().display().to_string(), "Permission denied", "--read-only"] {
+            assert!(said.err.contains(part), "{part} is not in {}", said.err);
+        }
+        assert_eq!(tree(&place.storage()).len(), 1);
     }
 }
 

@@ -70,7 +70,8 @@ impl FsEngine {
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::PermissionDenied => {
-            "run as a user who may write there, or choose another directory with --storage DIR (STORAGE_PATH)"
+            "run as a user who may write there, or choose another directory with --storage DIR (STORAGE_PATH); \
+                --read-only serves what another process puts there"
         }
         ErrorKind::NotFound => "name the one there is with --storage DIR (STORAGE_PATH)",
         ErrorKind::ReadOnlyFilesystem => {
