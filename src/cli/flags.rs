@@ -73,6 +73,9 @@ pub(super) struct MachineFlags {
     /// Threads that serve connections [default: one for each processor]
     #[arg(long, value_name = "N")]
     workers: Option<String>,
+    /// How long a stop waits for open connections, such as 10s [default: 25s]
+    #[arg(long, value_name = "TIME")]
+    drain: Option<String>,
     /// off, error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
@@ -94,6 +97,7 @@ impl SiteFlags {
             http_port: machine.http_port,
             https_port: machine.https_port,
             workers: machine.workers,
+            drain: machine.drain,
             log: machine.log,
         }
     }

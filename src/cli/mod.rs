@@ -138,7 +138,7 @@ Examples:
 
 Environment (a flag wins; SIDEGATE_X wins over X):
   TLS_DOMAIN or TLS_CERTIFICATES  TARGET_PORT or TARGET  HTTP_PORT  HTTPS_PORT  STORAGE_PATH  ACME_DIRECTORY
-  ACME_EMAIL  LOG_FORMAT (text, json)  LOG_LEVEL  HEALTH_ADDR  NO_COLOR
+  ACME_EMAIL  LOG_FORMAT (text, json)  LOG_LEVEL  HEALTH_ADDR  DRAIN  NO_COLOR
   ACME_EMAIL_FILE and ACME_DIRECTORY_FILE name files that hold the value. docs/configuration.md has all of them.
 
 Exit codes: 0 stopped as asked, 1 failed, 64 wrong command line, 78 wrong configuration;

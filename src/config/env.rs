@@ -33,6 +33,7 @@ const VARIABLES: &[&str] = &[
     "LOG_FORMAT",
     "LOG_LEVEL",
     "HEALTH_ADDR",
+    "DRAIN",
     "NO_COLOR",
 ];
 
@@ -168,6 +169,7 @@ pub(super) fn read(
         },
         log_format: value("LOG_FORMAT"),
         log_level: value("LOG_LEVEL"),
+        drain: value("DRAIN"),
         domains: value("TLS_DOMAIN").map(|words| words.split_list()),
         certificates: value("TLS_CERTIFICATES"),
         to: target(value("TARGET"), value("TARGET_PORT"), faults),

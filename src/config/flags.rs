@@ -32,6 +32,8 @@ pub struct Flags {
     pub https_port: Option<String>,
     /// `--workers`.
     pub workers: Option<String>,
+    /// `--drain`: a duration.
+    pub drain: Option<String>,
     /// `--log`: a level.
     pub log: Option<String>,
 }
@@ -46,6 +48,7 @@ impl Flags {
         Layer {
             storage: words(&self.storage, "--storage"),
             workers: words(&self.workers, "--workers"),
+            drain: words(&self.drain, "--drain"),
             http: words(&self.http_port, "--http-port"),
             https: words(&self.https_port, "--https-port"),
             ca: CaWritten {

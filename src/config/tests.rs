@@ -35,13 +35,22 @@ fn providers(settings: &Settings) -> Vec<(String, Provider)> {
 fn a_flag_wins_over_a_variable_which_wins_over_the_file() {
     let text = "storage = \"/file\"\nworkers = 3\n[log]\nlevel = \"warn\"\n[acme]\nemail = \"a@file.example\"\n\
                 [[site]]\ndomains = [\"file.example\"]\nto = 1\n";
-    let env = Env::of([("STORAGE_PATH", "/env"), ("LOG_LEVEL", "debug"), ("ACME_EMAIL", "a@env.example")]);
+    let env = Env::of([
+        ("STORAGE_PATH", "/env"),
+        ("LOG_LEVEL", "debug"),
+        ("ACME_EMAIL", "a@env.example"),
+        ("DRAIN", "8s"),
+    ]);
     let given = Flags { storage: Some("/flag".into()), log: Some("trace".into()), ..Flags::default() };
     let (_folder, settings) = of_file(text, &given, &env);
     assert_eq!(settings.storage.path, Path::new("/flag"));
     assert_eq!(settings.log.level, "trace");
     assert_eq!(settings.acme.preferred.email.as_deref(), Some("a@env.example"));
     assert_eq!(settings.workers, 3);
+    assert_eq!(settings.drain, Duration::from_secs(8));
+    let (_folder, settings) = of_file(text, &Flags { drain: Some("2s".into()), ..given }, &env);
+    assert_eq!(settings.drain, Duration::from_secs(2));
+    let (_folder, settings) = of_file(text, &Flags::default(), &Env::default());
     assert_eq!(settings.drain, Duration::from_secs(25));
 }
 

@@ -249,6 +249,7 @@ fn a_variable_with_a_bad_value_is_a_fault() {
         ),
         ("ACME_DIRECTORY", "letsencrypt", "ACME_DIRECTORY: \"letsencrypt\" is not the URL"),
         ("ACME_EMAIL_FILE", "/nonexistent", "ACME_EMAIL_FILE: there is no such file."),
+        ("DRAIN", "soon", "DRAIN: \"soon\" is not a duration. Accepted: "),
         ("HEALTH_ADDR", "everywhere", "HEALTH_ADDR: \"everywhere\" is not an address to listen on."),
     ] {
         let said = fault_of_variable(name, value);
