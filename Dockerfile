@@ -1,7 +1,11 @@
 # sidegate and nothing else: no shell, no libraries, no root.
 #
 #   docker build -t sidegate .
-#   docker run -p 80:80 -p 443:443 -v sidegate:/data -e TLS_DOMAIN=example.com -e TARGET=http://app:3000 sidegate
+#   docker network create web, and the app in it: docker run --network web --name app …
+#   docker run --network web -p 80:80 -p 443:443 -v sidegate:/data --stop-timeout 30 \
+#       -e TLS_DOMAIN=example.com -e TARGET=http://app:3000 sidegate
+#
+# With --network host, or under Podman, ports below 1024 may need net.ipv4.ip_unprivileged_port_start=80.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
