@@ -67,6 +67,9 @@ pub struct Certificate {
     pub served: String,
     /// The item that is shown, if it is one.
     pub item: Option<String>,
+    /// Since when that item is shown because somebody went back to it, RFC 3339; until the next issuance.
+    #[serde(default)]
+    pub pinned: Option<String>,
     /// Who signed what is shown.
     pub issuer: Option<String>,
     /// When that ends, RFC 3339.
@@ -178,6 +181,7 @@ impl Certificate {
             names: row.names.iter().map(ToString::to_string).collect(),
             served: served.map_or_else(|| "nothing".to_owned(), |served| served.by.clone()),
             item: served.and_then(|served| served.item.as_ref().map(ToString::to_string)),
+            pinned: row.pinned.map(rfc3339),
             issuer: served.map(|served| served.issuer.clone()),
             expires: served.map(|served| rfc3339(served.not_after)),
             next: row.next.clone(),

@@ -26,6 +26,8 @@ pub struct Row {
     pub served: Option<Served>,
     /// One of the names for which there is nothing valid.
     pub bare: Option<Name>,
+    /// Since when its primary name is served with that item because somebody went back to it, if so.
+    pub pinned: Option<SystemTime>,
     /// Whether something self-signed stands in for a certificate from a CA.
     pub fallback: bool,
     /// What clients are shown instead of it, if a handshake has shown that they are.
@@ -196,8 +198,10 @@ pub(super) fn row(
         (next, at) => (next, Some(at)),
     };
     let let_go = wish.on_demand && served.is_none();
+    let pin = inventory.pin(wish.names().primary());
+    let pinned = pin.filter(|pin| served.is_some_and(|held| held.id == pin.item)).map(|pin| pin.since);
     let (names, served) = (wish.names().as_slice().into(), served.map(Served::of));
-    Row { names, served, bare, fallback, disproved: None, let_go, next, next_at, last_error }
+    Row { names, served, bare, pinned, fallback, disproved: None, let_go, next, next_at, last_error }
 }
 
 /// What the last failure said, at whichever CA, unless one of them has issued since.

@@ -43,7 +43,9 @@ impl Row {
             }
         }
         if self.fallback {
-            return warning("a self-signed certificate stands in");
+            let chosen = "a self-signed certificate is served, since it was gone back to";
+            let why = if self.pinned.is_some() { chosen } else { "a self-signed certificate stands in" };
+            return warning(why);
         }
         self.last_error.as_ref().and_then(|_| warning("the last attempt failed"))
     }
@@ -75,6 +77,7 @@ mod tests {
             names: [Name::parse("example.com").expect("a name")].into(),
             served: Some(served),
             bare: None,
+            pinned: None,
             fallback: false,
             disproved: None,
             let_go: false,
@@ -98,6 +101,8 @@ mod tests {
         assert_eq!(told(&failed, 10), warning("the last attempt failed"));
         let fallback = Row { fallback: true, ..failed.clone() };
         assert_eq!(told(&fallback, 10), warning("a self-signed certificate stands in"));
+        let gone_back = Row { pinned: Some(start()), ..fallback.clone() };
+        assert!(told(&gone_back, 10).is_some_and(|(_, what)| what.ends_with("it was gone back to")));
         let shown = "clients are shown serial 02 instead of 01".to_owned();
         let disproved = Row { disproved: Some(shown.clone()), ..row() };
         assert_eq!(told(&disproved, 10), Some((true, shown)));

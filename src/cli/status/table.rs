@@ -88,6 +88,9 @@ fn below(out: &mut String, certificate: &Certificate) {
     for name in certificate.names.iter().skip(1) {
         let _ = writeln!(out, "  {name}");
     }
+    if let Some(since) = &certificate.pinned {
+        let _ = writeln!(out, "  gone back to at {since}, until the next issuance or `rollback --off`");
+    }
     if let Some(trouble) = &certificate.trouble {
         let _ = writeln!(out, "  {trouble}");
     }
@@ -152,6 +155,7 @@ mod tests {
             names: vec!["example.com".into(), "www.example.com".into()],
             served: "letsencrypt".into(),
             item: Some("20261122T031224.000000000Z-x".into()),
+            pinned: None,
             issuer: Some("R11".into()),
             expires: Some("2027-02-20T03:12:24Z".into()),
             next: "renew".into(),
@@ -171,6 +175,7 @@ mod tests {
             names: vec!["new.example.com".into()],
             served: "nothing".into(),
             item: None,
+            pinned: None,
             issuer: None,
             expires: None,
             next: "order".into(),

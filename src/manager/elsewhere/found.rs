@@ -106,6 +106,7 @@ impl Found {
             names: self.source.names().into(),
             served,
             bare,
+            pinned: None,
             fallback: false,
             disproved: None,
             let_go: false,
