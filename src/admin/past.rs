@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Desk;
+use super::desk::{Behind, Desk};
 use super::report::{Reason, Refusal, VERSION};
 use crate::clock::rfc3339;
 use crate::ident::{ItemId, Name};
@@ -108,10 +108,12 @@ impl Desk {
     /// [`Reason::Refused`] with why the item may not be served.
     pub async fn roll_back(&self, name: &Name, wanted: &RollbackRequest) -> Result<HistoryReport, Refusal> {
         let to = wanted.to.as_deref().map(parsed).transpose()?;
-        let done = if wanted.off {
-            self.past.go_forward(name).await
-        } else {
-            self.past.roll_back(name, to.as_ref(), self.clock.now()).await.map(drop)
+        let (past, now) = (&self.past, self.clock.now());
+        let done = match &self.behind {
+            Behind::Storage(at_rest) if wanted.off => at_rest.go_forward(past, name).await,
+            Behind::Storage(at_rest) => at_rest.roll_back(past, name, to.as_ref(), now).await,
+            Behind::Process(_) if wanted.off => past.go_forward(name).await.map(drop),
+            Behind::Process(_) => past.roll_back(name, to.as_ref(), now).await.map(drop),
         };
         done.map_err(|error| refused(&error))?;
         if let Some(commands) = self.commands() {

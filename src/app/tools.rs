@@ -18,6 +18,7 @@ use crate::ops::{
 use crate::store::memory::MemoryEngine;
 use crate::store::prune::{Needless, Rule};
 use crate::store::{Store, StoreError};
+use crate::story::Recorder;
 
 /// Gives a certificate and its key in the form another program reads.
 ///
@@ -82,8 +83,14 @@ pub async fn restore(settings: &Settings, from: &Path) -> Result<Restored, AppEr
 pub async fn import(settings: &Settings, asked: &Import) -> Result<Imported, AppError> {
     let (clock, directory) = (Clock::system(), &settings.acme.preferred.directory);
     let trove = asked.source.open(directory)?;
-    let store = if asked.dry_run { present(settings, &clock)? } else { store(settings, &clock)? };
-    Ok(ops::import(&store, trove, asked, directory, clock.now()).await?)
+    let (store, recorder) = if asked.dry_run {
+        (present(settings, &clock)?, Recorder::default())
+    } else {
+        let opened = storage::open(&settings.storage)?;
+        let recorder = opened.journal(&clock, || {})?;
+        (Store::new(opened.engine, clock.clone()), recorder)
+    };
+    Ok(ops::import(&store, trove, asked, (directory, clock.now()), &recorder).await?)
 }
 
 /// How items are asked to be removed. What is not said, the configuration says.

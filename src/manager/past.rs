@@ -1,6 +1,6 @@
 //! What there is and was for a name, and going back to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::SystemTime;
 
 use thiserror::Error;
@@ -124,7 +124,7 @@ impl Past {
     }
 
     /// Goes back to an item, or the one before what is served: pins to it every name of the same certificate that it
-    /// has. No item is touched.
+    /// has. No item is touched. Returns the item, and the names.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl Past {
         name: &Name,
         to: Option<&ItemId>,
         now: SystemTime,
-    ) -> Result<ItemId, PastError> {
+    ) -> Result<(ItemId, Vec<Name>), PastError> {
         let desired = self.status.desired();
         let unknown = || PastError::Unknown(format!("nobody has configured {name}"));
         let wish = wish_of(&desired, name).ok_or_else(unknown)?;
@@ -150,26 +150,33 @@ impl Past {
             target.names().contains(name)
                 || name.wildcard().is_some_and(|wild| target.names().contains(&wild))
         };
+        let mut pinned = Vec::new();
         for name in wish.names().iter().filter(covered) {
             let Some(over) = self.ids_for(name).await?.pop() else { continue };
             let pin = Pin { item: target.id().clone(), over, since: now };
             self.store.pins().put(name, &pin).await?;
+            pinned.push(name.clone());
         }
-        Ok(target.id().clone())
+        Ok((target.id().clone(), pinned))
     }
 
-    /// Takes the pins of the certificate with this name away.
+    /// Takes the pins of the certificate with this name away, and returns the names that had one.
     ///
     /// # Errors
     ///
     /// [`PastError::Unknown`] if nobody has configured the name.
-    pub async fn go_forward(&self, name: &Name) -> Result<(), PastError> {
+    pub async fn go_forward(&self, name: &Name) -> Result<Vec<Name>, PastError> {
         let desired = self.status.desired();
         let unknown = || PastError::Unknown(format!("nobody has configured {name}"));
-        for name in wish_of(&desired, name).ok_or_else(unknown)?.names() {
-            self.store.pins().remove(name).await?;
+        let names = wish_of(&desired, name).ok_or_else(unknown)?.names();
+        let pins = self.store.pins();
+        let pinned: HashSet<Name> = pins.all().await?.into_iter().map(|(name, _)| name).collect();
+        let pinned: Vec<Name> = names.iter().filter(|name| pinned.contains(*name)).cloned().collect();
+        // Also what cannot be read.
+        for name in names {
+            pins.remove(name).await?;
         }
-        Ok(())
+        Ok(pinned)
     }
 
     /// The newest fit item before the one that is served, of the same kind.

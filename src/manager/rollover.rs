@@ -5,7 +5,6 @@ use thiserror::Error;
 use super::FOLLOWER;
 use super::renew::RenewError;
 use crate::issuer::{Issuers, RolledOver};
-use crate::store::{Store, StoreError};
 use crate::story::{Event, Recorder};
 
 /// What became of one account.
@@ -35,37 +34,6 @@ pub enum NotRolledOver {
     /// The manager stopped before there was an outcome.
     #[error("given up, since the process stops; asking again ends what was begun")]
     GivenUp,
-}
-
-/// The accounts of a storage for which no process issues.
-#[derive(Clone)]
-pub struct AtRest {
-    store: Store,
-    issuers: Issuers,
-    recorder: Recorder,
-}
-
-impl AtRest {
-    /// Of this storage, at these CAs.
-    #[must_use]
-    pub fn new(store: Store, issuers: Issuers, recorder: Recorder) -> Self {
-        Self { store, issuers, recorder }
-    }
-
-    /// Gives the account at the CA with this directory another key, or those at every CA. While it works no process can
-    /// issue.
-    ///
-    /// # Errors
-    ///
-    /// [`NotRolledOver`].
-    pub async fn roll_over(&self, directory: Option<&str>) -> Result<Vec<Rollover>, NotRolledOver> {
-        let in_use = |error: StoreError| NotRolledOver::Storage(error.to_string());
-        let _claim = self.store.claim_issuer().await.map_err(in_use)?;
-        self.recorder.keep().await;
-        let done = roll_over(&self.issuers, &self.recorder, directory).await;
-        self.recorder.end().await;
-        done
-    }
 }
 
 /// Gives the account at the CA with this directory another key, or those at every CA.

@@ -120,6 +120,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         stands_in: bool,
     },
+    /// An item is there that somebody else has put there, such as `import`.
+    TakenIn { item: Text, why: Text },
     /// Handshakes show it from now on.
     Served { item: Text, issuer: Text, not_after: Moment },
     /// An attempt failed.

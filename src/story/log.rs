@@ -82,6 +82,7 @@ impl Event {
             Self::Received { serial, issuer, .. } => {
                 info!(%names, %serial, issuer = issuer.as_str(), "received the certificate");
             }
+            Self::TakenIn { item, why } => info!(%names, %item, why = why.as_str(), "taken in"),
             Self::Served { item, issuer, not_after: expires } => {
                 info!(%names, %item, issuer = issuer.as_str(), %expires, "serving");
             }

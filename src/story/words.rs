@@ -60,6 +60,7 @@ impl Event {
                 format!("received the certificate {serial} by {issuer}, valid until {not_after}")
             }
             Self::Committed { item, pointers, .. } => format!("committed {item}; moved {}", list(pointers)),
+            Self::TakenIn { item, .. } => format!("took in {item}, which somebody else has put there"),
             Self::Served { item, issuer, not_after } => {
                 format!("serves {item} by {issuer}, valid until {not_after}")
             }
@@ -109,6 +110,7 @@ impl Event {
             }
             Self::OrderLeft { why, .. }
             | Self::Dropped { why }
+            | Self::TakenIn { why, .. }
             | Self::Unpinned { why }
             | Self::Pruned { why, .. }
             | Self::DemandAllowed { why }

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use rustix::process::Signal;
 use serde_json::Value;
+use sidegate::ident::Provider;
 
 use crate::house::client::Client;
 use crate::house::process::{PATIENCE, Place, Sidegate};
 use crate::house::shop::shop;
-use crate::status::tell;
+use crate::house::tool::{commit, store};
+use crate::status::{localhost, tell};
 
 const NAME: &str = "shop.example.com";
 
@@ -55,6 +57,9 @@ async fn an_earlier_certificate_is_served_until_the_next_is_issued() {
     assert_eq!(told.code, Some(0), "{}", told.err);
     assert!(told.out.contains(&format!("is served with {first_item}: it was gone back to")), "{}", told.out);
     assert_eq!(shown(&place).await, first, "when the command returns it is served");
+    let told = tell(&config, &["status"]);
+    assert!(told.out.contains("\n  gone back to at 20"), "{}", told.out);
+    assert!(tell(&config, &["status", "--json"]).json()["certificates"][0]["pinned"].is_string());
     let exported = tell(&config, &["export", NAME, "--format", "pem"]);
     let item = place.storage().join("database/items").join(&first_item);
     let crt = fs::read_to_string(item.join("crt.pem")).expect("a certificate");
@@ -103,6 +108,33 @@ async fn a_pin_set_beside_a_process_is_followed_and_lasts() {
     assert_eq!(told.code, Some(0), "{}", told.err);
     assert_eq!(shown(&place).await, second);
     again.stop().await;
+}
+
+#[tokio::test]
+async fn going_back_where_no_process_runs_is_told_and_seen_as_well() {
+    let place = Place::new();
+    let config = localhost(&place);
+    let store = store(&place.storage());
+    let mut items = Vec::new();
+    for _ in 0..2 {
+        items.push(commit(&store, &["localhost"], Provider::Selfsigned, None).await.0);
+    }
+    let status = || tell(&config, &["status"]).out;
+    assert!(!status().contains("gone back to"), "{}", status());
+    let told = tell(&config, &["rollback", "localhost"]);
+    assert_eq!(told.code, Some(0), "{}", told.err);
+    assert!(status().contains("\n  gone back to at 20"), "{}", status());
+    let told = tell(&config, &["rollback", "localhost", "--off"]);
+    assert_eq!(told.code, Some(0), "{}", told.err);
+    assert!(!status().contains("gone back to"), "{}", status());
+
+    let story = tell(&config, &["explain", "localhost"]).out;
+    let went_back = format!("went back to {}", items[0]);
+    let mut rest = story.as_str();
+    for what in ["operator: rollback\n", &went_back, "operator: rollback --off\n", "serves the newest again"]
+    {
+        rest = rest.split_once(what).unwrap_or_else(|| panic!("no «{what}» in its place in:\n{story}")).1;
+    }
 }
 
 #[tokio::test]

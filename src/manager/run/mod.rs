@@ -287,6 +287,7 @@ impl Manager {
         }
         while let Some(wish) = self.agenda.take_due(now) {
             self.plan(wish, now);
+            self.show_better(wish, now).await;
         }
         self.look_back(now);
         if matches!(self.role, Role::Issuer(_)) {

@@ -8,7 +8,7 @@ use tracing::{error, warn};
 
 use super::Manager;
 use crate::catalog::Certificate;
-use crate::ident::{Name, Names, Provider};
+use crate::ident::{ItemId, Name, Names, Provider};
 use crate::manager::desired::Wish;
 use crate::manager::load::{self, Index, Serving, Wanted};
 use crate::manager::older;
@@ -85,7 +85,8 @@ impl Manager {
     pub(super) async fn show_read(&mut self, index: usize) {
         self.agenda.put_now(index);
         let desired = Arc::clone(&self.desired);
-        self.serve(desired.wishes[index].names().iter().cloned().collect(), Wanted::Changed).await;
+        let wish = &desired.wishes[index];
+        self.swap(wish.names().iter().cloned().collect(), wish).await;
         self.stand_in_behind(index).await;
     }
 
@@ -168,17 +169,45 @@ impl Manager {
         }
         for index in concerned {
             let wish = &desired.wishes[index];
-            let mut candidates = load::candidates(wish, &self.index, &self.inventory).into_iter();
-            let unknown = candidates.any(|id| self.inventory.item(&id).is_none());
-            if unknown && !wish.names().iter().any(|name| self.inventory.is_unread(name)) {
+            let candidates = load::candidates(wish, &self.index, &self.inventory).into_iter();
+            let unknown: Vec<ItemId> = candidates.filter(|id| self.inventory.item(id).is_none()).collect();
+            if !unknown.is_empty() && !wish.names().iter().any(|name| self.inventory.is_unread(name)) {
+                let before = self.shelf.item(wish.names().primary()).cloned();
                 self.read(index).await;
                 self.drop_unwritten(index).await;
+                self.tell_taken_in(&unknown).await;
                 // What we commit ourselves is seen to when that has ended.
                 let ours = |id| matches!(self.busy.get(id), Some(Some(_)));
                 if !ours(wish.lineage.id()) && !ours(wish.stand_in().lineage.id()) {
+                    self.tell_swapped(wish, before.as_ref());
                     self.proofs.swapped(wish.names().primary());
                 }
             }
+        }
+    }
+
+    /// Shows something better for a wish where the time of what is shown is over, and there is something.
+    pub(super) async fn show_better(&mut self, index: usize, now: SystemTime) {
+        let desired = Arc::clone(&self.desired);
+        let wish = &desired.wishes[index];
+        let outdone = |name: &&Name| {
+            let best = preference::choose(name, wish, &self.inventory, now);
+            self.shelf.item(name).is_some_and(|shown| best.is_some_and(|best| best.id != *shown))
+        };
+        let names: Vec<Name> = wish.names().iter().filter(outdone).cloned().collect();
+        if !names.is_empty() {
+            self.swap(names, wish).await;
+        }
+    }
+
+    /// Shows what is best for these names of a wish, and tells of it if something else was shown before.
+    async fn swap(&mut self, names: Vec<Name>, wish: &Wish) {
+        let primary = wish.names().primary();
+        let before = self.shelf.item(primary).cloned();
+        self.serve(names, Wanted::Changed).await;
+        if before.is_some() && self.shelf.item(primary) != before.as_ref() {
+            self.tell_swapped(wish, before.as_ref());
+            self.proofs.swapped(primary);
         }
     }
 

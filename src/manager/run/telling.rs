@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Manager;
-use crate::ident::{Name, Provider};
+use crate::ident::{ItemId, Name, Provider};
 use crate::manager::basis::basis;
 use crate::manager::desired::{Desired, Wish};
 use crate::manager::failure;
@@ -57,8 +57,32 @@ impl Manager {
             not_after: held.not_after.into(),
         };
         self.tools.recorder.tell(wish.names(), event);
-        if held.provider == Provider::Letsencrypt {
+        if held.provider == Provider::Letsencrypt && held.lineage == *wish.lineage.id() {
             self.tools.recorder.tell(wish.names(), Event::Planned(basis(held, None)));
+        }
+    }
+
+    /// Tells what is served for a wish, if that is another item than this.
+    pub(super) fn tell_swapped(&self, wish: &Wish, before: Option<&ItemId>) {
+        let shown = self.shelf.item(wish.names().primary()).filter(|shown| Some(*shown) != before);
+        if let Some(held) = shown.and_then(|shown| self.inventory.item(shown)) {
+            self.tell_served(wish, held);
+        }
+    }
+
+    /// Tells of items that somebody else has put there: a tool beside this process, or a process before it that could
+    /// not tell so any more.
+    pub(super) async fn tell_taken_in(&self, items: &[ItemId]) {
+        if !self.role.leads() {
+            return;
+        }
+        let database = self.tools.store.database();
+        let ours = |held: &&Held| matches!(self.busy.get(&held.lineage), Some(Some(_)));
+        for held in items.iter().filter_map(|id| self.inventory.item(id)).filter(|held| !ours(held)) {
+            let why = database.item(&held.id).await.ok().and_then(|item| Some(item.issuance()?.why.clone()));
+            let why = why.unwrap_or_else(|| "it does not say why it was made".to_owned());
+            let event = Event::TakenIn { item: held.id.as_str().into(), why: why.as_str().into() };
+            self.tools.recorder.tell(&held.names, event);
         }
     }
 

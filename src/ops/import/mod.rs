@@ -20,7 +20,8 @@ use zeroize::Zeroizing;
 
 use super::OpsError;
 use crate::ident::{ItemId, Names};
-use crate::store::Store;
+use crate::store::{Claim, Store, StoreError};
+use crate::story::{Event, Recorder};
 
 /// Who has got them, and where they lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +118,8 @@ pub struct Imported {
     pub remarks: Vec<String>,
 }
 
-/// Takes over what another program has got. `directory` is the CA that is configured.
+/// Takes over what another program has got, and tells that to `recorder`, if no process issues that would tell it.
+/// `directory` is the CA that is configured.
 ///
 /// # Errors
 ///
@@ -126,17 +128,56 @@ pub async fn import(
     store: &Store,
     trove: Trove,
     asked: &Import,
-    directory: &str,
-    now: SystemTime,
+    (directory, now): (&str, SystemTime),
+    recorder: &Recorder,
+) -> Result<Imported, OpsError> {
+    let role = if asked.dry_run { None } else { free_role(store).await? };
+    if role.is_some() {
+        recorder.keep().await;
+        let event = Event::Commanded { command: "import".into(), by: "an operator".into() };
+        recorder.tell([], event);
+    }
+    let done = take_all(store, trove, asked, (directory, now), role.is_some().then_some(recorder)).await;
+    // While the role is ours, also if it did not get to its end.
+    recorder.end().await;
+    done
+}
+
+/// The role of the issuer, unless a process has it.
+async fn free_role(store: &Store) -> Result<Option<Claim>, OpsError> {
+    match store.claim_issuer().await {
+        Ok(role) => Ok(Some(role)),
+        Err(StoreError::Taken { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn take_all(
+    store: &Store,
+    trove: Trove,
+    asked: &Import,
+    (directory, now): (&str, SystemTime),
+    recorder: Option<&Recorder>,
 ) -> Result<Imported, OpsError> {
     let mut imported = Imported { remarks: trove.remarks, ..Imported::default() };
     for found in trove.certificates {
-        imported.lines.push(take::certificate(store, found, asked, directory, now).await?);
+        let line = take::certificate(store, found, asked, directory, now).await?;
+        if let (Some(recorder), Fate::Imported(item), Some(names)) = (recorder, &line.fate, &line.names) {
+            recorder.tell(names, Event::TakenIn { item: item.as_str().into(), why: line.why().into() });
+        }
+        imported.lines.push(line);
     }
     for member in trove.accounts {
         imported.remarks.push(take::account(store, member, asked).await?);
     }
     Ok(imported)
+}
+
+impl Line {
+    /// Why there is an item of it, as the item says.
+    fn why(&self) -> String {
+        format!("imported from {}", self.from)
+    }
 }
 
 fn pair(cert: &Path, key: &Path) -> Result<Found, OpsError> {

@@ -109,7 +109,7 @@ async fn commit(
     let key_type = bundle.key().key_type().map_or("", KeyType::as_str);
     let issuance = Issuance {
         directory: line.directory.clone(),
-        ..Issuance::new(key_type, format!("imported from {}", line.from), now)
+        ..Issuance::new(key_type, line.why(), now)
     };
     draft.note_issuance(&issuance).await?;
     Ok(Fate::Imported(draft.commit(bundle).await?))

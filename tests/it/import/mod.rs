@@ -4,3 +4,4 @@ mod fixture;
 mod programs;
 mod rules;
 mod served;
+mod told;

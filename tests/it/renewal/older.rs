@@ -90,6 +90,20 @@ async fn the_same_item_is_found_when_the_newer_one_ends_while_it_is_served() {
 }
 
 #[tokio::test]
+async fn what_a_process_has_followed_is_served_again_when_what_came_after_it_ends() {
+    let world = World::new();
+    without_a_ca(&world, &["example.com"]).await;
+    let long = issued(&world, &["example.com"], CA, start() + DAY * 60).await;
+    let run = world.run(wish(&["example.com"])).await;
+    serves(&run, &world, "example.com", &long).await;
+    let short = issued(&world, &["example.com"], CA, start() + SECOND * 12).await;
+    serves(&run, &world, "example.com", &short).await;
+    world.hand.advance(SECOND * 30);
+    serves(&run, &world, "example.com", &long).await;
+    run.stop().await;
+}
+
+#[tokio::test]
 async fn what_was_issued_for_the_configured_names_is_found_behind_what_was_issued_for_more() {
     let mut world = World::new();
     let both = ["example.com", "www.example.com"];
