@@ -6,6 +6,7 @@ mod client;
 mod desk;
 mod metrics;
 mod past;
+mod prune;
 mod report;
 mod revocation;
 mod server;
@@ -15,6 +16,7 @@ pub use accounts::{AccountReport, RolloverReport, RolloverRequest};
 pub use client::{AskError, ask};
 pub use desk::Desk;
 pub use past::{HistoryReport, ItemReport, RollbackRequest};
+pub use prune::{PruneReport, PruneRequest, Removed};
 pub use report::{
     Certificate, Health, Hook, LONGEST, Process, Reason, Refusal, Renewal, RenewalRequest, Report, Tokens,
     Tried, VERSION,

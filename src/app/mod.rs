@@ -17,14 +17,15 @@ mod hooks;
 mod operator;
 mod preflight;
 mod prover;
+mod pruning;
 mod running;
 mod storage;
 mod tools;
 
 pub use crate::admin::{
-    AccountReport, Certificate, Health, HistoryReport, Hook, ItemReport, Process, Reason, Renewal,
-    RenewalRequest, Report, RevocationRequest, RollbackRequest, RolloverReport, RolloverRequest, Tokens,
-    Tried,
+    AccountReport, Certificate, Health, HistoryReport, Hook, ItemReport, Process, PruneReport, PruneRequest,
+    Reason, Removed, Renewal, RenewalRequest, Report, RevocationRequest, RollbackRequest, RolloverReport,
+    RolloverRequest, Tokens, Tried,
 };
 pub use crate::clock::rfc3339;
 pub use crate::ident::Name;
@@ -34,8 +35,9 @@ pub use demo::Demo;
 pub use examination::examine;
 pub use explain::{Story, concerns};
 pub use operator::{Operator, OperatorError};
+pub use pruning::prune;
 pub use running::{Addrs, Running};
-pub use tools::{PruneRequest, Removed, backup, export, import, prune, restore};
+pub use tools::{backup, export, import, restore};
 
 use std::net::TcpListener;
 use std::path::Path;

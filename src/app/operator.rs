@@ -12,8 +12,8 @@ use thiserror::Error;
 use super::build::{self, Kit};
 use super::{AppError, storage};
 use crate::admin::{
-    AskError, Desk, HistoryReport, ItemReport, LONGEST, Process, Reason, Renewal, RenewalRequest, Report,
-    RevocationRequest, RollbackRequest, RolloverReport, RolloverRequest, ask,
+    AskError, Desk, HistoryReport, ItemReport, LONGEST, Process, PruneReport, PruneRequest, Reason, Renewal,
+    RenewalRequest, Report, RevocationRequest, RollbackRequest, RolloverReport, RolloverRequest, ask,
 };
 use crate::catalog;
 use crate::clock::Clock;
@@ -88,6 +88,18 @@ impl Operator {
     ///
     /// [`OperatorError`], also where a process runs and cannot be asked: what the storage says may not be what it serves.
     pub async fn find(settings: &Settings) -> Result<Self, OperatorError> {
+        match Self::running(settings).await? {
+            Some(process) => Ok(process),
+            None => Ok(Self::Storage(Box::new(desk(settings).await?))),
+        }
+    }
+
+    /// The process among them, if one runs.
+    ///
+    /// # Errors
+    ///
+    /// As for [`find`](Self::find).
+    pub(super) async fn running(settings: &Settings) -> Result<Option<Self>, OperatorError> {
         let storage = &settings.storage;
         let mut found = None;
         let mut failed = None;
@@ -95,16 +107,21 @@ impl Operator {
             let socket = socket?;
             match call::<Process>(&socket, (Method::GET, "/v1/process"), &(), AT_ONCE).await {
                 Ok(None) => {}
-                Ok(Some(process)) if process.issues => return Ok(Self::Process(process, socket)),
+                Ok(Some(process)) if process.issues => return Ok(Some(Self::Process(process, socket))),
                 Ok(Some(process)) => found = found.or(Some(Self::Process(process, socket))),
                 Err(error) => failed = Some(error),
             }
         }
         match (found, failed) {
-            (Some(found), _) => Ok(found),
+            (Some(found), _) => Ok(Some(found)),
             (None, Some(error)) => Err(error),
-            (None, None) => Ok(Self::Storage(Box::new(desk(settings).await?))),
+            (None, None) => Ok(None),
         }
+    }
+
+    /// Whether it is a process that issues.
+    pub(super) fn issues(&self) -> bool {
+        matches!(self, Self::Process(process, _) if process.issues)
     }
 
     /// How every certificate is, or `only` the one with this name.
@@ -219,6 +236,20 @@ impl Operator {
                 answered(call(socket, what, wanted, LONGEST).await?)
             }
             Self::Storage(desk) => Ok(desk.roll_over(wanted).await.map_err(AskError::Refused)?),
+        }
+    }
+
+    /// Removes items that nobody needs.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError`]; also without a process.
+    pub(super) async fn prune(&self, wanted: &PruneRequest) -> Result<PruneReport, OperatorError> {
+        match self {
+            Self::Process(_, socket) => {
+                answered(call(socket, (Method::POST, "/v1/prune"), wanted, LONGEST).await?)
+            }
+            Self::Storage(desk) => Ok(desk.prune(wanted).await.map_err(AskError::Refused)?),
         }
     }
 

@@ -3,12 +3,11 @@
 use std::fmt::Write;
 
 use clap::Args;
-use serde::Serialize;
 use tokio::runtime::LocalRuntime;
 
-use super::act::{show, told};
+use super::act::{self, say, show};
 use super::flags::Place;
-use crate::app::{self, Removed};
+use crate::app::{self, PruneReport, PruneRequest, Removed};
 use crate::config::Env;
 
 /// `sidegate prune`.
@@ -19,7 +18,7 @@ pub struct PruneArgs {
     pub keep: Option<usize>,
     /// How many days after its end to remove each of the others [default: prune.expired_for, else 30]
     #[arg(long, value_name = "DAYS", value_parser = days)]
-    pub expired_for: Option<u64>,
+    pub expired_for: Option<u32>,
     /// Also remove what is there for names that are not configured, whether it has ended or not
     #[arg(long)]
     pub unconfigured: bool,
@@ -35,7 +34,7 @@ pub struct PruneArgs {
 }
 
 /// `30d`, or `30`.
-fn days(text: &str) -> Result<u64, String> {
+fn days(text: &str) -> Result<u32, String> {
     let number = text.strip_suffix('d').unwrap_or(text);
     number
         .parse()
@@ -44,40 +43,24 @@ fn days(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "a number of days, such as 30d".to_owned())
 }
 
-/// What programs get.
-#[derive(Serialize)]
-struct Report<'a> {
-    removed: &'a [Removed],
-    unconfigured: &'a [Removed],
-    /// Whether anything was removed at all.
-    dry_run: bool,
-}
-
 impl PruneArgs {
     pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let Self { keep, expired_for, unconfigured, dry_run, json, place } = self;
         let settings = place.settings(env)?;
-        let asked = app::PruneRequest { keep, expired_for, unconfigured, dry_run };
-        let (ended, left) = runtime.block_on(app::prune(&settings, &asked)).map_err(|e| told(&e))?;
-        let (removed, left): (Vec<_>, Vec<_>) =
-            if unconfigured { (ended.into_iter().chain(left).collect(), Vec::new()) } else { (ended, left) };
-        if json {
-            let report = Report { removed: &removed, unconfigured: &left, dry_run };
-            show(&(serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"));
-        } else {
-            show(&words(&removed, &left, dry_run));
-        }
+        let asked = PruneRequest { keep, expired_for, unconfigured, dry_run };
+        let report = runtime.block_on(app::prune(&settings, &asked)).map_err(|error| say(&error))?;
+        show(&if json { act::json(&report) } else { words(&report) });
         Ok(0)
     }
 }
 
-fn words(removed: &[Removed], left: &[Removed], dry_run: bool) -> String {
+fn words(report: &PruneReport) -> String {
     let mut out = String::new();
-    let verb = if dry_run { "would remove" } else { "removed" };
-    for Removed { item, names, expires } in removed {
+    let verb = if report.dry_run { "would remove" } else { "removed" };
+    for Removed { item, names, expires } in &report.removed {
         let _ = writeln!(out, "{verb}  {item}  {}, ended or ends {expires}", names.join(" "));
     }
-    for Removed { item, names, .. } in left {
+    for Removed { item, names, .. } in &report.unconfigured {
         let _ = writeln!(out, "not configured  {item}  {}; --unconfigured removes it", names.join(" "));
     }
     if out.is_empty() { "nothing to remove\n".to_owned() } else { out }

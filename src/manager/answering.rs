@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::time::SystemTime;
 
-use super::desired::Desired;
+use super::desired::{Desired, Wish};
 use super::load;
 use super::preference;
 use crate::ident::{ItemId, Name};
+use crate::store::prune::InUse;
 use crate::store::{Family, Store, StoreError};
 
 /// The items that are shown for the names that are configured.
@@ -14,11 +15,28 @@ use crate::store::{Family, Store, StoreError};
 /// # Errors
 ///
 /// [`StoreError`] if the storage cannot be listed.
-pub async fn shown(desired: &Desired, store: &Store, now: SystemTime) -> Result<HashSet<ItemId>, StoreError> {
+async fn shown(desired: &Desired, store: &Store, now: SystemTime) -> Result<HashSet<ItemId>, StoreError> {
     let inventory = load::inventory_of(desired, store, now).await?;
     let names = desired.wishes.iter().flat_map(|wish| wish.names().iter().map(move |name| (wish, name)));
     let chosen = names.filter_map(|(wish, name)| preference::choose(name, wish, &inventory, now));
     Ok(chosen.map(|held| held.id.clone()).collect())
+}
+
+/// What is configured, and what is shown for it, so that nobody removes it.
+///
+/// # Errors
+///
+/// [`StoreError`] if the storage cannot be listed.
+pub async fn in_use(desired: &Desired, store: &Store, now: SystemTime) -> Result<InUse, StoreError> {
+    let kept_elsewhere = desired.files.iter().flat_map(|source| source.names());
+    let listed = desired.lists.iter().flat_map(|list| list.names());
+    let names = desired.wishes.iter().flat_map(Wish::names).chain(kept_elsewhere).chain(listed);
+    let lineages = desired.wishes.iter().flat_map(|wish| [wish.lineage.clone(), wish.stand_in().lineage]);
+    Ok(InUse {
+        names: names.cloned().collect(),
+        lineages: lineages.map(|lineage| lineage.id().clone()).collect(),
+        served: shown(desired, store, now).await?,
+    })
 }
 
 /// The item that is served for a name. For a name that nobody has configured, the newest valid one from a CA, else the

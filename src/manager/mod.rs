@@ -29,6 +29,7 @@ mod past;
 pub mod plan;
 pub mod preference;
 mod proof;
+mod pruning;
 mod renew;
 mod revoke;
 mod rollover;
@@ -40,7 +41,7 @@ mod status;
 mod trouble;
 mod turn;
 
-pub use answering::{answering, shown};
+pub use answering::{answering, in_use};
 pub use asked::{Asking, NotRenewed, Renewed};
 pub use at_rest::AtRest;
 pub use desired::{Ca, Desired, Template, Wish};
@@ -49,6 +50,7 @@ pub use inventory::{Held, Inventory};
 pub use outlook::{Outlook, outlook};
 pub use past::{History, Past, PastError, Told};
 pub use proof::{Prover, Shown};
+pub use pruning::{AskedToPrune, NotPruned};
 pub use revoke::{NotRevoked, Revoking};
 pub use rollover::{NotRolledOver, Rollover};
 pub use run::{Commands, Manager};
@@ -61,6 +63,7 @@ use std::time::Duration;
 
 pub use crate::issuer::Reason as RevocationReason;
 pub use crate::issuer::{Left, Trial};
+pub use crate::store::prune::{Needless, Pruned};
 
 use crate::clock::Clock;
 use crate::issuer::Issuers;

@@ -16,4 +16,4 @@ pub use archive::{Backed, Restore, Restored, backup, write as write_backup};
 pub use error::OpsError;
 pub use export::{Export, Exported, Format, Out, export};
 pub use import::{Fate, Import, Imported, Line, Source, Trove, import};
-pub use prune::{InUse, Prune, Pruned, prune};
+pub use prune::prune;

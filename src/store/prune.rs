@@ -35,6 +35,37 @@ pub struct Needless {
     pub why: String,
 }
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prune {
+    /// What is kept.
+    pub rule: Rule,
+    /// Also what is there for names that nobody has configured.
+    pub unconfigured: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+/// What is configured, and what is shown for it.
+#[derive(Debug, Clone, Default)]
+pub struct InUse {
+    /// Every name.
+    pub names: HashSet<Name>,
+    /// Every lineage.
+    pub lineages: HashSet<LineageId>,
+    /// Every item that is shown.
+    pub served: HashSet<ItemId>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default)]
+pub struct Pruned {
+    /// What had ended, and is removed, or would be.
+    pub ended: Vec<Needless>,
+    /// What is for names that nobody has configured; removed, or to be, if that was asked for.
+    pub unconfigured: Vec<Needless>,
+}
+
 /// What items succeed each other in: names and provider, and the CA's directory.
 type Kin = (LineageId, Option<String>);
 
@@ -42,6 +73,50 @@ impl Default for Rule {
     /// The two before the current one, and the others for thirty days.
     fn default() -> Self {
         Self { keep: 2, expired_for: Some(Duration::from_secs(30 * 24 * 60 * 60)) }
+    }
+}
+
+impl Prune {
+    /// Whether everything would go: nobody has said which names there are.
+    #[must_use]
+    pub fn spares_nothing(&self, in_use: &InUse) -> bool {
+        self.unconfigured && in_use.names.is_empty()
+    }
+
+    /// Removes what need be kept no longer, and tells that to `recorder`. Only for whoever has the role of the issuer,
+    /// unless it is a dry run.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Engine`]; what was removed before is gone then.
+    pub async fn run(
+        &self,
+        store: &Store,
+        in_use: &InUse,
+        now: SystemTime,
+        recorder: &Recorder,
+    ) -> Result<Pruned, StoreError> {
+        let unconfigured = unconfigured(store, &in_use.names, &in_use.served).await?;
+        let named: HashSet<&ItemId> = unconfigured.iter().map(|needless| &needless.item).collect();
+        let mut ended = self.rule.needless(store, &in_use.served, now).await?;
+        ended.retain(|needless| !named.contains(&needless.item) || !self.unconfigured);
+        let pruned = Pruned { ended, unconfigured };
+        if !self.dry_run {
+            remove(store, &pruned.gone(self), recorder).await?;
+            if self.unconfigured {
+                forget_unconfigured(store, &in_use.names, &in_use.lineages).await?;
+            }
+        }
+        Ok(pruned)
+    }
+}
+
+impl Pruned {
+    /// What of it is removed, or would be.
+    #[must_use]
+    pub fn gone(&self, asked: &Prune) -> Vec<Needless> {
+        let unconfigured = if asked.unconfigured { &self.unconfigured[..] } else { &[] };
+        [&self.ended, unconfigured].concat()
     }
 }
 

@@ -9,6 +9,7 @@ use sidegate::store::{Family, Store};
 use crate::house::issued;
 use crate::house::process::{Place, Sidegate};
 use crate::house::tool::{Ran, commit_until, sidegate, store, store_at};
+use crate::status::{localhost, tell};
 
 const CA: &str = "https://ca.example/dir";
 const DAY: Duration = Duration::from_secs(86_400);
@@ -203,4 +204,40 @@ async fn a_process_that_issues_does_it_by_itself_unless_that_is_switched_off() {
         let old = items.iter().filter(|id| id.time() < SystemTime::now() - 100 * DAY).count();
         assert_eq!(old, left, "{prune}");
     }
+}
+
+#[tokio::test]
+async fn a_process_that_issues_is_asked_and_serves_on() {
+    let place = Place::new();
+    let old = ended(&place.storage(), &["old.example"], CA, 10).await.to_string();
+    let config = localhost(&place);
+    let running = Sidegate::serve(&config).await;
+    running.logged(&["serving", "item="]).await;
+    let told = tell(&config, &["prune", "--unconfigured", "--dry-run", "--json"]);
+    assert_eq!(told.code, Some(0), "{}", told.err);
+    let json = told.json();
+    let removed = json["removed"].as_array().expect("a list");
+    assert_eq!(removed.len(), 1, "{json}");
+    assert_eq!((&removed[0]["item"], &json["dry_run"]), (&old.as_str().into(), &true.into()));
+    let left = tell(&config, &["prune"]);
+    assert!(left.out.contains(&format!("not configured  {old}")), "{}{}", left.out, left.err);
+
+    let told = tell(&config, &["prune", "--unconfigured"]);
+    assert_eq!(
+        (told.code, told.out.starts_with(&format!("removed  {old}"))),
+        (Some(0), true),
+        "{}",
+        told.err
+    );
+    let items = store(&place.storage()).database().items().await.expect("a listing");
+    assert_eq!(items.len(), 1, "what is served stays: {items:?}");
+    assert_eq!(tell(&config, &["prune", "--unconfigured"]).out, "nothing to remove\n");
+    let told = tell(&config, &["status", "localhost"]);
+    assert!(told.code == Some(0) && told.out.contains("which issues"), "{}{}", told.out, told.err);
+    running.stop().await;
+    let story = tell(&config, &["explain", "old.example"]).out;
+    assert!(
+        story.contains("asked by an operator: prune") && story.contains(&format!("removed {old}")),
+        "{story}"
+    );
 }

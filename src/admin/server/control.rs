@@ -47,6 +47,7 @@ async fn reply(request: Request<Incoming>, desk: &Desk) -> Result<Reply, Refusal
             Ok(said(&desk.renew(named(name)?, understood(body).await?).await?))
         }
         (&Method::POST, ["v1", "revoke", id]) => Ok(said(&desk.revoke(id, &understood(body).await?).await?)),
+        (&Method::POST, ["v1", "prune"]) => Ok(said(&desk.prune(&understood(body).await?).await?)),
         (&Method::POST, ["v1", "accounts", "rollover"]) => {
             Ok(said(&desk.roll_over(&understood(body).await?).await?))
         }

@@ -84,6 +84,7 @@ impl Manager {
             }
             Finished::LookedBack(searches, found) => self.looked_back(searches, found).await,
             Finished::Pruned(pruned) => self.pruned(pruned),
+            Finished::PrunedFor(reply, asked, outcome) => self.pruned_for(reply, asked, outcome),
             Finished::Attempt(step, done) => {
                 let issued = done.is_ok();
                 self.attempted(&step, done, outdated).await;

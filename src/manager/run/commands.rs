@@ -7,8 +7,10 @@ use super::role::Role;
 use crate::ident::{ItemId, Name};
 use crate::manager::Options;
 use crate::manager::asked::{Asking, NotRenewed, Renewed};
+use crate::manager::pruning::{AskedToPrune, NotPruned};
 use crate::manager::revoke::{NotRevoked, Revoking};
 use crate::manager::rollover::{NotRolledOver, Rollover};
+use crate::store::prune::Pruned;
 
 /// One thing that is asked.
 pub(super) enum Command {
@@ -22,6 +24,8 @@ pub(super) enum Command {
     Revoke(ItemId, Revoking, Revoked),
     /// An operator wants the account at this directory, or every account, to have another key, and waits for that.
     RollOver(Option<String>, RolledOver),
+    /// An operator wants items to be removed, and waits for what came of it.
+    Prune(AskedToPrune, PrunedFor),
 }
 
 impl Manager {
@@ -37,6 +41,7 @@ impl Manager {
             Command::Renew(name, asking, reply) => self.renew_for(&name, asking, reply).await,
             Command::Revoke(item, revoking, reply) => self.revoke_for(item, revoking, reply),
             Command::RollOver(directory, reply) => self.roll_over_for(directory, reply),
+            Command::Prune(asked, reply) => self.prune_for(asked, reply),
         }
     }
 }
@@ -49,6 +54,9 @@ pub(super) type Revoked = oneshot::Sender<Result<(), NotRevoked>>;
 
 /// Where the outcome of a roll-over goes.
 pub(super) type RolledOver = oneshot::Sender<Result<Vec<Rollover>, NotRolledOver>>;
+
+/// Where the outcome of a removal of items goes.
+pub(super) type PrunedFor = oneshot::Sender<Result<Pruned, NotPruned>>;
 
 /// Asks a running manager. Cloning shares the line.
 #[derive(Clone)]
@@ -100,6 +108,17 @@ impl Commands {
         let (reply, outcome) = oneshot::channel();
         let _ = self.0.send(Command::RollOver(directory, reply)).await;
         outcome.await.unwrap_or(Err(NotRolledOver::GivenUp))
+    }
+
+    /// Removes items that nobody needs, as the process that issues.
+    ///
+    /// # Errors
+    ///
+    /// [`NotPruned`].
+    pub async fn prune(&self, asked: AskedToPrune) -> Result<Pruned, NotPruned> {
+        let (reply, outcome) = oneshot::channel();
+        let _ = self.0.send(Command::Prune(asked, reply)).await;
+        outcome.await.unwrap_or(Err(NotPruned::GivenUp))
     }
 
     /// Returns when what names are pinned to is served.

@@ -44,6 +44,7 @@ use crate::manager::load::{self, Index, Wanted};
 use crate::manager::older::Search;
 use crate::manager::plan::{self, Step};
 use crate::manager::proof::{Proof, Proofs};
+use crate::manager::pruning::NotPruned;
 use crate::manager::renew::RenewError;
 use crate::manager::revoke::NotRevoked;
 use crate::manager::rollover::{NotRolledOver, Rollover};
@@ -51,11 +52,12 @@ use crate::manager::shelf::Shelf;
 use crate::manager::stand_in::Fresh;
 use crate::manager::status::{Picture, Row, Status};
 use crate::manager::{Ladder, Options, Place, Tools};
+use crate::store::prune::{Prune, Pruned};
 use crate::store::sweep::SweepReport;
 use crate::store::{Changes, StoreError};
 use crate::story::{Event, Moment};
 
-use commands::{Command, Reply, Revoked, RolledOver};
+use commands::{Command, PrunedFor, Reply, Revoked, RolledOver};
 use looking_back::LookingBack;
 use pruning::Pruning;
 use role::Role;
@@ -149,6 +151,7 @@ enum Finished {
     Asked(Wish, ItemId, SystemTime, Result<Option<Advice>, RenewError>),
     Pruned(Result<Vec<ItemId>, StoreError>),
     /// For an operator.
+    PrunedFor(PrunedFor, Prune, Result<Pruned, NotPruned>),
     Tried(Reply, Result<Renewed, NotRenewed>),
     Revoked(Revoked, Result<(), NotRevoked>),
     RolledOver(RolledOver, Result<Vec<Rollover>, NotRolledOver>),

@@ -1,14 +1,17 @@
 //! What nobody needs any more is removed, once a day.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tracing::{info, warn};
 
+use super::commands::PrunedFor;
 use super::role::Role;
 use super::{Finished, Manager};
 use crate::ident::ItemId;
+use crate::manager::pruning::{self, AskedToPrune, NotPruned};
 use crate::store::StoreError;
-use crate::store::prune::{self, Rule};
+use crate::store::prune::{self, Prune, Pruned, Rule};
 
 /// How often it is looked for.
 const AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
@@ -52,6 +55,38 @@ impl Manager {
             Finished::Pruned(pruned.await)
         });
         None
+    }
+
+    /// Removes behind what an operator wants to be removed, and sees to it that the outcome is told.
+    pub(super) fn prune_for(&mut self, asked: AskedToPrune, reply: PrunedFor) {
+        let asked = asked.by(self.pruning.rule);
+        let refused = if !matches!(self.role, Role::Issuer(_)) {
+            Some(NotPruned::Follower)
+        } else if !asked.dry_run && self.pruning.at.take().is_none() {
+            Some(NotPruned::Busy)
+        } else {
+            None
+        };
+        if let Some(why) = refused {
+            // Whoever asked may be gone.
+            return drop(reply.send(Err(why)));
+        }
+        let (tools, desired) = (self.tools.clone(), Arc::clone(&self.desired));
+        let shown: Vec<ItemId> = self.shelf.items().cloned().collect();
+        self.attempts.spawn(async move {
+            let outcome = pruning::prune(&tools, &asked, &desired, shown).await;
+            Finished::PrunedFor(reply, asked, outcome)
+        });
+    }
+
+    pub(super) fn pruned_for(&mut self, reply: PrunedFor, asked: Prune, outcome: Result<Pruned, NotPruned>) {
+        if !asked.dry_run {
+            self.pruning.at = Some(self.tools.clock.now() + AGAIN);
+            for gone in outcome.iter().flat_map(|pruned| pruned.gone(&asked)) {
+                self.inventory.lose(&gone.item);
+            }
+        }
+        let _ = reply.send(outcome);
     }
 
     pub(super) fn pruned(&mut self, pruned: Result<Vec<ItemId>, StoreError>) {

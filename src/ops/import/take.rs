@@ -107,10 +107,7 @@ async fn commit(
         other => other?,
     };
     let key_type = bundle.key().key_type().map_or("", KeyType::as_str);
-    let issuance = Issuance {
-        directory: line.directory.clone(),
-        ..Issuance::new(key_type, line.why(), now)
-    };
+    let issuance = Issuance { directory: line.directory.clone(), ..Issuance::new(key_type, line.why(), now) };
     draft.note_issuance(&issuance).await?;
     Ok(Fate::Imported(draft.commit(bundle).await?))
 }
