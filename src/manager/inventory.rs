@@ -137,9 +137,13 @@ impl Inventory {
         self.unread.contains(name)
     }
 
-    /// Notes that all items of the name were read which can be read, the older ones too.
-    pub(super) fn complete(&mut self, name: &Name) {
-        self.complete.insert(name.clone());
+    /// Notes whether all items of the name were read which can be read, the older ones too.
+    pub(super) fn set_complete(&mut self, name: &Name, complete: bool) {
+        if complete {
+            self.complete.insert(name.clone());
+        } else {
+            self.complete.remove(name);
+        }
     }
 
     /// Whether all items of the name were read which can be read.

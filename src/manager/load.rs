@@ -165,7 +165,12 @@ pub(super) async fn take_stock(
             continue;
         }
         match database.item(&id).await {
-            Ok(item) => inventory.hold(held(&item)),
+            Ok(item) => {
+                let held = held(&item);
+                // Others may have come before it since its names were looked through.
+                held.names.iter().for_each(|name| inventory.set_complete(name, false));
+                inventory.hold(held);
+            }
             Err(error) => {
                 warn!(item = %id, %error, "an item cannot be read; older ones are looked at");
                 inventory.miss(&error);

@@ -59,7 +59,7 @@ impl Search {
     /// Takes what was found into the inventory, which is complete for these names then.
     pub(super) fn end(self, found: Vec<Held>, inventory: &mut Inventory) {
         found.into_iter().for_each(|held| inventory.hold(held));
-        self.names.keys().for_each(|name| inventory.complete(name));
+        self.names.keys().for_each(|name| inventory.set_complete(name, true));
     }
 }
 

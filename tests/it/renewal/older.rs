@@ -131,6 +131,20 @@ async fn what_the_configured_ca_has_issued_is_found_behind_what_another_one_has(
 }
 
 #[tokio::test]
+async fn what_came_unseen_behind_a_newer_one_is_found_while_the_process_runs() {
+    let world = World::new();
+    let before = issued(&world, &["example.com"], CA, start() + DAY * 80).await;
+    issued(&world, &["example.com"], OTHER_CA, start() + DAY * 80).await;
+    let run = world.run(wish(&["example.com"])).await;
+    serves(&run, &world, "example.com", &before).await;
+    // The process looks when both are there, and the pointer leads to the second one.
+    let own = issued(&world, &["example.com"], CA, start() + DAY * 80).await;
+    issued(&world, &["example.com"], OTHER_CA, start() + DAY * 80).await;
+    serves(&run, &world, "example.com", &own).await;
+    run.stop().await;
+}
+
+#[tokio::test]
 async fn a_wildcards_older_item_is_found_as_well() {
     let world = World::new();
     without_a_ca(&world, &["www.example.com"]).await;
