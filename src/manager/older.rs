@@ -17,8 +17,6 @@ use crate::store::{Database, Store, StoreError};
 /// What has to be read of a wish before it is known what is best for it.
 #[derive(Debug)]
 pub(super) struct Search {
-    /// The primary name of the wish.
-    pub(super) primary: Name,
     /// Names, and the newest item of each.
     names: BTreeMap<Name, ItemId>,
 }
@@ -34,7 +32,7 @@ impl Search {
             let known = names.entry(name.clone()).or_insert_with(|| newest.clone());
             *known = newest.max(known).clone();
         }
-        (!names.is_empty()).then(|| Self { primary: wish.names().primary().clone(), names })
+        (!names.is_empty()).then_some(Self { names })
     }
 
     /// Reads the older items, oldest first. What cannot be read is left out: nobody could serve it either.

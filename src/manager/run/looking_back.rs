@@ -20,12 +20,15 @@ pub(super) struct LookingBack {
     /// Names for which a hello waits until then.
     awaited: BTreeSet<Name>,
     task: Option<Id>,
+    /// The wishes it is for.
+    concerned: Vec<usize>,
 }
 
 impl LookingBack {
     /// The places of the wishes are others now.
     pub(super) fn forget(&mut self) {
         self.wanted.clear();
+        self.concerned.clear();
     }
 
     /// Somebody waits for this name.
@@ -58,12 +61,15 @@ impl Manager {
         if self.looking_back.is_running() || !self.has_room() {
             return;
         }
-        let mut searches = Vec::new();
+        let (mut searches, mut concerned) = (Vec::new(), Vec::new());
         while searches.len() < A_TURN
             && let Some(wish) = self.looking_back.wanted.pop_first()
         {
             match self.search(wish, now) {
-                Some(search) => searches.push(search),
+                Some(search) => {
+                    searches.push(search);
+                    concerned.push(wish);
+                }
                 // What it waited for has come in another way.
                 None => self.agenda.put_now(wish),
             }
@@ -83,6 +89,7 @@ impl Manager {
             Finished::LookedBack(searches, Ok(found))
         });
         self.looking_back.task = Some(task.id());
+        self.looking_back.concerned = concerned;
     }
 
     /// All of these is known now, and can be decided.
@@ -92,9 +99,7 @@ impl Manager {
         found: Result<Vec<Vec<Held>>, StoreError>,
     ) {
         self.looking_back.task = None;
-        let now = self.tools.clock.now();
-        let concerned = searches.iter().filter_map(|search| self.owners.of(&search.primary));
-        let concerned: Vec<usize> = concerned.collect();
+        let concerned = std::mem::take(&mut self.looking_back.concerned);
         match found {
             Ok(found) => {
                 for (search, held) in searches.into_iter().zip(found) {
@@ -110,8 +115,9 @@ impl Manager {
             Err(error) => {
                 warn!(%error, "older items cannot be listed; what is on show stays");
                 self.inventory.miss(&error);
+                let again = self.tools.clock.now() + READ_AGAIN;
                 for wish in concerned {
-                    self.agenda.put(wish, Some(now + READ_AGAIN));
+                    self.agenda.put(wish, Some(again));
                 }
             }
         }
