@@ -13,6 +13,8 @@ use crate::house::process::PATIENCE;
 use crate::house::tool::commit_until;
 
 const SECOND: Duration = Duration::from_secs(1);
+/// What ends so late is not due: it has begun long ago.
+const AGE: Duration = Duration::from_secs(50 * 365 * 86_400);
 
 /// Commits what a CA has issued until then.
 async fn issued(world: &World, list: &[&str], directory: &str, end: SystemTime) -> ItemId {
@@ -107,11 +109,11 @@ async fn what_a_process_has_followed_is_served_again_when_what_came_after_it_end
 async fn what_was_issued_for_the_configured_names_is_found_behind_what_was_issued_for_more() {
     let mut world = World::new();
     let both = ["example.com", "www.example.com"];
-    let own = issued(&world, &both[..1], CA, start() + DAY * 80).await;
-    issued(&world, &both, CA, start() + DAY * 80).await;
+    let own = issued(&world, &both[..1], CA, start() + AGE).await;
+    issued(&world, &both, CA, start() + AGE).await;
     let mut run = world.run(wish(&both[..1])).await;
     serves(&run, &world, "example.com", &own).await;
-    run.until(|row| row.next == "renew").await;
+    run.until(|row| row.next_at.is_some_and(|at| at > start())).await;
     run.stop().await;
     assert!(world.orders.try_recv().is_err(), "nothing is ordered that is there");
 }
@@ -119,13 +121,13 @@ async fn what_was_issued_for_the_configured_names_is_found_behind_what_was_issue
 #[tokio::test]
 async fn what_the_configured_ca_has_issued_is_found_behind_what_another_one_has() {
     let mut world = World::new();
-    let own = issued(&world, &["example.com"], CA, start() + DAY * 80).await;
+    let own = issued(&world, &["example.com"], CA, start() + AGE).await;
     for _ in 0..20 {
-        issued(&world, &["example.com"], OTHER_CA, start() + DAY * 80).await;
+        issued(&world, &["example.com"], OTHER_CA, start() + AGE).await;
     }
     let mut run = world.run(wish(&["example.com"])).await;
     serves(&run, &world, "example.com", &own).await;
-    run.until(|row| row.next == "renew").await;
+    run.until(|row| row.next_at.is_some_and(|at| at > start())).await;
     run.stop().await;
     assert!(world.orders.try_recv().is_err());
 }
@@ -133,13 +135,13 @@ async fn what_the_configured_ca_has_issued_is_found_behind_what_another_one_has(
 #[tokio::test]
 async fn what_came_unseen_behind_a_newer_one_is_found_while_the_process_runs() {
     let world = World::new();
-    let before = issued(&world, &["example.com"], CA, start() + DAY * 80).await;
-    issued(&world, &["example.com"], OTHER_CA, start() + DAY * 80).await;
+    let before = issued(&world, &["example.com"], CA, start() + AGE).await;
+    issued(&world, &["example.com"], OTHER_CA, start() + AGE).await;
     let run = world.run(wish(&["example.com"])).await;
     serves(&run, &world, "example.com", &before).await;
     // The process looks when both are there, and the pointer leads to the second one.
-    let own = issued(&world, &["example.com"], CA, start() + DAY * 80).await;
-    issued(&world, &["example.com"], OTHER_CA, start() + DAY * 80).await;
+    let own = issued(&world, &["example.com"], CA, start() + AGE).await;
+    issued(&world, &["example.com"], OTHER_CA, start() + AGE).await;
     serves(&run, &world, "example.com", &own).await;
     run.stop().await;
 }
