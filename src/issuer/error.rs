@@ -17,8 +17,8 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// What the manager does with a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Try again at once; nothing went wrong that counts.
-    Now,
+    /// Try again before long; nothing went wrong that counts.
+    Soon,
     /// Decide again whether it is due at all: it is another time than we thought.
     Replan,
     /// Try again at this moment and not before; nothing went wrong that counts.
@@ -55,7 +55,7 @@ pub enum IssueError {
         until: Option<SystemTime>,
     },
     /// So much of one of the CA's limits has been spent that it was not asked.
-    #[error("a limit of {directory} is kept: {detail}")]
+    #[error("held back to stay within a limit of {directory}: {detail}")]
     Spent {
         /// The directory's URL.
         directory: String,
@@ -85,7 +85,7 @@ pub enum IssueError {
         for_good: bool,
     },
     /// Our clock was wrong by so much that what is due has to be decided again. It goes by the CA's now.
-    #[error("our clock was {by} of {directory}")]
+    #[error("our clock was {by} of the clock of {directory}")]
     Clock {
         /// The directory's URL.
         directory: String,
@@ -134,7 +134,6 @@ impl IssueError {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Nonce { .. } => Verdict::Now,
             Self::Clock { .. } => Verdict::Replan,
             Self::Blocked(_) => Verdict::Blocked,
             Self::Spent { until, .. } => Verdict::Wait(*until),
@@ -143,6 +142,7 @@ impl IssueError {
                 Verdict::Never
             }
             Self::Refused { .. }
+            | Self::Nonce { .. }
             | Self::Unverified { .. }
             | Self::Solve(_)
             | Self::Unusable(_)
@@ -154,8 +154,8 @@ impl IssueError {
 
     /// Whether another CA may give what this one did not give.
     ///
-    /// Not where the fault is ours: a name that does not lead here leads here for no CA, and what our disk does not keep
-    /// it keeps for none.
+    /// Not where the fault is ours: a name that does not lead here leads here for no CA, and what our disk does not
+    /// keep it keeps for none.
     #[must_use]
     pub fn elsewhere(&self) -> bool {
         match self {

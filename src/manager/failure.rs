@@ -28,6 +28,9 @@ pub struct Failure {
 /// reason. A restart ends the wait no sooner, since it may be one of a crash loop.
 const AFTER_REFUSAL: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The rung of the ladder at which what counts as no failure is tried again, every time.
+const SOON: u32 = 1;
+
 /// The rung of the ladder at which what is blocked is looked at again, every time.
 const BLOCKED: u32 = 2;
 
@@ -53,7 +56,7 @@ impl Failure {
         let failures = before.failures.saturating_add(counts);
         let next = match verdict {
             Verdict::Replan => return before,
-            Verdict::Now => now + Duration::from_secs(1),
+            Verdict::Soon => now + ladder.wait(SOON, jitter),
             Verdict::Wait(until) => until,
             // Somebody has to do something about it, and may have done so already.
             Verdict::Blocked => now + ladder.wait(BLOCKED, jitter),
@@ -82,7 +85,10 @@ impl Failure {
 #[must_use]
 pub(super) fn rule(verdict: Verdict, failures: u32, ladder: &Ladder) -> String {
     match verdict {
-        Verdict::Now | Verdict::Replan => "at once, since nothing went wrong that counts".to_owned(),
+        Verdict::Replan => "at once, since nothing went wrong that counts".to_owned(),
+        Verdict::Soon => {
+            format!("{} later, since nothing went wrong that counts", length(ladder.wait(SOON, 0.0)))
+        }
         Verdict::Wait(_) => "when the limit allows it".to_owned(),
         Verdict::Blocked => {
             let wait = length(ladder.wait(BLOCKED, 0.0));
@@ -168,8 +174,9 @@ mod tests {
         let until = now() + Duration::from_secs(5);
         let waits = after(Attempts::default(), Verdict::Wait(until));
         assert_eq!((waits.failures, waits.next, waits.unhurried), (0, Some(until), true));
-        let again = after(Attempts::default(), Verdict::Now);
-        assert_eq!((again.failures, again.unhurried), (0, false));
+        let again = after(Attempts { failures: 7, ..Attempts::default() }, Verdict::Soon);
+        assert_eq!((again.failures, again.next), (7, Some(now() + Duration::from_secs(60))));
+        assert!(!again.unhurried);
         let blocked = after(Attempts { failures: 7, ..Attempts::default() }, Verdict::Blocked);
         assert_eq!((blocked.failures, blocked.next), (7, Some(now() + Duration::from_secs(600))));
         assert_eq!(after(Attempts::default(), Verdict::Never).next, Some(now() + AFTER_REFUSAL));

@@ -39,7 +39,7 @@ impl RenewError {
             Self::NoIssuer => Verdict::Never,
             Self::Issue(error) => error.verdict(),
             // Another process is at it: no failure of ours, and no step on the ladder.
-            Self::Store(StoreError::Taken { .. }) => Verdict::Now,
+            Self::Store(StoreError::Taken { .. }) => Verdict::Soon,
             Self::Unusable(_) | Self::Store(_) => Verdict::After(None),
         }
     }

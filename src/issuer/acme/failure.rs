@@ -175,7 +175,7 @@ mod tests {
             ))
             .1
         };
-        assert_eq!(kind("badNonce", 400), Verdict::Now);
+        assert_eq!(kind("badNonce", 400), Verdict::After(None));
         assert_eq!(kind("rejectedIdentifier", 400), Verdict::Never);
         assert_eq!(kind("externalAccountRequired", 403), Verdict::Never);
         assert_eq!(kind("serverInternal", 500), Verdict::After(None));

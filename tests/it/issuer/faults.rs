@@ -38,13 +38,17 @@ async fn nonces_thrown_away_are_no_failure() {
 }
 
 #[tokio::test]
-async fn nonces_thrown_away_for_ever_mean_again_at_once() {
+async fn nonces_thrown_away_for_ever_are_a_failure() {
     let rig = Rig::exact().await;
     let front = FrontOfCa::start(&rig.pebble).await;
     front.plan("/order-plz", 1000, Fault::problem(400, "badNonce", "JWS has an invalid anti-replay nonce"));
     let error = error_of(&rig, &rig.options_through(&front)).await;
     assert!(matches!(error, IssueError::Nonce { .. }), "{error}");
-    assert_eq!(error.verdict(), Verdict::Now);
+    assert_eq!(
+        error.verdict(),
+        Verdict::After(None),
+        "whoever asks for nonces without end is asked less often"
+    );
     assert_eq!(front.count("/order-plz"), 15, "tries are bounded");
 }
 
