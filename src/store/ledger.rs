@@ -31,6 +31,24 @@ pub struct Page {
     /// When each of its buckets will be full again. A bucket that is not there is full.
     #[serde(default, with = "super::moment::map")]
     pub full_at: BTreeMap<String, SystemTime>,
+    /// The orders that took something which has not come back since, by what they are for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub open: BTreeMap<String, OpenOrder>,
+}
+
+/// An order of which nobody knows that it came to nothing. It stands beside what it took out of the buckets, so that
+/// both change by the same write: what it has cost is given back once or not at all, whatever dies in between.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenOrder {
+    /// When it was paid for.
+    #[serde(with = "super::moment::at")]
+    pub paid: SystemTime,
+    /// Whether its names are proved, so that there may be a certificate whatever becomes of us.
+    #[serde(default)]
+    pub proved: bool,
+    /// When time alone will have put back what it took, by bucket.
+    #[serde(default, with = "super::moment::map")]
+    pub back_at: BTreeMap<String, SystemTime>,
 }
 
 /// A certificate that was issued, as its item tells.
@@ -146,6 +164,7 @@ impl Ledger {
             let page = book.spent.entry(directory.to_owned()).or_default();
             // What is full again is as if it were not there; that alone is nothing to write down.
             page.full_at.retain(|_, full| *full > now);
+            page.open.retain(|_, order| order.back_at.values().any(|back_at| *back_at > now));
             let before = page.clone();
             let outcome = change(Opened { page, issued: &issued, guarded });
             if known && *page == before {
@@ -159,7 +178,8 @@ impl Ledger {
     }
 
     /// Takes over what another copy of the ledger says has been spent. What either has spent is spent, and a storage that is
-    /// guarded in either is guarded.
+    /// guarded in either is guarded. What the other copy's open orders took is not given back here: nobody goes on with
+    /// them.
     ///
     /// # Errors
     ///
@@ -258,4 +278,29 @@ fn told(what: &str) -> String {
         "the storage {what}: is a volume missing? No more than two certificates for the same names are ordered within \
          a week; --force lifts that"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_without_open_orders_is_that_of_earlier_versions() {
+        let directory = "https://ca.example/directory";
+        let full_at = "2026-11-24T00:00:00Z";
+        let text = serde_json::json!({
+            "guarded_until": null,
+            "spent": { directory: { "full_at": { "set example.com": full_at } } },
+        });
+        let mut book: Book = serde_json::from_value(text.clone()).expect("a ledger");
+        assert_eq!(serde_json::to_value(&book).expect("it is written"), text);
+
+        let paid = crate::clock::parse_rfc3339("2026-11-23T00:00:00Z").expect("a moment");
+        let back_at = BTreeMap::from([("set example.com".to_owned(), paid)]);
+        let order = OpenOrder { paid, proved: true, back_at };
+        let page = book.spent.get_mut(directory).expect("there is a page");
+        page.open.insert("set example.com".to_owned(), order);
+        let read: Book = serde_json::from_slice(&record::text(&book)).expect("a ledger");
+        assert_eq!(read.spent, book.spent);
+    }
 }

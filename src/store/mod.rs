@@ -59,7 +59,7 @@ pub use item::Item;
 pub use kept::{Kept, Link};
 pub use keying::Keying;
 pub use layout::{AccountId, Family};
-pub use ledger::{Issued, Ledger, Opened, Page};
+pub use ledger::{Issued, Ledger, OpenOrder, Opened, Page};
 pub use outgoing::Outgoing;
 pub use pins::{Pin, Pins, Revoked};
 pub use place::{Key, Prefix};

@@ -83,8 +83,8 @@ impl Membership {
         Ok((Signer::new(&key).map_err(|e| self.explain(e, http))?, session.id().to_owned()))
     }
 
-    /// Makes `current` lead to the account, so that other processes answer its http-01 challenges from now on. That they
-    /// cannot be told is no reason not to be validated here.
+    /// Makes `current` lead to the account, so that other processes answer its http-01 challenges from now on. That
+    /// they cannot be told is no reason not to be validated here.
     pub(super) async fn choose(&self) {
         if let Some(Kept { account, .. }) = &*self.kept.lock().await
             && let Err(error) = self.accounts.choose(&account.id).await

@@ -11,7 +11,7 @@ use super::order::Desk;
 use crate::issuer::IssueError;
 use crate::pki::{Chain, PkiError};
 
-/// So many other chains are looked at; no CA has more than two or three.
+/// At most this many other chains are looked at; no CA has more than two or three.
 const MOST: usize = 8;
 
 impl Desk<'_> {

@@ -57,52 +57,37 @@ struct Asked {
 }
 
 impl Desk<'_> {
-    /// Proves every name of a pending order that is not proved yet; the order is no longer pending then. Gives the reason
-    /// if it has died of it.
+    /// Proves every name of a pending order that is not proved yet; the order is no longer pending then. Gives the
+    /// reason if it has died of it, which is written down by then.
     ///
     /// The answers hang until the CA has decided about all names, or this future is dropped.
     pub(super) async fn authorize(
         &self,
         order: &mut Order,
         names: &Names,
-        (origin, progress): (Origin, &dyn Progress),
+        origin: Origin,
+        progress: &dyn Progress,
     ) -> Result<Option<IssueError>, IssueError> {
         let count = order.state().authorizations.len();
         if count > names.len() {
             return Err(self.nonsense(format!("{count} authorizations for {} names", names.len())));
         }
-        let directory = insist!(self.http, self.http.directory()).map_err(|e| self.explain(e))?;
-        let issuers = directory.meta.caa_identities;
+        let issuers = self.ca_directory().await?.meta.caa_identities;
         let mut hanging = Vec::with_capacity(count);
         for index in 0..count {
             let view = self.look(order, index, false).await?;
             let name = self.name_of(&view, names)?;
             match view.status {
-                AuthorizationStatus::Pending => {}
-                AuthorizationStatus::Valid => {
-                    self.recorder.tell([&name], Event::ProvedBefore);
-                    continue;
+                AuthorizationStatus::Pending => {
+                    hanging.push(self.post_answer(index, name, &view, &issuers).await?);
                 }
+                AuthorizationStatus::Valid => self.recorder.tell([&name], Event::ProvedBefore),
                 // The order shares its fate, whatever its own state still says.
                 _ => {
                     let asked = [Asked { index, name, kind: None }];
-                    return Ok(Some(self.why_unproved(order, &asked, origin).await?));
+                    return Ok(Some(self.why_unproved(order, names, &asked, origin).await?));
                 }
             }
-            let (solver, offer) = self.choose(&name, &view)?;
-            let challenge = Challenge {
-                name: name.clone(),
-                token: offer.token.clone(),
-                // RFC 8555 section 8.1.
-                key_authorization: format!("{}.{}", offer.token, self.account.key_thumbprint()),
-                account: self.account.id().to_owned(),
-                issuers: issuers.clone(),
-            };
-            let posted = solver.post(&challenge).await.map_err(|e| self.unsolved(e))?;
-            if !matches!(posted, Posted::Standing) {
-                self.recorder.tell([&name], Event::ChallengePosted { kind: Text::of(solver.kind()) });
-            }
-            hanging.push(Hanging { index, name, solver, posted, status: offer.status });
         }
         // All of them hang before any is waited for: the waits then go on at the same time.
         let sights = hanging.iter().map(|hanging| hanging.solver.until_seen(&hanging.name, &hanging.posted));
@@ -119,33 +104,60 @@ impl Desk<'_> {
             asked.push(Asked { index: *index, name: name.clone(), kind: Some(solver.kind()) });
         }
 
-        let outcome = match self.wait_while(order, OrderStatus::Pending).await {
-            Ok(OrderStatus::Invalid) => Some(self.why_unproved(order, &asked, origin).await?),
-            Ok(_) => {
-                // Those that were decided before have not come this far.
-                let validated: Vec<(Name, ChallengeKind)> =
-                    asked.into_iter().filter_map(|Asked { name, kind, .. }| Some((name, kind?))).collect();
-                for (name, kind) in &validated {
-                    self.recorder.tell([name], Event::Validated { kind: Text::of(kind) });
-                    self.solvers.proved(name);
-                }
-                if !validated.is_empty() {
-                    progress.note_validated(&validated).await?;
-                }
-                self.budget.verified(self.account.id(), names).await?;
+        let outcome = match self.wait_while(order, OrderStatus::Pending).await? {
+            OrderStatus::Invalid => Some(self.why_unproved(order, names, &asked, origin).await?),
+            _ => {
+                self.note_validated(asked, progress).await?;
                 None
             }
-            Err(error) => return Err(error),
         };
         // Not before: with validation from several places some of them come late.
         drop(hanging);
         Ok(outcome)
     }
 
+    /// Hangs up the answer to one of an authorization's challenges.
+    async fn post_answer(
+        &self,
+        index: usize,
+        name: Name,
+        view: &View,
+        issuers: &[String],
+    ) -> Result<Hanging<'_>, IssueError> {
+        let (solver, offer) = self.choose(&name, view)?;
+        let challenge = Challenge {
+            name: name.clone(),
+            token: offer.token.clone(),
+            // RFC 8555 section 8.1.
+            key_authorization: format!("{}.{}", offer.token, self.account.key_thumbprint()),
+            account: self.account.id().to_owned(),
+            issuers: issuers.to_vec(),
+        };
+        let posted = solver.post(&challenge).await.map_err(|e| self.unsolved(e))?;
+        if !matches!(posted, Posted::Standing) {
+            self.recorder.tell([&name], Event::ChallengePosted { kind: Text::of(solver.kind()) });
+        }
+        Ok(Hanging { index, name, solver, posted, status: offer.status })
+    }
+
+    /// Notes by what the names were validated that the CA was asked about; those decided before are left out.
+    async fn note_validated(&self, asked: Vec<Asked>, progress: &dyn Progress) -> Result<(), IssueError> {
+        let validated: Vec<(Name, ChallengeKind)> =
+            asked.into_iter().filter_map(|Asked { name, kind, .. }| Some((name, kind?))).collect();
+        for (name, kind) in &validated {
+            self.recorder.tell([name], Event::Validated { kind: Text::of(kind) });
+            self.solvers.proved(name);
+        }
+        if !validated.is_empty() {
+            progress.note_validated(&validated).await?;
+        }
+        Ok(())
+    }
+
     /// The configured name an authorization is about.
     fn name_of(&self, view: &View, names: &Names) -> Result<Name, IssueError> {
         let name = Name::parse(&view.name).ok().filter(|name| names.contains(name));
-        name.ok_or_else(|| self.nonsense("an authorization for a name that was not ordered".to_owned()))
+        name.ok_or_else(|| self.nonsense("an authorization for a name that was not ordered"))
     }
 
     /// The challenge to answer, and who does: the one already under way, else the one most likely to work.
@@ -171,7 +183,7 @@ impl Desk<'_> {
         let is_token = !offer.token.is_empty()
             && offer.token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !is_token {
-            return Err(self.nonsense("a challenge token with characters that do not belong".to_owned()));
+            return Err(self.nonsense("a challenge token with characters that do not belong"));
         }
         let (kind, under_way, allowed) = (solver.kind(), &under_way[..], self.challenges);
         let choice = Choice { name, kind, under_way, allowed, last };
@@ -201,14 +213,16 @@ impl Desk<'_> {
         if view.status == AuthorizationStatus::Pending { Err(error) } else { Ok(()) }
     }
 
-    /// Waits until the CA has decided about every name that was asked for, and gives the reason of those that failed.
+    /// Waits until the CA has decided about every name that was asked for, and gives the reason of those that failed,
+    /// once it is written down that the order has come to nothing.
     async fn why_unproved(
         &self,
         order: &mut Order,
+        names: &Names,
         asked: &[Asked],
         origin: Origin,
     ) -> Result<IssueError, IssueError> {
-        let mut failures = Vec::new();
+        let (mut unproved, mut failed) = (Vec::new(), Vec::new());
         let mut patience = Patience::new(SETTLE);
         for Asked { index, name, kind } in asked {
             let view = loop {
@@ -220,23 +234,18 @@ impl Desk<'_> {
             if matches!(view.status, AuthorizationStatus::Pending | AuthorizationStatus::Valid) {
                 continue;
             }
-            let failed = view.challenges.iter().find(|offer| offer.status == ChallengeStatus::Invalid);
-            let kind = failed.map(|offer| offer.kind).or(*kind);
-            let detail = failed
-                .and_then(|offer| offer.error.clone())
-                .unwrap_or_else(|| format!("the authorization is {:?}", view.status));
-            let told = Event::Unverified { kind: kind.map(Text::of), detail: detail.as_str().into() };
-            self.recorder.tell([name], told);
-            self.budget.failed(self.account.id(), name).await?;
+            let (kind, detail) = self.tell_unproved(name, &view, *kind);
             if let Some(kind) = kind
                 && origin == Origin::Placed
             {
                 self.solvers.failed(name, kind);
             }
-            failures.push((name.clone(), kind, detail));
+            failed.extend((view.status == AuthorizationStatus::Invalid).then(|| name.clone()));
+            unproved.push((name.clone(), kind, detail));
         }
-        let others: Vec<String> = failures.iter().skip(1).map(|(name, ..)| name.to_string()).collect();
-        let Some((name, kind, mut detail)) = failures.into_iter().next() else {
+        self.budget.no_certificate(self.account.id(), names, &failed).await?;
+        let others: Vec<String> = unproved.iter().skip(1).map(|(name, ..)| name.to_string()).collect();
+        let Some((name, kind, mut detail)) = unproved.into_iter().next() else {
             return Ok(self.why_invalid(order));
         };
         if !others.is_empty() {
@@ -250,6 +259,40 @@ impl Desk<'_> {
                 for_good: false,
             },
         })
+    }
+
+    /// The names of an invalid order that could not be verified, as far as the CA still says.
+    pub(super) async fn failed(&self, order: &mut Order, names: &Names) -> Result<Vec<Name>, IssueError> {
+        let mut failed = Vec::new();
+        for index in 0..order.state().authorizations.len().min(names.len()) {
+            let view = match self.look(order, index, false).await {
+                Err(IssueError::Refused { .. }) => break,
+                looked => looked?,
+            };
+            if let (AuthorizationStatus::Invalid, Ok(name)) = (view.status, self.name_of(&view, names)) {
+                self.tell_unproved(&name, &view, None);
+                failed.push(name);
+            }
+        }
+        Ok(failed)
+    }
+
+    /// Tells why the CA does not take a name for proved, and gives that in its words, with the kind of challenge that
+    /// failed, or else that it was `asked` about.
+    fn tell_unproved(
+        &self,
+        name: &Name,
+        view: &View,
+        asked: Option<ChallengeKind>,
+    ) -> (Option<ChallengeKind>, String) {
+        let failed = view.challenges.iter().find(|offer| offer.status == ChallengeStatus::Invalid);
+        let kind = failed.map(|offer| offer.kind).or(asked);
+        let detail = failed
+            .and_then(|offer| offer.error.clone())
+            .unwrap_or_else(|| format!("the authorization is {:?}", view.status));
+        let told = Event::Unverified { kind: kind.map(Text::of), detail: detail.as_str().into() };
+        self.recorder.tell([name], told);
+        (kind, detail)
     }
 
     /// What the CA says of one authorization; with `again`, what it says now.

@@ -21,10 +21,10 @@ const FOR_GOOD: [&str; 7] = [
     "unsupportedIdentifier",
 ];
 
-/// Words of a CA that end up in a log: so many characters, and none that steer a terminal.
+/// Words of a CA that end up in a log have at most this many characters, and none that steer a terminal.
 const LONGEST_TEXT: usize = 600;
 
-/// A pause ends when a person lifts it. So often the CA is asked whether that has happened.
+/// A pause ends when a person lifts it. Whether that has happened the CA is asked this often.
 const PAUSED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The CA does not know the account that signed a request.
@@ -35,7 +35,18 @@ struct UnknownAccount;
 /// An answer that makes no sense, in our words.
 #[derive(Debug, Error)]
 #[error("{0}")]
-pub(super) struct Nonsense(pub(super) String);
+struct Nonsense(String);
+
+/// The CA gave an answer that makes no sense.
+pub(super) fn nonsense(directory: &str, what: impl Into<String>) -> IssueError {
+    unusable(directory, what, None)
+}
+
+/// The CA gave no usable answer, and may have said when to ask again.
+pub(super) fn unusable(directory: &str, what: impl Into<String>, until: Option<SystemTime>) -> IssueError {
+    let source = Box::new(Nonsense(what.into()));
+    IssueError::Unreachable { directory: directory.to_owned(), source, until }
+}
 
 /// Turns what `instant_acme` says, and what `http` has seen of the same call, into our error.
 pub(super) fn explain(error: Error, directory: &str, http: &Http, now: SystemTime) -> IssueError {
@@ -87,7 +98,7 @@ pub(super) fn of_problem(
         ("rateLimited", _) | (_, 429) => IssueError::Limited { directory, detail, until },
         // So a busy CA says that it has had too many of our requests (or everybody's) in this second.
         (_, 503) if until.is_some() => IssueError::Limited { directory, detail, until },
-        (_, 500..) => IssueError::Unreachable { directory, source: Box::new(Nonsense(detail)), until },
+        (_, 500..) => unusable(&directory, detail, until),
         (kind, _) => IssueError::Refused { directory, detail, for_good: FOR_GOOD.contains(&kind) },
     }
 }

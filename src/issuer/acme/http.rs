@@ -1,9 +1,9 @@
 //! HTTPS to a CA: our own client below `instant_acme`, which keeps what that crate drops.
 //!
-//! Kept are the HTTP status and the `Retry-After` of the last error answer, a body that is no problem document
-//! (a content delivery network's page), the alternates to an answer, and the directory's terms of service. Bounded are the time a connection
-//! and an answer may take, and the size of an answer. Every task has a [`Http`] of its own, so that two orders
-//! never see each other's errors; the connections below are shared.
+//! Kept are the HTTP status and the `Retry-After` of the last error answer, a body that is no problem document (a
+//! content delivery network's page), the alternates to an answer, and the directory's terms of service. Bounded are
+//! the time a connection and an answer may take, and the size of an answer. Every task has a [`Http`] of its own, so
+//! that two orders never see each other's errors; the connections below are shared.
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::account::Membership;
 use super::budget::Budget;
-use super::failure::{self, Nonsense};
+use super::failure;
 use super::http::Connector;
 use super::nonce::insist;
 use super::order::Desk;
@@ -23,8 +23,8 @@ use crate::clock::Clock;
 use crate::ident::{Names, Provider};
 use crate::issuer::solver::{ChallengeKind, Dns01, DnsPersist01, Http01, Solver, TlsAlpn01};
 use crate::issuer::{
-    Advice, By, Intent, IssueError, IssueJob, Issuer, Left, Preflight, Progress, Reason, RolledOver, Trial,
-    Unkept,
+    Advice, By, Intent, IssueError, IssueJob, Issuer, Left, Preflight, Profile, Progress, Reason, RolledOver,
+    Trial, Unkept,
 };
 use crate::pki::{Chain, Leaf, Roots, pem};
 use crate::store::{Accounts, Ledger};
@@ -52,8 +52,8 @@ pub struct AcmeIssuer {
 }
 
 impl AcmeIssuer {
-    /// An issuer that keeps its account in `accounts` and what it spends in `ledger`, and hangs its answers in `challenges`. The CA is not asked
-    /// anything before the first issuance.
+    /// An issuer that keeps its account in `accounts` and what it spends in `ledger`, and hangs its answers in
+    /// `challenges`. The CA is not asked anything before the first issuance.
     ///
     /// # Errors
     ///
@@ -93,18 +93,6 @@ impl AcmeIssuer {
             Some(root) => Roots::with_pem(root).map_err(|e| unreadable("issuance_root", &e))?,
             None => Roots::well_known(),
         };
-        let solvers = options.challenges.iter().filter_map(|kind| -> Option<Box<dyn Solver>> {
-            Some(match kind {
-                ChallengeKind::Http01 => Box::new(Http01::new(challenges.clone())),
-                ChallengeKind::TlsAlpn01 => Box::new(TlsAlpn01::new(challenges.clone())),
-                ChallengeKind::Dns01 => {
-                    Box::new(Dns01::new(options.dns.as_ref()?, &options.resolvers, clock.clone()))
-                }
-                ChallengeKind::DnsPersist01 => {
-                    Box::new(DnsPersist01::new(options.authority.clone(), clock.clone()))
-                }
-            })
-        });
         let pace = Pace::new(options.limits.as_ref().map_or(Duration::ZERO, |limits| limits.apart));
         let recorder = options.recorder.clone();
         let budget = Budget::new(ledger, directory, options.limits.clone(), clock.clone(), recorder.clone());
@@ -115,7 +103,7 @@ impl AcmeIssuer {
             budget,
             rehearsal,
             renewal_info: RenewalInfo::new(directory, clock.clone()),
-            solvers: Solvers::new(solvers.collect()),
+            solvers: solvers(options, challenges, &clock),
             preflight: None,
             turns: Arc::clone(&options.turns),
             roots,
@@ -191,14 +179,13 @@ impl AcmeIssuer {
 
     fn too_slow(&self) -> IssueError {
         let what = format!("no certificate within {} seconds", self.timeouts.issuance.as_secs());
-        let directory = self.directory.clone();
-        IssueError::Unreachable { directory, source: Box::new(Nonsense(what)), until: None }
+        failure::nonsense(&self.directory, what)
     }
 
     /// Sees that nothing is certain to make the order fail.
     async fn preflight(&self, desk: &Desk<'_>, job: IssueJob<'_>) -> Result<(), IssueError> {
         let Some(preflight) = &self.preflight else { return Ok(()) };
-        let directory = insist!(desk.http, desk.http.directory()).map_err(|e| desk.explain(e))?;
+        let directory = desk.ca_directory().await?;
         let intent = Intent {
             names: job.request.names(),
             challenges: &self.solvers.kinds(job.challenges),
@@ -214,7 +201,9 @@ impl AcmeIssuer {
         let ca = || Text::from(directory.as_str());
         let rehearsed = |outcome: Text, well: bool| Event::Rehearsed { ca: ca(), outcome, well };
         self.recorder.tell(names, Event::Rehearsing { ca: ca() });
-        let job = IssueJob { predecessor: None, rehearse: false, ..job };
+        // It may offer other profiles than the real one, and stops offering one sooner.
+        let profile = job.profile.map(|profile| Profile { required: false, ..profile.clone() });
+        let job = IssueJob { predecessor: None, rehearse: false, profile: profile.as_ref(), ..job };
         // Boxed, since it is what it stands in.
         let tried: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(self.issue(job, &Unkept));
         match tried.await {
@@ -256,7 +245,7 @@ impl Issuer for AcmeIssuer {
     }
 
     async fn left(&self, sets: &[&Names]) -> Result<Vec<Vec<Left>>, IssueError> {
-        self.budget.left(sets).await.map_err(|error| IssueError::Ledger(Box::new(error)))
+        self.budget.left(sets).await
     }
 
     async fn revoke(&self, leaf: &Leaf, reason: Reason, by: By<'_>) -> Result<(), IssueError> {
@@ -280,6 +269,23 @@ impl Issuer for AcmeIssuer {
         http.check_clock(epoch)?;
         said
     }
+}
+
+/// One for each kind of challenge that is configured.
+fn solvers(options: &Options, challenges: &Challenges, clock: &Clock) -> Solvers {
+    let solver = |kind: &ChallengeKind| -> Option<Box<dyn Solver>> {
+        Some(match kind {
+            ChallengeKind::Http01 => Box::new(Http01::new(challenges.clone())),
+            ChallengeKind::TlsAlpn01 => Box::new(TlsAlpn01::new(challenges.clone())),
+            ChallengeKind::Dns01 => {
+                Box::new(Dns01::new(options.dns.as_ref()?, &options.resolvers, clock.clone()))
+            }
+            ChallengeKind::DnsPersist01 => {
+                Box::new(DnsPersist01::new(options.authority.clone(), clock.clone()))
+            }
+        })
+    };
+    Solvers::new(options.challenges.iter().filter_map(solver).collect())
 }
 
 fn unreadable(setting: &'static str, fault: &dyn std::fmt::Display) -> OptionsError {

@@ -1,10 +1,12 @@
 //! ACME (RFC 8555): the only files that name `instant_acme`.
 //!
 //! One issuance: find the account (`account`), go on with the order that was noted (`order`) or place one (`placing`),
-//! prove the names (`authorize`), finalize, fetch
-//! (another chain, if one is preferred, from `alternates`). `budget` is asked before anything that the CA limits. When the next one is due the CA is asked in `renewal_info`;
-//! a certificate that nobody is to trust any longer is named to it in `revoke`, and an account gets another key in
-//! `rollover`. What `instant_acme` does not do is done around it: `http` keeps what it drops, `nonce` calls again where it gives up, `jws` signs what it does not send, `failure` says whose fault an error is.
+//! prove the names (`authorize`), finalize, fetch (another chain, if one is preferred, from `alternates`). `budget` is
+//! asked before anything that the CA limits. When the next one is due the CA is asked in `renewal_info`; a certificate
+//! that nobody is to trust any longer is named to it in `revoke`, and an account gets another key in `rollover`.
+//!
+//! What `instant_acme` does not do is done around it: `http` keeps what it drops, `nonce` calls again where it gives up,
+//! `jws` signs what it does not send, `failure` says whose fault an error is.
 
 mod account;
 mod alternates;

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::Timeouts;
 use super::account::Membership;
 use super::budget::Budget;
-use super::failure::{self, Nonsense};
-use super::http::Http;
+use super::failure;
+use super::http::{Directory, Http};
 use super::nonce::insist;
 use super::solvers::Solvers;
 use super::turns::Turns;
@@ -66,7 +66,7 @@ impl Desk<'_> {
     ) -> Result<Option<Chain>, IssueError> {
         let names = job.request.names();
         let Some(mut order) = self.noted_order(names, progress).await? else { return Ok(None) };
-        match self.see_through(&mut order, job.request, (Origin::Noted, progress)).await? {
+        match self.see_through(&mut order, job.request, Origin::Noted, progress).await? {
             End::Issued(chain) => Ok(Some(*chain)),
             // What killed it was most likely our absence, so this is no failure yet.
             End::Dead(error) => {
@@ -83,16 +83,10 @@ impl Desk<'_> {
         job: IssueJob<'_>,
         progress: &dyn Progress,
     ) -> Result<Chain, IssueError> {
-        let (mut order, expense) = self.place(job, progress).await?;
-        match self.see_through(&mut order, job.request, (Origin::Placed, progress)).await? {
+        let mut order = self.place(job, progress).await?;
+        match self.see_through(&mut order, job.request, Origin::Placed, progress).await? {
             End::Issued(chain) => Ok(*chain),
-            End::Dead(error) => {
-                // With another key or other names it is a certificate all the same.
-                if !matches!(error, IssueError::Unusable(_)) {
-                    self.budget.no_certificate(expense).await?;
-                }
-                Err(error)
-            }
+            End::Dead(error) => Err(error),
         }
     }
 
@@ -107,6 +101,7 @@ impl Desk<'_> {
             Ok(mut order) => {
                 let status = order.state().status;
                 if status == OrderStatus::Invalid {
+                    self.settle(&mut order, names).await?;
                     self.leave(names, &note.order, "it is invalid");
                     return Ok(None);
                 }
@@ -125,25 +120,36 @@ impl Desk<'_> {
         }
     }
 
+    /// Writes down what an order has come to that died while nobody looked, unless that was done before.
+    async fn settle(&self, order: &mut Order, names: &Names) -> Result<(), IssueError> {
+        if !self.budget.is_open(names).await? {
+            return Ok(());
+        }
+        let failed = self.failed(order, names).await?;
+        self.budget.no_certificate(self.account.id(), names, &failed).await
+    }
+
     fn leave(&self, names: &Names, order: &str, why: &str) {
         self.recorder.tell(names, Event::OrderLeft { order: order.into(), why: why.into() });
     }
 
-    /// Takes the order from the state it is in to its end.
+    /// Takes the order from the state it is in to its end, and writes down what that costs.
     async fn see_through(
         &self,
         order: &mut Order,
         request: &SigningRequest,
-        (origin, progress): (Origin, &dyn Progress),
+        origin: Origin,
+        progress: &dyn Progress,
     ) -> Result<End, IssueError> {
         let names = request.names();
         if order.state().status == OrderStatus::Pending {
             let _turn = self.turns.take(names).await;
-            if let Some(dead) = self.authorize(order, names, (origin, progress)).await? {
+            if let Some(dead) = self.authorize(order, names, origin, progress).await? {
                 return Ok(End::Dead(dead));
             }
         }
         if order.state().status == OrderStatus::Ready {
+            self.budget.verified(self.account.id(), names).await?;
             self.finalize(order, request).await?;
         }
         if order.state().status == OrderStatus::Processing {
@@ -151,7 +157,10 @@ impl Desk<'_> {
         }
         match order.state().status {
             OrderStatus::Valid => self.fetch(order, request).await,
-            OrderStatus::Invalid => Ok(End::Dead(self.why_invalid(order))),
+            OrderStatus::Invalid => {
+                self.budget.no_certificate(self.account.id(), names, &[]).await?;
+                Ok(End::Dead(self.why_invalid(order)))
+            }
             status => Err(self.nonsense(format!("the order went back to {status:?}"))),
         }
     }
@@ -175,11 +184,11 @@ impl Desk<'_> {
         let pem = insist!(self.http, order.certificate());
         let pem = pem.map_err(|e| self.explain(e))?;
         let alternates = self.http.alternates();
-        let pem = pem.ok_or_else(|| self.nonsense("a valid order without a certificate".to_owned()))?;
+        let pem = pem.ok_or_else(|| self.nonsense("a valid order without a certificate"))?;
         let chain = Chain::from_pem(pem.as_bytes(), self.roots)?;
         let leaf = chain.leaf();
         let other = |what: &str| Ok(End::Dead(PkiError::Mismatch(what.to_owned()).into()));
-        // A noted order can be that of a key which was lost since.
+        // A noted order can be that of a key which was lost since. The CA counts it all the same, and so do we.
         if *leaf.spki() != *request.spki() {
             return other("the certificate is for another key");
         }
@@ -236,9 +245,13 @@ impl Desk<'_> {
         failure::explain(error, self.directory, &self.http, self.clock.now())
     }
 
-    pub(super) fn nonsense(&self, what: String) -> IssueError {
-        let directory = self.directory.to_owned();
-        IssueError::Unreachable { directory, source: Box::new(Nonsense(what)), until: None }
+    pub(super) fn nonsense(&self, what: impl Into<String>) -> IssueError {
+        failure::nonsense(self.directory, what)
+    }
+
+    /// What the CA says of itself.
+    pub(super) async fn ca_directory(&self) -> Result<Directory, IssueError> {
+        insist!(self.http, self.http.directory()).map_err(|e| self.explain(e))
     }
 }
 
@@ -252,7 +265,7 @@ pub(super) struct Patience {
 const FIRST_STEP: Duration = Duration::from_millis(100);
 const LONGEST_STEP: Duration = Duration::from_secs(5);
 
-/// So many looks in a row may fail before the wait is given up.
+/// At most this many looks in a row may fail before the wait is given up.
 const SPOILT_LOOKS: u32 = 3;
 
 impl Patience {
@@ -272,11 +285,7 @@ impl Patience {
         let step =
             asked.and_then(|moment| moment.duration_since(now).ok()).unwrap_or_default().max(self.step);
         if Instant::now() + step > self.end {
-            return Err(IssueError::Unreachable {
-                directory: desk.directory.to_owned(),
-                source: Box::new(Nonsense("the CA has not decided yet".to_owned())),
-                until: asked,
-            });
+            return Err(failure::unusable(desk.directory, "the CA has not decided yet", asked));
         }
         tokio::time::sleep(step).await;
         self.step = self.step.mul_f32(1.6).min(LONGEST_STEP);

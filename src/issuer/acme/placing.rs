@@ -15,50 +15,25 @@ use crate::issuer::{IssueError, IssueJob, OrderNote, Predecessor, Progress, Repl
 use crate::story::{Event, Text};
 
 impl Desk<'_> {
-    /// Places an order and notes it before anything else happens to it. Says also what it has cost, which is written down
-    /// by then.
-    pub(super) async fn place<'j>(
-        &'j self,
-        job: IssueJob<'j>,
+    /// Places an order and notes it before anything else happens to it. What it costs is written down before.
+    pub(super) async fn place(
+        &self,
+        job: IssueJob<'_>,
         progress: &dyn Progress,
-    ) -> Result<(Order, Expense<'j>), IssueError> {
+    ) -> Result<Order, IssueError> {
         let names = job.request.names();
         let identifiers: Vec<Identifier> = names.iter().map(named).collect();
         let profile = self.profile(job).await?;
-        let plain = || match profile {
+        let new = || match profile {
             Some(profile) => NewOrder::new(&identifiers).profile(profile),
             None => NewOrder::new(&identifiers),
         };
-        let mut expense = self.expense(job);
         let (order, replacing) = match self.claim(job).await? {
-            Claim::Nothing => (self.pay_for(plain(), expense).await?, Replacing::Nothing),
+            Claim::Nothing => (self.pay_for(new(), self.expense(job)).await?, Replacing::Nothing),
             Claim::Withheld(why) => {
-                (self.pay_for(plain(), expense).await?, Replacing::Unnamed(why.to_owned()))
+                (self.pay_for(new(), self.expense(job)).await?, Replacing::Unnamed(why.to_owned()))
             }
-            Claim::Made(id) => {
-                let text = id.to_string();
-                let window = job.predecessor.and_then(|predecessor| predecessor.window);
-                let counted = expense.counted.replacing(window, self.clock.now());
-                let claiming = Expense { counted, ..expense };
-                match self.pay_for(plain().replaces(id), claiming).await {
-                    Ok(order) => {
-                        expense = claiming;
-                        (order, Replacing::Named(text))
-                    }
-                    // Not our claim, and not made better by asking again.
-                    Err(
-                        error @ (IssueError::Limited { .. }
-                        | IssueError::Spent { .. }
-                        | IssueError::Ledger(_)
-                        | IssueError::Nonce { .. }),
-                    ) => return Err(error),
-                    Err(error) => {
-                        let why = error.to_string();
-                        info!(%names, replaces = text, why, "refused as a replacement; orders without saying so");
-                        (self.pay_for(plain(), expense).await?, Replacing::Unnamed(why))
-                    }
-                }
-            }
+            Claim::Made(id) => self.place_claiming(job, new, id).await?,
         };
         let note = OrderNote {
             directory: self.directory.to_owned(),
@@ -80,7 +55,35 @@ impl Desk<'_> {
             profile: profile.map(Text::from),
         };
         self.recorder.tell(names, placed);
-        Ok((order, expense))
+        Ok(order)
+    }
+
+    /// Places an order that says which certificate it replaces; if the CA does not like that, one that does not say so.
+    async fn place_claiming<'o>(
+        &self,
+        job: IssueJob<'_>,
+        new: impl Fn() -> NewOrder<'o>,
+        id: CertificateIdentifier<'o>,
+    ) -> Result<(Order, Replacing), IssueError> {
+        let (names, text) = (job.request.names(), id.to_string());
+        let expense = self.expense(job);
+        let window = job.predecessor.and_then(|predecessor| predecessor.window);
+        let counted = expense.counted.replacing(window, self.clock.now());
+        match self.pay_for(new().replaces(id), Expense { counted, ..expense }).await {
+            Ok(order) => Ok((order, Replacing::Named(text))),
+            // Not our claim, and not made better by asking again.
+            Err(
+                error @ (IssueError::Limited { .. }
+                | IssueError::Spent { .. }
+                | IssueError::Ledger(_)
+                | IssueError::Nonce { .. }),
+            ) => Err(error),
+            Err(error) => {
+                let why = error.to_string();
+                info!(%names, replaces = text, why, "refused as a replacement; orders without saying so");
+                Ok((self.pay_for(new(), expense).await?, Replacing::Unnamed(why)))
+            }
+        }
     }
 
     /// What the order of a job counts as, if it does not say what it replaces.
@@ -97,7 +100,7 @@ impl Desk<'_> {
         self.budget.order(expense).await?;
         let placed = self.ask(new).await;
         if let Err(error) = &placed {
-            self.budget.no_certificate(expense).await?;
+            self.budget.no_certificate(expense.account, expense.names, &[]).await?;
             if let IssueError::Limited { detail, until: Some(until), .. } = error {
                 self.budget.limited(expense, detail, *until).await?;
             }
@@ -112,8 +115,7 @@ impl Desk<'_> {
     /// The profile to ask for, if the CA offers it.
     async fn profile<'j>(&self, job: IssueJob<'j>) -> Result<Option<&'j str>, IssueError> {
         let Some(profile) = job.profile else { return Ok(None) };
-        let directory = insist!(self.http, self.http.directory()).map_err(|e| self.explain(e))?;
-        let offered = directory.meta.profiles;
+        let offered = self.ca_directory().await?.meta.profiles;
         if offered.contains_key(&profile.name) {
             return Ok(Some(&profile.name));
         }
@@ -145,8 +147,7 @@ impl Desk<'_> {
         let Some(id) = identifier(&predecessor.leaf) else {
             return Ok(Claim::Withheld("the certificate before does not say which key signed it"));
         };
-        let directory = insist!(self.http, self.http.directory()).map_err(|e| self.explain(e))?;
-        Ok(match directory.renewal_info {
+        Ok(match self.ca_directory().await?.renewal_info {
             Some(_) => Claim::Made(id),
             None => Claim::Withheld("the CA has no renewal information"),
         })

@@ -7,14 +7,14 @@ use instant_acme::CertificateIdentifier;
 use rustls_pki_types::Der;
 use serde::Deserialize;
 
-use super::failure::{self, Nonsense, printable};
+use super::failure::{self, printable};
 use super::http::Http;
 use super::nonce::insist;
 use crate::clock::{self, Clock};
 use crate::issuer::{Advice, IssueError, Window};
 use crate::pki::Leaf;
 
-/// So long a directory is believed to have, or not to have, its `renewalInfo` where it had it.
+/// A directory is believed for this long to have, or not to have, its `renewalInfo` where it had it.
 const BELIEVED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Asks one CA when to renew.
@@ -53,7 +53,7 @@ impl RenewalInfo {
         match insist!(http, http.get(&url)) {
             Ok(body) => match advice(&body) {
                 Ok(advice) => Ok(Some(Advice { again: http.retry_after(), ..advice })),
-                Err(what) => Err(self.nonsense(what)),
+                Err(what) => Err(failure::nonsense(&self.directory, what)),
             },
             Err(error) => {
                 // The next one looks whether it has moved.
@@ -78,11 +78,6 @@ impl RenewalInfo {
 
     fn known(&self) -> std::sync::MutexGuard<'_, Option<(SystemTime, Option<String>)>> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn nonsense(&self, what: String) -> IssueError {
-        let directory = self.directory.clone();
-        IssueError::Unreachable { directory, source: Box::new(Nonsense(what)), until: None }
     }
 }
 

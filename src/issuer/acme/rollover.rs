@@ -20,8 +20,8 @@ use crate::story::Event;
 const STRANGER: [&str; 3] = ["accountDoesNotExist", "malformed", "unauthorized"];
 
 impl Membership {
-    /// Gives the account another key, or ends what an earlier call has begun; `None` if there is no account. Waits until
-    /// nobody uses it.
+    /// Gives the account another key, or ends what an earlier call has begun; `None` if there is no account. Waits
+    /// until nobody uses it.
     pub(super) async fn roll_over(&self, http: &Http) -> Result<Option<RolledOver>, IssueError> {
         let _alone = self.users.write().await;
         let find = async || self.accounts.find(&self.directory).await.map_err(unusable);

@@ -56,8 +56,8 @@ impl Solvers {
         self.all.iter().map(|solver| solver.kind()).filter(|kind| allowed.contains(kind)).collect()
     }
 
-    /// The kinds that may be used to prove these names where we have another account, for which no record stands; none if
-    /// one of the names cannot be proved so.
+    /// The kinds that may be used to prove these names where we have another account, for which no record stands;
+    /// none if one of the names cannot be proved so.
     pub(super) fn elsewhere(&self, names: &Names, allowed: &[ChallengeKind]) -> Option<Vec<ChallengeKind>> {
         let mut kinds = self.kinds(allowed);
         kinds.retain(|kind| *kind != ChallengeKind::DnsPersist01);

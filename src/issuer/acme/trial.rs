@@ -8,8 +8,8 @@ use super::nonce::insist;
 use crate::issuer::{IssueError, IssueJob, Issuer, Trial, Unkept};
 
 impl AcmeIssuer {
-    /// Gets a certificate from the CA's staging environment, if one is known; else looks at everything that comes before an
-    /// order: that the CA answers, that its limits allow it, and that each name can be proved in some way.
+    /// Gets a certificate from the CA's staging environment, if one is known; else looks at everything that comes
+    /// before an order: that the CA answers, that its limits allow it, and that each name can be proved in some way.
     pub(super) async fn try_out_here(&self, job: IssueJob<'_>) -> Result<Trial, IssueError> {
         self.look(job).await?;
         let (Some(rehearsal), Some(kinds)) =

@@ -1,6 +1,6 @@
 //! After a failure it is tried out first where that costs nothing.
 
-use sidegate::issuer::{IssueError, Options, Verdict};
+use sidegate::issuer::{IssueError, Options, Profile, Verdict};
 
 use super::rig::{Rig, Wish};
 use crate::house::front_of_ca::{Fault, FrontOfCa};
@@ -45,6 +45,24 @@ async fn that_it_is_down_is_no_reason_to_go_without() {
     let (_real, trial, options) = two(&rig).await;
     trial.plan("/dir", 1000, Fault::html(503));
     after_a_failure().ask(&rig.issuer(&options)).await.expect("it is issued");
+}
+
+#[tokio::test]
+async fn a_profile_that_it_does_not_offer_is_done_without() {
+    let rig = Rig::with(|settings| settings.newer = true).await;
+    let (_real, trial, options) = two(&rig).await;
+    let at = |path: &str| trial.directory().replace("/dir", path);
+    let directory = serde_json::json!({
+        "newNonce": at("/nonce-plz"), "newAccount": at("/sign-me-up"), "newOrder": at("/order-plz"),
+        "revokeCert": at("/revoke-cert"), "keyChange": at("/rollover-account-key"), "meta": {},
+    });
+    trial.plan("/dir", 1000, Fault::Answer { status: 200, headers: Vec::new(), body: directory.to_string() });
+    let profile = Some(Profile { name: "shortlived".to_owned(), required: true });
+    let wish = Wish { profile, ..after_a_failure() };
+    wish.ask(&rig.issuer(&options)).await.expect("it is issued");
+    assert_eq!(trial.count("/finalize-order/"), 1, "all the rest is tried out there");
+    let note = wish.notes.order_now().expect("an order was noted");
+    assert_eq!(note.profile.as_deref(), Some("shortlived"), "where it counts it is asked for");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! An order that was begun is seen through, and never placed twice.
 
-use sidegate::issuer::{ChallengeKind, IssueError, OrderNote};
+use sidegate::issuer::{ChallengeKind, IssueError, Issuer, Limits, OrderNote};
 use sidegate::pki::{KeyType, PrivateKey};
 
 use super::rig::{Rig, Wish};
@@ -98,7 +98,7 @@ async fn a_valid_order_of_a_key_that_was_lost_is_left() {
 }
 
 #[tokio::test]
-async fn an_order_that_died_while_we_were_away_is_no_failure() {
+async fn an_order_that_died_while_we_were_away_is_no_failure_but_for_the_ca() {
     let port = port::free();
     let mut rig = Rig::with(|settings| {
         settings.http_port = port;
@@ -108,7 +108,8 @@ async fn an_order_that_died_while_we_were_away_is_no_failure() {
     })
     .await;
     let front = FrontOfCa::start(&rig.pebble).await;
-    let options = rig.options_through(&front);
+    let mut options = rig.options_through(&front);
+    options.limits = Some(Limits::letsencrypt());
     let issuer = rig.issuer(&options);
     let wish = Wish::new("shop.example.com");
     // The CA is told to look, nobody is there to be found, and nobody is there to hear of it: a process has died.
@@ -119,8 +120,45 @@ async fn an_order_that_died_while_we_were_away_is_no_failure() {
     rig.pebble.wait_for_line(&["authz", "set INVALID"]).await;
 
     rig.answer_http01_at(port).await;
+    // A process of its own: the ledger is what it knows.
+    let issuer = rig.issuer(&options);
     wish.ask(&issuer).await.expect("another order is placed at once");
     assert_eq!((rig.pebble.orders(), rig.pebble.issued()), (2, 1));
+    assert_eq!(left_of_set(&issuer, &wish).await, 4, "what came to nothing was given back");
+    assert_eq!(rig.failures(&options, "shop.example.com").await, 1, "the CA has counted it");
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_can_go_on_with_costs_nothing() {
+    let rig = Rig::exact().await;
+    let mut options = rig.options();
+    options.limits = Some(Limits::letsencrypt());
+    let issuer = rig.issuer(&options);
+    // A process that dies after the order is placed and before it is noted, more often than there are tokens.
+    for _ in 0..6 {
+        let wish = Wish::new("shop.example.com");
+        wish.notes.refuse();
+        let error = wish.ask(&rig.issuer(&options)).await.expect_err("the disk is full");
+        assert!(matches!(error, IssueError::Note(_)), "{error}");
+    }
+    let wish = Wish::new("shop.example.com");
+    tokio::select! {
+        biased;
+        () = wish.notes.wait() => {}
+        done = wish.ask(&issuer) => panic!("it was issued before it was cancelled: {done:?}"),
+    }
+    let note = wish.notes.order_now().expect("the order is noted");
+    // The CA has forgotten it.
+    wish.notes.set(OrderNote { order: format!("{}0", note.order), ..note });
+    wish.ask(&issuer).await.expect("another order is placed");
+    assert_eq!((rig.pebble.orders(), rig.pebble.issued()), (8, 1));
+    assert_eq!(left_of_set(&issuer, &wish).await, 4);
+}
+
+/// How many certificates with the same names the CA allows now.
+async fn left_of_set(issuer: &dyn Issuer, wish: &Wish) -> u32 {
+    let left = issuer.left(&[&wish.names]).await.expect("the ledger reads");
+    left[0].iter().find(|left| left.of.starts_with("set ")).expect("the limit is known").left
 }
 
 #[tokio::test]

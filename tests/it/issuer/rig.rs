@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use sidegate::catalog::{self, Challenges, Misses, Publisher, Resolver};
@@ -119,6 +120,17 @@ impl Rig {
     /// The account at this directory, as it is kept.
     pub(super) async fn account_at(&self, directory: &str) -> Account {
         self.accounts.find(directory).await.expect("the store reads").expect("there is an account")
+    }
+
+    /// How many failed validations of this name the ledger knows of; each is forgotten after twelve minutes.
+    pub(super) async fn failures(&self, options: &Options, name: &str) -> u32 {
+        let now = SystemTime::now();
+        let looked = self.store.ledger().look(&options.directory, now).await;
+        let (page, _) = looked.expect("the ledger reads");
+        let account = self.account_at(&options.directory).await.url.expect("it is registered");
+        let full_at = page.full_at.get(&format!("failures {account} {name}"));
+        let left = full_at.and_then(|full_at| full_at.duration_since(now).ok()).unwrap_or_default();
+        left.as_secs().div_ceil(12 * 60) as u32
     }
 
     /// Options that lead straight to the CA.

@@ -62,6 +62,7 @@ pub(super) const ROOMS: &[Room] = &[
             "store::Account",
             "store::Ledger",
             "store::Issued",
+            "store::OpenOrder",
             "store::Opened",
             "store::Page",
             "store::StoreError",

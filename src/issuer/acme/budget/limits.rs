@@ -48,7 +48,8 @@ const PRODUCTION: Limits = Limits {
     apart: APART,
 };
 
-/// <https://letsencrypt.org/docs/staging-environment/>, as of August 2026; the limit by domain is no lower than that by set.
+/// <https://letsencrypt.org/docs/staging-environment/>, as of August 2026; the limit by domain is no lower than that
+/// by set.
 const STAGING: Limits = Limits {
     orders: Limit::new(1500, Duration::from_millis(7_200)),
     set: Limit::new(30_000, every(21)),

@@ -1,9 +1,9 @@
 //! What the CA's limits still allow, asked before the network is.
 //!
-//! A limit that is hit is a week without a certificate, in the worst case. So what is spent is written down before the CA
-//! is asked for it, and an order that would be refused is not placed. Of the certificates for one set of names the last
-//! one is kept for emergencies; from a storage that was lost lately no more than two of a set are ordered in a week. A CA
-//! whose limits are not known has none.
+//! A limit that is hit is a week without a certificate, in the worst case. So what is spent is written down before
+//! the CA is asked for it, and an order that would be refused is not placed. Of the certificates for one set of names
+//! the last one is kept for emergencies; from a storage that was lost lately no more than two of a set are ordered in
+//! a week. A CA whose limits are not known has none.
 
 mod bucket;
 mod domain;
@@ -20,7 +20,7 @@ pub(super) use page::is_pause;
 
 use std::time::SystemTime;
 
-use page::{Accounts, Cost, Short};
+use page::{Cost, Short};
 
 use crate::clock::Clock;
 use crate::ident::{Name, Names};
@@ -51,17 +51,24 @@ impl Budget {
     }
 
     /// What is left for another certificate with each of these sets of names. Nothing is spent.
-    pub(super) async fn left(&self, sets: &[&Names]) -> Result<Vec<Vec<Left>>, StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Ledger`].
+    pub(super) async fn left(&self, sets: &[&Names]) -> Result<Vec<Vec<Left>>, IssueError> {
         let Some(limits) = self.limits.as_ref().filter(|_| !sets.is_empty()) else {
             return Ok(vec![Vec::new(); sets.len()]);
         };
         let now = self.clock.now();
-        let (mut page, issued) = self.ledger.look(&self.directory, now - bucket::LONGEST_WAIT).await?;
+        let looked = self.ledger.look(&self.directory, now - bucket::LONGEST_WAIT).await;
+        let (mut page, issued) = looked.map_err(unusable)?;
         issued.iter().for_each(|issued| page::recollect(&mut page, limits, issued));
         Ok(sets.iter().map(|names| page::left(&page, limits, names, now)).collect())
     }
 
-    /// Spends what an order costs.
+    /// Spends what an order costs. If that is anything, it counts as open from then on, whatever dies: until it is
+    /// known that [no certificate](Self::no_certificate) comes of it, until another order for the same names takes
+    /// its place, or until time alone has put back what it took.
     ///
     /// # Errors
     ///
@@ -69,20 +76,39 @@ impl Budget {
     /// [`IssueError::Ledger`] if it cannot be written down.
     pub async fn order(&self, expense: Expense<'_>) -> Result<(), IssueError> {
         let names = expense.names.as_slice();
-        self.spend(names, |page, limits, guarded, now| {
-            page::spend(page, &Cost::of(expense, limits, guarded), now)
-        })
-        .await
+        self.spend(names, |page, limits, guarded, now| page::order(page, limits, expense, guarded, now)).await
     }
 
-    /// An order has come to nothing: no certificate was made.
+    /// Whether an order for these names is open. Nothing is spent.
     ///
     /// # Errors
     ///
     /// [`IssueError::Ledger`], as for all that follows.
-    pub async fn no_certificate(&self, expense: Expense<'_>) -> Result<(), IssueError> {
-        self.note(|page, limits, guarded, now| {
-            page::give_back(page, &Cost::of(expense, limits, guarded), now);
+    pub(super) async fn is_open(&self, names: &Names) -> Result<bool, IssueError> {
+        if self.limits.is_none() {
+            return Ok(false);
+        }
+        let looked = self.ledger.look(&self.directory, self.clock.now() - bucket::LONGEST_WAIT).await;
+        let (page, _) = looked.map_err(unusable)?;
+        Ok(page::is_open(&page, names))
+    }
+
+    /// The open order for these names was invalid, or not placed at all: no certificate was made. What only a
+    /// certificate costs is given back, once for each order, and what each name costs that `failed` to be verified is
+    /// taken.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Ledger`].
+    pub async fn no_certificate(
+        &self,
+        account: &str,
+        names: &Names,
+        failed: &[Name],
+    ) -> Result<(), IssueError> {
+        self.note(|page, limits, _, now| {
+            page::no_certificate(page, names, now);
+            failed.iter().for_each(|name| page::failed(page, limits, account, name, now));
         })
         .await
     }
@@ -93,19 +119,10 @@ impl Budget {
     ///
     /// As for [`order`](Self::order).
     pub async fn account(&self) -> Result<(), IssueError> {
-        self.spend(&[], |page, limits, _, now| page::spend(page, &Accounts::cost(limits), now)).await
+        self.spend(&[], |page, limits, _, now| page::spend(page, &Cost::of_account(limits), now)).await
     }
 
-    /// The CA could not verify a name.
-    ///
-    /// # Errors
-    ///
-    /// [`IssueError::Ledger`].
-    pub async fn failed(&self, account: &str, name: &Name) -> Result<(), IssueError> {
-        self.note(|page, limits, _, now| page::failed(page, limits, account, name, now)).await
-    }
-
-    /// The CA has verified these names.
+    /// The CA has verified these names, so from here on it can make the certificate that is ordered for them.
     ///
     /// # Errors
     ///
@@ -159,6 +176,10 @@ impl Budget {
                 issued.iter().for_each(|issued| page::recollect(page, limits, issued));
                 Some(change(page, limits, guarded, now))
             });
-        updated.await.map_err(|error: StoreError| IssueError::Ledger(Box::new(error)))
+        updated.await.map_err(unusable)
     }
+}
+
+fn unusable(error: StoreError) -> IssueError {
+    IssueError::Ledger(Box::new(error))
 }

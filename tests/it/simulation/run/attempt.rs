@@ -20,9 +20,8 @@ const PATIENCE: u64 = 15 * 60;
 
 /// An order that is under way, or was left behind.
 pub(super) struct Order {
-    /// Exempt at the CA, and what it was paid for with.
+    /// Exempt at the CA.
     exempt: bool,
-    counted: Counted,
     /// Already a certificate: its serial number, and when it was made.
     issued: Option<(u64, u64)>,
     expires: u64,
@@ -104,16 +103,15 @@ impl Run<'_> {
             // We have given it up; the CA has not, half of the times.
             let made = self.fate.draw.of("made", &key).share() < 0.5;
             let mut order = order;
-            order.issued = made.then(|| (self.issue(n, order.exempt, at), at));
+            if made {
+                let Expense { account, names, .. } = self.client.expense(n, step.urgent);
+                self.client.budget.verified(account, names).await?;
+                order.issued = Some((self.issue(n, order.exempt, at), at));
+            }
             self.affairs[n].order = Some(order);
             return Err(unreachable(None));
         }
-        let validated = self.validate(n, &order, step.urgent, at).await;
-        if validated.is_err() {
-            let expense = Expense { counted: order.counted, ..self.client.expense(n, step.urgent) };
-            self.client.budget.no_certificate(expense).await?;
-        }
-        validated
+        self.validate(n, &order, step.urgent, at).await
     }
 
     /// Tries it out where it costs nothing.
@@ -130,8 +128,8 @@ impl Run<'_> {
         };
         if lineage.broken.end_of(at).is_some() {
             self.staging.unverified(&lineage.names[0], at);
-            self.client.trial.failed(expense.account, wish.names().primary()).await?;
-            self.client.trial.no_certificate(expense).await?;
+            let failed = [wish.names().primary().clone()];
+            self.client.trial.no_certificate(expense.account, wish.names(), &failed).await?;
             return Err(self.unverified(n, STAGING));
         }
         self.staging.issue(&request, exempt, 90 * DAY, at);
@@ -151,10 +149,10 @@ impl Run<'_> {
             Ok(exempt) => {
                 self.course.ordered(n, at);
                 let expires = at + if lineage.short { 8 * HOUR } else { 7 * DAY };
-                Ok(Order { exempt, counted: expense.counted, issued: None, expires })
+                Ok(Order { exempt, issued: None, expires })
             }
             Err(Refusal { detail, retry_after }) => {
-                self.client.budget.no_certificate(expense).await?;
+                self.client.budget.no_certificate(expense.account, expense.names, &[]).await?;
                 let wait = retry_after.unwrap_or(DAY);
                 let until = self.client.clock.now() + Duration::from_secs(wait);
                 self.client.budget.limited(expense, &detail, until).await?;
@@ -175,7 +173,8 @@ impl Run<'_> {
         let expense = self.client.expense(n, urgent);
         if lineage.broken.end_of(at).is_some() {
             self.ca.unverified(&lineage.names[0], at);
-            self.client.budget.failed(expense.account, expense.names.primary()).await?;
+            let failed = [expense.names.primary().clone()];
+            self.client.budget.no_certificate(expense.account, expense.names, &failed).await?;
             return Err(self.unverified(n, CA));
         }
         self.client.budget.verified(expense.account, expense.names).await?;

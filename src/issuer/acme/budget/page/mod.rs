@@ -1,6 +1,6 @@
 //! What things cost, and a page of the ledger before and after. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use super::bucket::Limit;
@@ -10,7 +10,7 @@ use crate::clock;
 use crate::ident::{Name, Names};
 use crate::issuer::Left;
 use crate::pki::crypto;
-use crate::store::{Issued, Page};
+use crate::store::{Issued, OpenOrder, Page};
 
 /// There is not enough in a bucket.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) struct Cost(Vec<Taking>);
 struct Taking {
     bucket: String,
     limit: Limit,
-    /// So many tokens have to be there; one of them is taken, unless it is only looked at.
+    /// At least this many tokens have to be there; one of them is taken, unless it is only looked at.
     wanted: u32,
     kind: Kind,
 }
@@ -84,12 +84,7 @@ impl Cost {
             cost.push(Taking { bucket, limit: AFTER_LOSS, wanted: 1, kind: Kind::Issued });
         }
         if counted == Counted::Fully {
-            cost.push(Taking {
-                bucket: format!("orders {account}"),
-                limit: limits.orders,
-                wanted: 1,
-                kind: Kind::Spent,
-            });
+            cost.push(Taking { bucket: orders(account), limit: limits.orders, wanted: 1, kind: Kind::Spent });
             cost.extend(domains(names).into_iter().map(|bucket| Taking {
                 bucket,
                 limit: limits.domain,
@@ -99,17 +94,54 @@ impl Cost {
         }
         Self(cost)
     }
+
+    /// What registering an account takes.
+    pub(super) fn of_account(limits: &Limits) -> Self {
+        let (bucket, limit) = ("accounts".to_owned(), limits.accounts);
+        Self(vec![Taking { bucket, limit, wanted: 1, kind: Kind::Spent }])
+    }
+
+    /// When time alone will have put back what only a certificate costs, by bucket.
+    fn back_at(&self, now: SystemTime) -> BTreeMap<String, SystemTime> {
+        let given_back = self.0.iter().filter(|taking| taking.kind == Kind::Issued);
+        given_back.map(|Taking { bucket, limit, .. }| (bucket.clone(), limit.back_at(now))).collect()
+    }
 }
 
-/// What registering an account takes.
-pub(super) struct Accounts;
+/// Takes what an order costs and notes it as open, if it costs anything; if one bucket has not enough, nothing is
+/// taken.
+///
+/// Nobody goes on with an order for the same names that is open by now: it was never noted elsewhere, or it was left.
+/// What it has cost is given back, unless there may be a certificate.
+pub(super) fn order(
+    page: &mut Page,
+    limits: &Limits,
+    expense: Expense<'_>,
+    guarded: bool,
+    now: SystemTime,
+) -> Result<(), Short> {
+    let set = set(expense.names);
+    if let Some(left) = page.open.remove(&set).filter(|order| !order.proved) {
+        give_back(page, &left, now);
+    }
+    let cost = Cost::of(expense, limits, guarded);
+    spend(page, &cost, now)?;
+    let back_at = cost.back_at(now);
+    if !back_at.is_empty() {
+        page.open.insert(set, OpenOrder { paid: now, proved: false, back_at });
+    }
+    Ok(())
+}
 
-impl Accounts {
-    const BUCKET: &str = "accounts";
+/// Whether there is an order for these names that is not known to have come to nothing.
+pub(super) fn is_open(page: &Page, names: &Names) -> bool {
+    page.open.contains_key(&set(names))
+}
 
-    pub(super) fn cost(limits: &Limits) -> Cost {
-        let (bucket, limit) = (Self::BUCKET.to_owned(), limits.accounts);
-        Cost(vec![Taking { bucket, limit, wanted: 1, kind: Kind::Spent }])
+/// No order for these names is open any more, and none becomes a certificate: gives back what only that costs.
+pub(super) fn no_certificate(page: &mut Page, names: &Names, now: SystemTime) {
+    if let Some(order) = page.open.remove(&set(names)) {
+        give_back(page, &order, now);
     }
 }
 
@@ -154,25 +186,19 @@ pub(super) fn left(page: &Page, limits: &Limits, names: &Names, now: SystemTime)
     std::iter::once(set).chain(domains).map(left).collect()
 }
 
-/// Gives back what only a certificate costs.
-pub(super) fn give_back(page: &mut Page, cost: &Cost, now: SystemTime) {
-    for Taking { bucket, limit, .. } in cost.0.iter().filter(|taking| taking.kind == Kind::Issued) {
-        if let Some(full) = page.full_at.get_mut(bucket) {
-            *full = limit.give_back(Some(*full), now);
-        }
-    }
-}
-
 /// A name could not be verified.
 pub(super) fn failed(page: &mut Page, limits: &Limits, account: &str, name: &Name, now: SystemTime) {
     take(page, &failures(account, name), limits.failures, now);
     take(page, &in_a_row(account, name), limits.in_a_row, now);
 }
 
-/// Names could be verified: none of them fails in a row any more.
+/// Names could be verified: none of them fails in a row any more, and their order may become a certificate.
 pub(super) fn verified(page: &mut Page, account: &str, names: &Names) {
     for name in names {
         page.full_at.remove(&in_a_row(account, name));
+    }
+    if let Some(order) = page.open.get_mut(&set(names)) {
+        order.proved = true;
     }
 }
 
@@ -183,7 +209,7 @@ pub(super) fn recollect(page: &mut Page, limits: &Limits, issued: &Issued) {
         take(page, &bucket, limits.domain, issued.at);
     }
     if let Some(account) = &issued.account {
-        take(page, &format!("orders {account}"), limits.orders, issued.at);
+        take(page, &orders(account), limits.orders, issued.at);
     }
 }
 
@@ -202,7 +228,7 @@ pub(super) fn limited(
     let (limit, buckets) = if detail.contains("exact set") {
         (limits.set, vec![set(names)])
     } else if detail.contains("new orders") {
-        (limits.orders, vec![format!("orders {account}")])
+        (limits.orders, vec![orders(account)])
     } else if is_pause(detail) {
         // The names stand there bare, between commas.
         let named = |name: &&Name| detail.split([' ', ',']).any(|word| word == name.to_string());
@@ -216,6 +242,8 @@ pub(super) fn limited(
         return;
     };
     for bucket in buckets.into_iter().filter(|_| until > now) {
+        // The CA has not counted what others are about to give back.
+        page.open.values_mut().for_each(|order| order.back_at.retain(|of, _| *of != bucket));
         let full = page.full_at.entry(bucket).or_insert(now);
         *full = limit.empty_until(until).max(*full);
     }
@@ -229,6 +257,24 @@ pub(in crate::issuer::acme) fn is_pause(detail: &str) -> bool {
 fn take(page: &mut Page, bucket: &str, limit: Limit, at: SystemTime) {
     let full = limit.spend(page.full_at.get(bucket).copied(), at);
     page.full_at.insert(bucket.to_owned(), full);
+}
+
+/// Puts back what an order took, less what has come back by itself meanwhile: a bucket that was full in between cannot
+/// become fuller by it.
+fn give_back(page: &mut Page, order: &OpenOrder, now: SystemTime) {
+    // A clock was set back since: nobody can tell how much has come back.
+    if order.paid > now {
+        return;
+    }
+    for (bucket, back_at) in &order.back_at {
+        if let (Some(full), Ok(left)) = (page.full_at.get_mut(bucket), back_at.duration_since(now)) {
+            *full -= left;
+        }
+    }
+}
+
+fn orders(account: &str) -> String {
+    format!("orders {account}")
 }
 
 fn set(names: &Names) -> String {

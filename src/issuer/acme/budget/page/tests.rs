@@ -17,8 +17,24 @@ fn new(names: &Names) -> Expense<'_> {
     Expense { names, account: ACCOUNT, counted: Counted::Fully, urgent: false }
 }
 
+/// Places an order.
+fn place(page: &mut Page, expense: Expense<'_>, now: SystemTime) -> Result<(), Short> {
+    super::order(page, &Limits::letsencrypt(), expense, false, now)
+}
+
+/// Places an order that becomes a certificate.
 fn order(page: &mut Page, expense: Expense<'_>, now: SystemTime) -> Result<(), Short> {
-    spend(page, &Cost::of(expense, &Limits::letsencrypt(), false), now)
+    place(page, expense, now)?;
+    verified(page, ACCOUNT, expense.names);
+    Ok(())
+}
+
+/// Places an order whose primary name cannot be verified.
+fn fail(page: &mut Page, expense: Expense<'_>, now: SystemTime) -> Result<(), Short> {
+    place(page, expense, now)?;
+    no_certificate(page, expense.names, now);
+    failed(page, &Limits::letsencrypt(), ACCOUNT, expense.names.primary(), now);
+    Ok(())
 }
 
 /// How often this can be ordered at this moment.
@@ -85,12 +101,10 @@ fn an_account_places_three_hundred_orders_in_three_hours() {
 
 #[test]
 fn a_name_may_fail_five_times_in_an_hour() {
-    let (mut page, limits) = (Page::default(), Limits::letsencrypt());
+    let mut page = Page::default();
     let both = names("bad.example.com good.example.com");
     for _ in 0..5 {
-        assert_eq!(order(&mut page, Expense { urgent: true, ..new(&both) }, now()), Ok(()));
-        give_back(&mut page, &Cost::of(Expense { urgent: true, ..new(&both) }, &limits, false), now());
-        failed(&mut page, &limits, ACCOUNT, both.primary(), now());
+        assert_eq!(fail(&mut page, Expense { urgent: true, ..new(&both) }, now()), Ok(()));
     }
     let short = order(&mut page, new(&both), now()).expect_err("it failed five times");
     assert_eq!(short.until, now() + Duration::from_secs(12 * 60));
@@ -105,13 +119,11 @@ fn a_name_may_fail_five_times_in_an_hour() {
 
 #[test]
 fn a_name_that_never_works_is_not_driven_into_a_pause() {
-    let (mut page, limits) = (Page::default(), Limits::letsencrypt());
+    let mut page = Page::default();
     let both = names("bad.example.com good.example.com");
     let mut at = now();
     // Only the hourly limit in mind, twelve minutes each: ten days of it.
-    while order(&mut page, new(&both), at).is_ok() {
-        give_back(&mut page, &Cost::of(new(&both), &limits, false), at);
-        failed(&mut page, &limits, ACCOUNT, both.primary(), at);
+    while fail(&mut page, new(&both), at).is_ok() {
         at += Duration::from_secs(12 * 60);
     }
     let day = Duration::from_secs(86_400);
@@ -124,7 +136,7 @@ fn a_name_that_never_works_is_not_driven_into_a_pause() {
         short.what
     );
     let exempt = Expense { counted: Counted::Exempt, ..new(&both) };
-    assert!(order(&mut page, exempt, at).is_err(), "no exemption covers that");
+    assert!(place(&mut page, exempt, at).is_err(), "no exemption covers that");
     assert_eq!(order(&mut page, new(&names("good.example.com")), at), Ok(()));
 
     assert_eq!(order(&mut page, new(&both), short.until), Ok(()), "one a day");
@@ -141,9 +153,75 @@ fn an_order_in_the_cas_window_costs_nothing() {
 }
 
 #[test]
+fn an_order_that_came_to_nothing_gives_back_what_it_cost_once() {
+    let (mut page, names) = (Page::default(), names("example.com"));
+    assert_eq!(count(&mut page, new(&names), now()), 4);
+    assert_eq!(place(&mut page, Expense { urgent: true, ..new(&names) }, now()), Ok(()));
+    assert!(is_open(&page, &names));
+    for _ in 0..3 {
+        no_certificate(&mut page, &names, now() + HOUR);
+    }
+    assert!(!is_open(&page, &names));
+    let all = Expense { urgent: true, ..new(&names) };
+    assert_eq!(count(&mut page, all, now() + HOUR), 1, "one of the five was given back");
+}
+
+#[test]
+fn an_order_that_nobody_goes_on_with_gives_way_to_the_next() {
+    let (mut page, names) = (Page::default(), names("example.com"));
+    // Each dies before it is proved, and nobody hears of it.
+    for minute in 0..20 {
+        assert_eq!(place(&mut page, new(&names), now() + Duration::from_secs(60 * minute)), Ok(()));
+    }
+    let at = now() + HOUR;
+    verified(&mut page, ACCOUNT, &names);
+    assert_eq!(count(&mut page, new(&names), at), 3, "there may be a certificate of the last one");
+}
+
+#[test]
+fn an_order_that_was_refused_when_it_was_proved_gives_back_what_it_cost() {
+    let (mut page, names) = (Page::default(), names("example.com"));
+    for _ in 0..20 {
+        assert_eq!(place(&mut page, new(&names), now()), Ok(()));
+        verified(&mut page, ACCOUNT, &names);
+        no_certificate(&mut page, &names, now());
+    }
+}
+
+#[test]
+fn what_came_back_by_itself_is_not_given_back() {
+    let (one, other) = (names("a.example.com"), names("b.example.com"));
+    let left_of_domain = |page: &Page, at| left(page, &Limits::letsencrypt(), &one, at)[1].left;
+    let mut page = Page::default();
+    assert_eq!(place(&mut page, new(&one), now()), Ok(()));
+    // A token of the domain comes back every 202 minutes, so its bucket is full again by then.
+    let later = now() + HOUR * 4;
+    assert_eq!(order(&mut page, new(&other), later), Ok(()));
+    no_certificate(&mut page, &one, later);
+    assert_eq!(left_of_domain(&page, later), 49);
+
+    let mut page = Page::default();
+    assert_eq!(place(&mut page, new(&one), now()), Ok(()));
+    no_certificate(&mut page, &one, now() - HOUR);
+    assert_eq!(left_of_domain(&page, now()), 49, "a clock that was set back tells nothing");
+}
+
+#[test]
+fn nothing_is_given_back_of_what_the_ca_says_is_spent() {
+    let (one, other) = (names("a.example.com"), names("b.example.com"));
+    let (mut page, limits) = (Page::default(), Limits::letsencrypt());
+    assert_eq!(place(&mut page, new(&one), now()), Ok(()));
+    let until = now() + HOUR * 20;
+    let detail = r#"too many certificates (50) already issued for "example.com" in the last 168h"#;
+    limited(&mut page, &limits, new(&other), detail, until, now());
+    no_certificate(&mut page, &one, now());
+    assert_eq!(order(&mut page, new(&other), now()).expect_err("as the CA said").until, until);
+}
+
+#[test]
 fn ten_accounts_in_three_hours() {
     let (mut page, limits) = (Page::default(), Limits::letsencrypt());
-    let made = (0..100).take_while(|_| spend(&mut page, &Accounts::cost(&limits), now()).is_ok());
+    let made = (0..100).take_while(|_| spend(&mut page, &Cost::of_account(&limits), now()).is_ok());
     assert_eq!(made.count(), 10);
 }
 
