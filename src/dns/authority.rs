@@ -1,6 +1,7 @@
 //! Who has authority for a name, and what they say.
 
 use futures_util::future::join_all;
+use thiserror::Error;
 
 use super::exchange::ask;
 use super::message::{Data, Reply, kind};
@@ -8,7 +9,7 @@ use super::update::zone_in;
 use super::{DnsError, Server};
 use crate::ident::Fqdn;
 
-/// So many aliases in a row are followed.
+/// At most this many aliases in a row are followed.
 pub(super) const ALIASES: usize = 8;
 
 /// Servers that find out for us.
@@ -20,6 +21,17 @@ pub struct Resolver(Vec<Server>);
 pub struct Nameserver {
     name: String,
     addresses: Vec<Server>,
+}
+
+/// Why a server does not show a record.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unseen {
+    /// It says that there is none.
+    #[error("does not show it")]
+    Denied,
+    /// It says nothing, and whoever resolves the name asks the next one; why, in a few words.
+    #[error("{0}")]
+    Silent(String),
 }
 
 impl Resolver {
@@ -122,24 +134,27 @@ impl Nameserver {
         Err(last.unwrap_or_else(|| unknown(name, format!("{} has no address", self.name))))
     }
 
-    /// Makes sure that the server shows this TXT record to whoever asks it for the name, at each address where it answers
-    /// at all.
+    /// Makes sure that the server shows this TXT record to whoever asks it for the name, at each address where it
+    /// answers at all.
     ///
     /// # Errors
     ///
-    /// Why not, in a few words.
-    pub async fn shows(&self, name: &Fqdn, value: &str) -> Result<(), String> {
+    /// [`Unseen`].
+    pub async fn shows(&self, name: &Fqdn, value: &str) -> Result<(), Unseen> {
         let asked = self.addresses.iter().map(|address| ask(address, name, kind::TXT, false));
         let mut answered = false;
-        let mut silent = vec!["it has no address".to_owned()];
+        let mut silent = None;
         for answer in join_all(asked).await {
             match answer {
                 Ok(reply) if has(&reply, name, value) => answered = true,
-                Ok(_) => return Err("does not show it".to_owned()),
-                Err(error) => silent.push(error.to_string()),
+                Ok(_) => return Err(Unseen::Denied),
+                Err(error) => silent = Some(error.to_string()),
             }
         }
-        if answered { Ok(()) } else { Err(silent.pop().unwrap_or_default()) }
+        if answered {
+            return Ok(());
+        }
+        Err(Unseen::Silent(silent.unwrap_or_else(|| "it has no address".to_owned())))
     }
 }
 

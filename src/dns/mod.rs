@@ -19,7 +19,7 @@ mod survey;
 mod tsig;
 mod update;
 
-pub use authority::{Nameserver, Resolver};
+pub use authority::{Nameserver, Resolver, Unseen};
 pub use cloud::{Cloud, CloudAccount, CloudError};
 pub use error::{DnsError, Rcode};
 pub use issue_value::IssueValue;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sidegate::dns::Nameserver;
+use sidegate::dns::{Nameserver, Unseen};
 use sidegate::ident::Fqdn;
 
 use crate::house::client::Client;
@@ -151,6 +151,6 @@ async fn a_stop_in_the_middle_leaves_no_record() {
     let value = added[0].split('"').nth(1).expect("its value");
     let name = Fqdn::parse("_acme-challenge.example.com").expect("a name");
     let shown = Nameserver::from(named.server()).shows(&name, value).await;
-    assert_eq!(shown, Err("does not show it".to_owned()));
+    assert_eq!(shown, Err(Unseen::Denied));
     assert_eq!(pebble.count(&["Pulled a task"]), 0);
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use sidegate::dns::{Key, Nameserver};
+use sidegate::dns::{Key, Nameserver, Server};
 use sidegate::ident::Fqdn;
 use sidegate::issuer::solver::dns01::{self, Sight, Way};
 use sidegate::issuer::{ChallengeKind, IssueError, Issuer, Options, Verdict};
+use tokio::net::UdpSocket;
 
 use super::rehearsal;
 use super::rig::{Rig, Wish};
@@ -102,6 +103,21 @@ async fn a_record_that_is_not_seen_everywhere_leaves_the_challenge_unanswered() 
     let words = format!("within 8 seconds ({}: does not show it)", behind.server());
     assert!(solve.fault.contains(&words), "{solve}");
     assert_eq!(looks(&rig), 0);
+    assert_tidy(&named, 1).await;
+}
+
+#[tokio::test]
+async fn a_name_server_that_never_answers_is_left_out_in_the_end() {
+    let named = Named::start().await;
+    let rig = rig(&named).await;
+    let silent = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    let silent: Server = silent.local_addr().expect("an address").into();
+    let mut options = options(&rig, &named, ours());
+    let servers = vec![named.server(), silent];
+    let sight = Sight::Servers { servers, within: Duration::from_secs(8) };
+    options.dns.as_mut().expect("it is set").sight = sight;
+    Wish::new("*.example.com").ask(&rig.issuer(&options)).await.expect("a validator would ask the next one");
+    assert_eq!(looks(&rig), 1);
     assert_tidy(&named, 1).await;
 }
 

@@ -16,8 +16,8 @@ impl Hook {
         Self(Program::new(command, PATIENCE))
     }
 
-    /// Runs it with what to do (`present` or `cleanup`), the record's name with its last dot, and the value, as arguments
-    /// and as variables.
+    /// Runs it with what to do (`present` or `cleanup`), the record's name with its last dot, and the value, as
+    /// arguments and as variables.
     ///
     /// # Errors
     ///

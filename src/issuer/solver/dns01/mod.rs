@@ -1,11 +1,11 @@
 //! dns-01: a TXT record beside the name (RFC 8555 section 8.4), set for each order.
 //!
-//! Who keeps the DNS is the operator's choice: a [`Way`] sets and removes records, and [`Sight`] says when the CA may be
-//! told to look. A name can have several records at a time, since `example.com` and `*.example.com` want theirs at the
-//! same place.
+//! Who keeps the DNS is the operator's choice: a [`Way`] sets and removes records, and [`Sight`] says when the CA may
+//! be told to look. A name can have several records at a time, since `example.com` and `*.example.com` want theirs at
+//! the same place.
 //!
-//! A record lies with somebody else, so removing it takes time and may fail. Dropping its guard only notes that it is to
-//! go; [`Solver::tidy`] removes it. One that a crash left behind is removed when its order is gone on with, which
+//! A record lies with somebody else, so removing it takes time and may fail. Dropping its guard only notes that it is
+//! to go; [`Solver::tidy`] removes it. One that a crash left behind is removed when its order is gone on with, which
 //! sets the same record again; if the CA had seen it by then it stays, and is of no use to anybody.
 
 mod hook;
