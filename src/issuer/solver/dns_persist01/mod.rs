@@ -1,8 +1,8 @@
-//! dns-persist-01: a TXT record beside the name that the name's owner sets once, and that lets our account at the CA prove
-//! the name for as long as it stands (draft-ietf-acme-dns-persist).
+//! dns-persist-01: a TXT record beside the name that the name's owner sets once, and that lets our account at the CA
+//! prove the name for as long as it stands (draft-ietf-acme-dns-persist).
 //!
-//! Nothing is put up or taken down here. The record is looked for before the CA is told to look, and who has to set it is
-//! told its words.
+//! Nothing is put up or taken down here. The record is looked for before the CA is told to look, and who has to set
+//! it is told its words.
 
 mod record;
 

@@ -16,8 +16,9 @@ const LONGEST_STRING: usize = 255;
 /// The end of the year 9999. What is to last longer lasts for ever.
 const FOR_EVER: u64 = 253_402_300_799;
 
-/// The renewals of a certificate of ninety days are sixty days apart: the last one before the end is to tell of it.
-const SOON: Duration = Duration::from_secs(70 * 24 * 60 * 60);
+/// The renewals of a certificate of two hundred days, the longest that public CAs give, are 133 days apart: the last
+/// one before the end is to tell of it.
+const SOON: Duration = Duration::from_secs(150 * 24 * 60 * 60);
 
 /// The record that has to stand so that an account can prove a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +66,8 @@ struct Grant {
 }
 
 impl<'a> Needed<'a> {
-    /// The record for a name, of which an account at a CA that goes by one of these domains can be had; none if the place
-    /// for it would have too long a name.
+    /// The record for a name, of which an account at a CA that goes by one of these domains can be had; none if the
+    /// place for it would have too long a name.
     #[must_use]
     pub fn new(name: &Fqdn, issuers: &'a [String], account: &'a str) -> Option<Self> {
         let place = Fqdn::parse(&format!("{LABEL}.{}", name.base())).ok()?;
@@ -157,8 +158,8 @@ impl fmt::Display for Held {
 }
 
 impl Grant {
-    /// What a text says; nothing if it is not as the draft wants it, a parameter that stands there twice included. Parameters
-    /// nobody knows are nobody's concern.
+    /// What a text says; nothing if it is not as the draft wants it, a parameter that stands there twice included.
+    /// Parameters nobody knows are nobody's concern.
     fn parse(text: &str) -> Option<Self> {
         let value = IssueValue::parse(text)?;
         let mut tags: Vec<&str> = value.parameters.iter().map(|(tag, _)| tag.as_str()).collect();

@@ -129,8 +129,8 @@ fn an_end_is_told_of_before_the_last_renewal() {
     let day = Duration::from_secs(86_400);
     for (held, soon) in [
         (Held::Granted(None), false),
-        (Held::Granted(Some(now() + 71 * day)), false),
-        (Held::Granted(Some(now() + 69 * day)), true),
+        (Held::Granted(Some(now() + 151 * day)), false),
+        (Held::Granted(Some(now() + 149 * day)), true),
         (Held::Absent, false),
     ] {
         assert_eq!(held.ends_soon(now()), soon, "{held}");
