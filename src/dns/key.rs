@@ -33,7 +33,7 @@ pub enum Algorithm {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum KeyError {
     /// It has neither of the two forms.
-    #[error("this is no TSIG key")]
+    #[error("this is not a TSIG key")]
     Form,
     /// A key's name is a name in the DNS.
     #[error("its name cannot be the name of a key")]

@@ -23,9 +23,6 @@ const IN: u16 = 1;
 const NONE: u16 = 254;
 pub(super) const ANY: u16 = 255;
 
-/// Where the question begins.
-#[cfg(test)]
-const HEADER: usize = 12;
 /// The one flag of a query: the server may ask others.
 const RECURSION_DESIRED: u16 = 0x0100;
 const UPDATE: u16 = 5 << 11;
@@ -42,7 +39,7 @@ pub(super) fn query(id: u16, name: &Fqdn, kind: u16, recurse: bool) -> Vec<u8> {
 /// What is to become of a TXT record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    /// It is to be there, beside others of the name, and may be remembered for so many seconds.
+    /// It is to be there, beside others of the name, and may be remembered for `ttl` seconds.
     Add { ttl: u32 },
     /// It is to go; others of the name stay.
     Remove,
@@ -67,7 +64,7 @@ pub(super) fn update(id: u16, zone: &Fqdn, name: &Fqdn, value: &str, change: Cha
     message
 }
 
-/// A header with one question or zone, and so many records to be added or removed.
+/// A header with one question or zone, and this many `changes`: records to be added or removed.
 fn header(id: u16, flags: u16, changes: u16) -> Vec<u8> {
     let mut message = Vec::with_capacity(512);
     for field in [id, flags, 1, 0, changes, 0] {
@@ -299,8 +296,8 @@ impl<'m> Reader<'m> {
         })
     }
 
-    /// A name, compressed or not (RFC 1035 section 4.1.4). None inside if it is one that cannot be asked for, such as the
-    /// root.
+    /// A name, compressed or not (RFC 1035 section 4.1.4). None inside if it is one that cannot be asked for, such as
+    /// the root.
     fn name(&mut self) -> Option<Option<Fqdn>> {
         let mut text = String::new();
         let mut odd = false;
@@ -343,6 +340,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Where the question begins.
+    const HEADER: usize = 12;
 
     fn name(text: &str) -> Fqdn {
         Fqdn::parse(text).expect("a name")

@@ -147,7 +147,7 @@ impl Authority {
 }
 
 impl<T: Ord> Survey<T> {
-    /// What it comes to. Who did not answer is left out, unless nobody did.
+    /// What it comes to. Whoever did not answer is left out, unless nobody did.
     #[must_use]
     pub fn said(self) -> Said<T> {
         let (mut answers, mut silent) = (Vec::new(), Vec::new());

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::message::{ANY, Reply, Signature, kind, put_16, put_name};
 use super::{DnsError, Key, Rcode};
 
-/// By so many seconds clocks may differ (RFC 8945 section 10).
+/// Clocks may differ by at most this many seconds (RFC 8945 section 10).
 const FUDGE: u16 = 300;
 
 const BAD_SIG: u16 = 16;

@@ -7,7 +7,7 @@ use super::{DnsError, Key, Rcode, Server};
 use crate::clock::Clock;
 use crate::ident::Fqdn;
 
-/// So many seconds others may remember a record of ours: it is there for minutes, and another one comes after it.
+/// For this many seconds others may remember a record of ours: it is there for minutes, and another one comes after it.
 const TTL: u32 = 30;
 
 /// Changes records at one server, with one key.

@@ -1,8 +1,8 @@
 //! Who signs, and how control of a name is proved.
 //!
-//! An issuer gets a signing request, never a key (but to revoke what the key is for), and somebody to tell what must survive a crash. It knows nothing of the
-//! store's layout, of what is served, or of when to come back; it only says, in an error's [`Verdict`], whether
-//! coming back can help.
+//! An issuer gets a signing request, never a key (but to revoke what the key is for), and somebody to tell what must
+//! survive a crash. It knows nothing of the store's layout, of what is served, or of when to come back; it only says,
+//! in an error's [`Verdict`], whether coming back can help.
 
 mod acme;
 mod advice;
@@ -43,8 +43,8 @@ pub trait Issuer: Send + Sync {
 
     /// Gets a certificate for the request and returns it with its chain.
     ///
-    /// Dropping the future is safe at any await: answers to challenges are taken down (by [`tidy`](Self::tidy) at the latest), and what was
-    /// noted through `progress` lets a later call go on from there.
+    /// Dropping the future is safe at any await: answers to challenges are taken down (by [`tidy`](Self::tidy) at the
+    /// latest), and what was noted through `progress` lets a later call go on from there.
     ///
     /// # Errors
     ///
@@ -58,8 +58,8 @@ pub trait Issuer: Send + Sync {
     /// [`IssueError`] if it could not be asked, or answered nonsense.
     async fn advise(&self, leaf: &Leaf) -> Result<Option<Advice>, IssueError>;
 
-    /// Tries out what [`issue`](Self::issue) would do. Nothing is ordered that counts, and nothing is noted but, where it is
-    /// tried out at another directory, what belongs to that one: an account, and what is spent there.
+    /// Tries out what [`issue`](Self::issue) would do. Nothing is ordered that counts, and nothing is noted but,
+    /// where it is tried out at another directory, what belongs to that one: an account, and what is spent there.
     ///
     /// # Errors
     ///
@@ -68,8 +68,8 @@ pub trait Issuer: Send + Sync {
         Ok(Trial::Needless)
     }
 
-    /// What the provider's limits leave for another certificate with each of these sets of names; nothing where no limit
-    /// is known.
+    /// What the provider's limits leave for another certificate with each of these sets of names; nothing where no
+    /// limit is known.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ pub trait Issuer: Send + Sync {
 pub struct RolledOver {
     /// Its URL, which is what it was.
     pub account: String,
-    /// Under which id it is kept since.
+    /// The id it is kept under from now on.
     pub id: String,
     /// Whether the key was made by an earlier call that could not end.
     pub earlier: bool,
@@ -139,9 +139,9 @@ pub enum Trial {
 pub struct Left {
     /// Of which, as the ledger calls it: `set example.com` or `domain example.com`.
     pub of: String,
-    /// So many certificates may be ordered now.
+    /// How many certificates may be ordered now.
     pub left: u32,
-    /// So many where nothing has been spent.
+    /// How many there are where nothing has been spent.
     pub burst: u32,
     /// When there will be one more, where something has been.
     pub more_at: Option<SystemTime>,

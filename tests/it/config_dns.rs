@@ -85,7 +85,7 @@ fn a_key_that_is_none_is_told_without_it() {
         ),
         (
             SECRET.to_owned(),
-            "this is no TSIG key",
+            "this is not a TSIG key",
             "a file as tsig-keygen writes it, or with algorithm:name:secret",
         ),
     ] {
@@ -119,7 +119,7 @@ fn credentials_that_are_none_are_told_without_them() {
         (
             "cloudfare",
             "token=s3cret",
-            "2:12: acme.dns.provider: \"cloudfare\" is no provider that we know. Accepted: azure, bunny,",
+            "2:12: acme.dns.provider: unknown DNS provider \"cloudfare\". Accepted: azure, bunny,",
         ),
         (
             "cloudflare",

@@ -1,7 +1,7 @@
 //! Providers that keep zones and change records for whoever knows their secrets.
 //!
-//! What each of them wants to be asked is a library's knowledge; ours is which ones there are, what they want to be given,
-//! and that none of it is ever told to anybody else. Nothing is kept between two changes: they are rare.
+//! What each of them wants to be asked is a library's knowledge; ours is which ones there are, what they want to be
+//! given, and that none of it is ever told to anybody else. Nothing is kept between two changes: they are rare.
 
 mod credentials;
 mod kinds;
@@ -22,7 +22,7 @@ use crate::ident::Fqdn;
 /// How long a change may take, with all the questions that a provider wants to be asked before.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// So much of what a provider says about a failure is told.
+/// At most this much of what a provider says about a failure is told.
 const LONGEST_ANSWER: usize = 500;
 
 /// An account at a provider. What it is opened with is never shown, and wiped with it.
@@ -36,7 +36,7 @@ pub struct CloudAccount {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CloudError {
     /// Nobody we know.
-    #[error("{0:?} is no provider that we know")]
+    #[error("unknown DNS provider {0:?}")]
     Provider(String),
     /// Neither of the two forms.
     #[error("word {0} of the credentials is not name=value")]

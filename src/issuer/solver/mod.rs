@@ -1,7 +1,7 @@
 //! How a challenge is made answerable.
 //!
-//! Posting returns a guard; dropping it takes the answer down, also when the order is cancelled in the middle. An answer
-//! that lies with somebody else is taken down when the solver is next asked to tidy up.
+//! Posting returns a guard; dropping it takes the answer down, also when the order is cancelled in the middle. An
+//! answer that lies with somebody else is taken down when the solver is next asked to tidy up.
 
 pub mod dns01;
 mod dns_persist01;
