@@ -7,14 +7,22 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::time::Duration;
 
 use rustix::io::Errno;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::holder;
 
 /// The kernel cuts this to `net.core.somaxconn`, which is the operator's word on the matter.
 const BACKLOG: i32 = 4096;
+
+/// When a peer that says nothing is asked whether it is still there, how often again, and how many times. Without this
+/// a client whose machine has vanished would keep its place for ever where the app takes its time.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(60))
+    .with_interval(Duration::from_secs(15))
+    .with_retries(4);
 
 /// Sockets that listen on one address, one for each worker.
 #[derive(Debug)]
@@ -91,6 +99,8 @@ fn share(first: Socket, at: SocketAddr, workers: usize) -> io::Result<Listening>
     }
     let mut sockets = Vec::with_capacity(workers);
     for socket in group {
+        // What is accepted inherits it. A system without it serves all the same.
+        let _ = socket.set_tcp_keepalive(&KEEPALIVE);
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
         sockets.push(socket.into());
@@ -207,6 +217,16 @@ mod tests {
         assert_eq!(accepted.iter().sum::<usize>(), clients.len());
         // One queue would be all or nothing; 64 connections on one of two by chance is one in 2^63.
         assert!(accepted.iter().all(|n| *n > 0), "{accepted:?}");
+    }
+
+    #[test]
+    fn a_client_that_vanishes_is_noticed() {
+        let listening = listen("https", LOOPBACK, 1).expect("a socket");
+        let _client = TcpStream::connect(listening.addr).expect("accepted by the kernel");
+        let (accepted, _) = listening.sockets[0].accept().expect("it is in the queue");
+        let accepted = socket2::SockRef::from(&accepted);
+        assert!(accepted.keepalive().expect("a TCP socket"));
+        assert_eq!(accepted.tcp_keepalive_time().expect("a TCP socket"), Duration::from_secs(60));
     }
 
     #[test]

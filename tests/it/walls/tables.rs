@@ -308,7 +308,13 @@ pub(super) const FOREIGN: &[Foreign] = &[
         cure: "Files are touched by the storage engine and by the rooms that read what others keep.",
     },
     Foreign {
-        paths: &["socket2", "listenfd", "rustix", "landlock"],
+        paths: &["socket2"],
+        // A connection that is dialled asks its own machine whether the other one is still there.
+        may_stand_in: &["host", "store/fs", "proxy/upstream/connect"],
+        cure: "The machine is reached through `host`.",
+    },
+    Foreign {
+        paths: &["listenfd", "rustix", "landlock"],
         may_stand_in: &["host", "store/fs"],
         cure: "The machine is reached through `host`.",
     },

@@ -1,7 +1,7 @@
 //! Dialling a target: which addresses, in which order, for how long.
 //!
 //! Names are looked up for each connection, so an app that moved is found at its next connection. What was tried
-//! and what each address said is kept, since «connection refused» helps nobody who does not know by whom.
+//! and what each address said is kept, since «connection refused» helps nobody who does not know who refused it.
 
 mod stream;
 mod tls;
@@ -13,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use thiserror::Error;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -25,6 +26,13 @@ use super::tried::Tried;
 
 /// How often an app that is not up yet is tried again.
 const HOLD_STEP: Duration = Duration::from_millis(50);
+
+/// When an app on another machine that says nothing is asked whether it is still there, how often again, and how many
+/// times: it may think for as long as it likes, and a machine that is gone does not think.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(60))
+    .with_interval(Duration::from_secs(15))
+    .with_retries(4);
 
 /// Opens connections, under deadlines.
 pub(in crate::proxy) struct Dialer {
@@ -87,25 +95,17 @@ impl Dialer {
                 let address = format!("unix:{}", path.display());
                 let noted = tried.note_new(&address);
                 let io = attempts.run(address, deadline, UnixStream::connect(path)).await;
-                return match io {
-                    Some(io) => Ok((Stream::Unix(io), noted)),
-                    None => Err(attempts.into_error(limit)),
-                };
+                return io.map(|io| (Stream::Unix(io), noted)).ok_or_else(|| attempts.into_error(limit));
             }
             Place::Localhost(port) => (winner.order(*port), Host::Name("localhost")),
             Place::Ip(ip, port) => (vec![SocketAddr::new(*ip, *port)], Host::Ip(*ip)),
-            Place::Name(name, port) => {
-                // The look-up is the resolver's own, in a thread of its own: `/etc/hosts`, search domains and
-                // whatever else this machine's names come from.
-                let found = attempts.run(format!("name {name}"), deadline, lookup_host((&**name, *port)));
-                match found.await {
-                    Some(found) => (found.collect(), Host::Name(name)),
-                    None => {
-                        tried.note_new(&format!("{name}:{port}"));
-                        return Err(attempts.into_name_error(limit));
-                    }
+            Place::Name(name, port) => match attempts.look_up(name, *port, deadline).await {
+                Some(addresses) => (addresses, Host::Name(name)),
+                None => {
+                    tried.note_new(&format!("{name}:{port}"));
+                    return Err(attempts.into_name_error(limit));
                 }
-            }
+            },
         };
         let count = addresses.len();
         for (index, address) in addresses.into_iter().enumerate() {
@@ -117,8 +117,11 @@ impl Dialer {
             let Some(io) = attempts.run(address.to_string(), until, TcpStream::connect(address)).await else {
                 continue;
             };
-            // A failure means small writes may wait for an acknowledgement; the connection works all the same.
+            // The connection works all the same where the system will have neither.
             let _ = io.set_nodelay(true);
+            if !target.is_near() {
+                let _ = SockRef::from(&io).set_tcp_keepalive(&KEEPALIVE);
+            }
             if matches!(target.place(), Place::Localhost(_)) {
                 winner.note(address.ip());
             }
@@ -204,6 +207,13 @@ impl Attempts {
             Err(_) => self.timed_out(address),
         }
         None
+    }
+
+    /// What a name leads to. The look-up is the resolver's own, in a thread of its own: `/etc/hosts`, search domains
+    /// and whatever else this machine's names come from.
+    async fn look_up(&mut self, name: &str, port: u16, until: Instant) -> Option<Vec<SocketAddr>> {
+        let found = self.run(format!("name {name}"), until, lookup_host((name, port))).await?;
+        Some(found.collect())
     }
 
     fn timed_out(&mut self, address: String) {

@@ -57,6 +57,19 @@ async fn localhost_is_whichever_family_answers_and_the_winner_is_asked_first() {
 }
 
 #[tokio::test]
+async fn a_machine_that_vanishes_is_noticed() {
+    let app = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await.expect("a port");
+    let port = app.local_addr().expect("an address").port();
+    // The unspecified address leads to this machine, and does not say so.
+    for (host, asks) in [("0.0.0.0", true), ("127.0.0.1", false)] {
+        let target = format!("{host}:{port}");
+        let (result, _) = dial(&dialer(Vec::new()), &target, &Winner::default()).await;
+        let Ok(Stream::Tcp(io)) = result else { panic!("a TCP connection to {target}") };
+        assert_eq!(SockRef::from(&io).keepalive().expect("a TCP socket"), asks, "{target}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_says_what_every_address_said() {
     let (_held, port) = silent_port();
     let (result, _) = dial(&dialer(Vec::new()), &port.to_string(), &Winner::default()).await;
