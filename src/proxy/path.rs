@@ -5,19 +5,41 @@
 
 use std::borrow::Cow;
 
-/// The readings of `raw` that differ from it: percent signs decoded once and dot segments removed (RFC 3986,
-/// sections 5.2.4 and 6.2.2), with repeated slashes as they are and with repeated slashes as one.
-pub(in crate::proxy) fn readings(raw: &str) -> impl Iterator<Item = String> {
-    let plain = !raw.contains('%') && !raw.contains("//") && !raw.contains("/.");
-    let decoded = (!plain).then(|| decode(raw));
-    let kept = decoded.as_deref().map(|path| without_dots(path.split('/')));
-    let merged = decoded.as_deref().map(|path| {
-        let segments = path.split('/').enumerate();
-        let last = path.matches('/').count();
-        without_dots(segments.filter(|(i, s)| !s.is_empty() || *i == 0 || *i == last).map(|(_, s)| s))
-    });
-    let raw = raw.to_owned();
-    kept.into_iter().chain(merged).filter(move |reading| *reading != raw)
+/// The readings of `raw` that differ from it: percent signs decoded once and dot segments removed (RFC 3986 sections
+/// 5.2.4 and 6.2.2). Servers disagree about repeated slashes, about a backslash, and about `..;x`, which some take for
+/// `..` with a parameter; so there is one reading for each combination.
+pub(in crate::proxy) fn readings(raw: &str) -> Vec<String> {
+    if !raw.contains('%') && !raw.contains('\\') && !raw.contains("//") && !raw.contains("/.") {
+        return Vec::new();
+    }
+    let decoded = decode(raw);
+    let slashed = decoded.contains('\\').then(|| decoded.replace('\\', "/"));
+    let mut readings = Vec::new();
+    for path in [Some(&*decoded), slashed.as_deref()].into_iter().flatten() {
+        for name in [whole, without_parameters] {
+            readings.push(without_dots(path.split('/'), name));
+            readings.push(without_dots(merged(path), name));
+        }
+    }
+    readings.sort_unstable();
+    readings.dedup();
+    readings.retain(|reading| reading != raw);
+    readings
+}
+
+/// The segments of a path in which repeated slashes are one.
+fn merged(path: &str) -> impl Iterator<Item = &str> {
+    let last = path.matches('/').count();
+    let segments = path.split('/').enumerate();
+    segments.filter(move |(i, s)| !s.is_empty() || *i == 0 || *i == last).map(|(_, segment)| segment)
+}
+
+fn whole(segment: &str) -> &str {
+    segment
+}
+
+fn without_parameters(segment: &str) -> &str {
+    segment.split(';').next().unwrap_or(segment)
 }
 
 fn decode(raw: &str) -> Cow<'_, str> {
@@ -42,13 +64,15 @@ fn decode(raw: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&out).into_owned())
 }
 
-/// RFC 3986 section 5.2.4, on segments. The first one is what stands before the first slash: nothing.
-fn without_dots<'a>(segments: impl Iterator<Item = &'a str>) -> String {
+/// RFC 3986 section 5.2.4, on segments, of which `name` is what may be dots. The first one is what stands before the
+/// first slash: nothing.
+fn without_dots<'a>(segments: impl Iterator<Item = &'a str>, name: fn(&str) -> &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut ends_in_slash = false;
     for segment in segments.skip(1) {
-        ends_in_slash = matches!(segment, "." | "..");
-        match segment {
+        let name = name(segment);
+        ends_in_slash = matches!(name, "." | "..");
+        match name {
             "." => {}
             ".." => {
                 kept.pop();
@@ -69,24 +93,32 @@ mod tests {
     #[test]
     fn a_plain_path_has_no_other_reading() {
         for path in ["/", "/a", "/a/b/", "/a.b/c~d;e=f", "*"] {
-            assert_eq!(readings(path).count(), 0, "{path}");
+            assert_eq!(readings(path), [""; 0], "{path}");
         }
     }
 
     #[test]
     fn each_common_reading_is_found() {
-        let all = |path| readings(path).collect::<Vec<_>>();
-        assert_eq!(all("/a/../b"), ["/b", "/b"]);
-        assert_eq!(all("/a/%2E%2e/b"), ["/b", "/b"]);
-        assert_eq!(all("/a%2f..%2fb"), ["/b", "/b"]);
-        assert_eq!(all("/a//../b"), ["/a/b", "/b"]);
-        assert_eq!(all("/a/b/.."), ["/a/", "/a/"]);
-        assert_eq!(all("/a/b/../"), ["/a/", "/a/"]);
-        assert_eq!(all("/../../a"), ["/a", "/a"]);
-        assert_eq!(all("//a"), ["/a"]);
-        assert_eq!(all("/a//"), ["/a/"]);
-        assert_eq!(all("/%61"), ["/a", "/a"]);
-        assert_eq!(all("/100%"), [""; 0]);
-        assert_eq!(all("/%zz%2"), [""; 0]);
+        for (path, expected) in [
+            ("/a/../b", &["/b"][..]),
+            ("/a/%2E%2e/b", &["/b"]),
+            ("/a%2f..%2fb", &["/b"]),
+            ("/a//../b", &["/a/b", "/b"]),
+            ("/a/b/..", &["/a/"]),
+            ("/a/b/../", &["/a/"]),
+            ("/../../a", &["/a"]),
+            ("//a", &["/a"]),
+            ("/a//", &["/a/"]),
+            ("/%61", &["/a"]),
+            ("/a/..;/b", &["/b"]),
+            ("/a/..;x=y/../b", &["/a/b", "/b"]),
+            ("/a/b/..%3b", &["/a/", "/a/b/..;"]),
+            ("/a/..\\b", &["/b"]),
+            ("/a/..%5c../b", &["/a/..\\../b", "/b"]),
+            ("/100%", &[]),
+            ("/%zz%2", &[]),
+        ] {
+            assert_eq!(readings(path), expected, "{path}");
+        }
     }
 }
