@@ -78,17 +78,20 @@ impl ConnFacts {
     }
 }
 
-/// Why a connection ended before its time. Of no interest to anybody but who looks for a fault.
+/// Why a connection ended before its time. Of interest only to whoever looks for a fault.
 #[derive(Debug, Error)]
 pub(in crate::proxy) enum ConnError {
     /// The client's first bytes are no TLS hello, or did not come.
     #[error("no hello")]
     Hello(#[source] io::Error),
+    /// They are a request in clear, and have been answered as one.
+    #[error("HTTP in clear where TLS is spoken")]
+    Clear,
     /// The hello names somebody we are not, or nobody where there is no certificate for that.
     #[error("no certificate for the name {0:?}")]
     UnknownName(Option<String>),
     /// The name is ours, but its certificate could not be read.
-    #[error("the certificate for {0:?} could not be had")]
+    #[error("the certificate for {0:?} could not be obtained")]
     NoCertificate(Option<String>),
     /// The two sides found no common ground, or the client left.
     #[error("the handshake failed")]

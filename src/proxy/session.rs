@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use ::http::StatusCode;
 use tokio::net::TcpStream;
 
 use super::Worker;
@@ -14,7 +15,7 @@ use super::http::interim::Interim;
 use super::http::message::Request;
 use super::http::{self, Terms};
 use super::listener::Door;
-use super::tls::Accepted;
+use super::tls::{self, Accepted};
 
 /// Serves one accepted stream until it ends, or until the drain cuts it.
 pub(in crate::proxy) async fn serve(
@@ -25,16 +26,23 @@ pub(in crate::proxy) async fn serve(
     mut drain: Watcher,
 ) -> Result<(), ConnError> {
     let conn = match door {
-        Door::Http => clear(tcp, client),
+        Door::Http => Conn { io: Stream::Clear(tcp), facts: Rc::new(in_clear(client)), alpn: Alpn::Absent },
         Door::Https => {
             let accepted = tokio::select! {
-                accepted = worker.proxy.tls.accept(tcp, client) => accepted?,
+                accepted = worker.proxy.tls.accept(tcp, client) => accepted,
                 () = drain.cut() => return Err(ConnError::Cut),
             };
             match accepted {
-                Accepted::Client(conn) => conn,
+                Ok(Accepted::Client(conn)) => conn,
                 // The handshake was the answer. Nothing may follow it: a validator must not reach an app.
-                Accepted::Validation => return Ok(()),
+                Ok(Accepted::Validation) => return Ok(()),
+                Err(error) => {
+                    if matches!(error, ConnError::Clear) {
+                        let facts = in_clear(client);
+                        worker.access.refused(&facts, StatusCode::BAD_REQUEST, tls::clear::REASON);
+                    }
+                    return Err(error);
+                }
             }
         }
     };
@@ -50,14 +58,14 @@ pub(in crate::proxy) async fn serve(
     }
 }
 
-fn clear(tcp: TcpStream, client: SocketAddr) -> Conn {
-    let facts = ConnFacts {
+/// What is known of a client whose bytes come without TLS.
+fn in_clear(client: SocketAddr) -> ConnFacts {
+    ConnFacts {
         client: address(client),
         secure: false,
         server_name: None,
         certificate: None,
         tls_version: None,
         cut: Cell::default(),
-    };
-    Conn { io: Stream::Clear(tcp), facts: Rc::new(facts), alpn: Alpn::Absent }
+    }
 }

@@ -6,6 +6,7 @@ use http_body_util::BodyExt;
 use sidegate::ident::Fqdn;
 use sidegate::proxy::{Options, RouteTable, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::house::app::App;
 use crate::house::backend::Backend;
@@ -105,6 +106,23 @@ async fn a_host_that_is_not_this_connections_is_misdirected() {
         let request = http::Request::get(uri).body(http_body_util::Full::default()).expect("a request");
         let (got, _) = read(sender.send_request(request).await.expect("an answer")).await;
         assert_eq!(got, status, "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_in_clear_where_tls_is_spoken_is_told_so() {
+    let front = front().await;
+    // More than is read of a hello at once.
+    let body = "x".repeat(100_000);
+    for rest in [String::new(), format!("content-length: {}\r\n\r\n{body}", body.len())] {
+        let mut io = TcpStream::connect(front.https).await.expect("the front accepts");
+        let head = format!("POST / HTTP/1.1\r\nhost: example.com\r\n{rest}\r\n");
+        io.write_all(head.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        io.read_to_string(&mut answer).await.expect("an end and no reset");
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n400 Bad Request: http_on_https_port\n"), "{answer}");
+        assert_eq!(front.line()["reason"], "http_on_https_port");
     }
 }
 
@@ -230,6 +248,8 @@ async fn a_path_that_two_apps_could_claim_reaches_neither() {
         ("/administrators", 200, "app"),
         ("/x/../admin", 400, "ambiguous_path"),
         ("/%61dmin", 400, "ambiguous_path"),
+        ("/x/..;/admin", 400, "ambiguous_path"),
+        ("/x%5c..%5cadmin", 400, "ambiguous_path"),
         ("/x%20y/../z", 200, "app"),
     ] {
         let mut sender = h1(front.https, "example.com").await;

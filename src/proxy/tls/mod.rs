@@ -26,6 +26,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 mod choice;
+pub(in crate::proxy) mod clear;
 mod scratch;
 mod session;
 mod stream;
@@ -167,6 +168,10 @@ impl Tls {
                 }
                 (Ok(()), Some(choice)) => return Ok((session, choice)),
                 (Ok(()), None) => {}
+                (Err(_), None) if clear::is_http(hello) => {
+                    clear::answer(tcp).await;
+                    return Err(ConnError::Clear);
+                }
                 (Err(error), choice) => {
                     // Whether the alert arrives is of no consequence to us.
                     let _ = tcp.write_all(&session.outgoing).await;
