@@ -13,7 +13,6 @@ use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 mod access;
@@ -56,7 +55,6 @@ pub struct Proxy {
     access: AccessLog,
     tls: Tls,
     limits: Limits,
-    draining: AtomicBool,
 }
 
 /// What a worker has for itself.
@@ -92,7 +90,6 @@ impl Proxy {
             tls: Tls::new(resolver.clone(), options.handshake)?,
             limits: Limits::new(options.max_connections),
             routes: Routes::new(routes),
-            draining: AtomicBool::new(false),
             options,
             resolver,
             access,
@@ -136,7 +133,6 @@ impl Proxy {
         let mut outer = watcher.clone();
         let ended = async {
             outer.begun().await;
-            worker.proxy.draining.store(true, Ordering::Relaxed);
             drop(holder);
             inner.finished().await;
         };

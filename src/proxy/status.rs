@@ -18,10 +18,4 @@ impl Status {
     pub fn open_connections(&self) -> usize {
         self.0.limits.open()
     }
-
-    /// Whether connections are no longer accepted.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.0.draining.load(std::sync::atomic::Ordering::Relaxed)
-    }
 }
