@@ -19,7 +19,7 @@ use super::stamp::Stamp;
 use super::{Queue, record};
 use crate::proxy::conn::ConnFacts;
 
-/// A buffer that holds so much is handed over.
+/// A buffer that holds this much is handed over.
 pub(super) const FULL: usize = 64 * 1024;
 
 /// The usual line that makes a buffer full finds room for its end; a longer one makes the buffer grow.

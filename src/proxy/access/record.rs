@@ -15,11 +15,14 @@ use crate::proxy::wire::{Head, Kind};
 /// Longer values are cut: a line is for reading.
 const LONGEST: usize = 1024;
 
-/// One exchange from the head of its request to the last byte of its response.
+/// One exchange from the head of its request to the last byte of its response. Without a log, nothing at all.
 ///
 /// Dropping it writes the line, so that there is exactly one for each request, whatever becomes of it: a record
 /// that is dropped before it was [`answered`](Self::answered) tells of a client that went away.
-pub(in crate::proxy) struct Record {
+pub(in crate::proxy) struct Record(pub(super) Option<Entry>);
+
+/// What the line will say.
+pub(super) struct Entry {
     appender: Rc<Appender>,
     facts: Rc<ConnFacts>,
     began: Instant,
@@ -43,10 +46,9 @@ struct Known {
 }
 
 impl Record {
-    /// Begins with a request whose head has just been read; `None` if there is no log.
-    pub(in crate::proxy) fn begin(lines: &Lines, head: &Head, facts: &Rc<ConnFacts>) -> Option<Self> {
-        let appender = lines.appender()?;
-        Some(Self {
+    /// Begins with a request whose head has just been read.
+    pub(in crate::proxy) fn begin(lines: &Lines, head: &Head, facts: &Rc<ConnFacts>) -> Self {
+        Self(lines.appender().map(|appender| Entry {
             facts: Rc::clone(facts),
             began: Instant::now(),
             known: Known::of(head, facts, appender.scratch()),
@@ -56,44 +58,58 @@ impl Record {
             status: None,
             reason: None,
             whole: false,
-        })
+        }))
     }
 
-    /// The body of the request has so many bytes, as far as it has come.
+    /// The length of the request's body, as far as it has come.
     pub(in crate::proxy) fn received(&mut self, bytes: u64) {
-        self.received = bytes;
+        if let Some(entry) = &mut self.0 {
+            entry.received = bytes;
+        }
     }
 
     /// The head of the response is on its way.
     pub(in crate::proxy) fn answered(&mut self, status: StatusCode, trace: &Trace) {
-        self.status = Some(status);
-        self.reason = trace.reason;
-        self.known.add(trace);
+        if let Some(entry) = &mut self.0 {
+            entry.status = Some(status);
+            entry.reason = trace.reason;
+            entry.known.add(trace);
+        }
     }
 
-    /// So many bytes of the response's body are on their way.
+    /// More bytes of the response's body are on their way.
     pub(in crate::proxy) fn sent(&mut self, bytes: u64) {
-        self.sent += bytes;
+        if let Some(entry) = &mut self.0 {
+            entry.sent += bytes;
+        }
     }
 
     /// The response is complete.
     pub(in crate::proxy) fn finish(&mut self) {
-        self.whole = true;
+        if let Some(entry) = &mut self.0 {
+            entry.whole = true;
+        }
     }
 
     /// The response broke off, and not because of the client.
     pub(in crate::proxy) fn broken(&mut self, reason: &'static str) {
-        self.whole = true;
-        self.reason.get_or_insert(reason);
+        if let Some(entry) = &mut self.0 {
+            entry.whole = true;
+            entry.reason.get_or_insert(reason);
+        }
     }
 
     /// What went through the tunnel that followed a 101.
     pub(in crate::proxy) fn tunneled(&mut self, received: u64, sent: u64) {
-        self.received = received;
-        self.sent = sent;
-        self.whole = true;
+        if let Some(entry) = &mut self.0 {
+            entry.received = received;
+            entry.sent = sent;
+            entry.whole = true;
+        }
     }
+}
 
+impl Entry {
     fn write(&self, line: &mut Fields<'_>) {
         let took = self.began.elapsed();
         let (asked, said, answered) = self.known.parts();
@@ -116,7 +132,7 @@ impl Record {
     }
 }
 
-impl Drop for Record {
+impl Drop for Entry {
     fn drop(&mut self) {
         self.appender.write(|line| self.write(line));
         self.appender.keep(mem::take(&mut self.known.text));
@@ -128,10 +144,6 @@ impl Known {
     fn of(head: &Head, facts: &ConnFacts, mut text: Vec<u8>) -> Self {
         let Head { method, uri, version, fields } = head;
         let method = method.as_str();
-        let host = match uri.authority() {
-            Some(authority) => Some(authority.as_str().as_bytes()),
-            None => fields.get(Kind::Host),
-        };
         let proto = match *version {
             Version::HTTP_2 => "HTTP/2",
             Version::HTTP_10 => "HTTP/1.0",
@@ -141,7 +153,7 @@ impl Known {
         line.plain(key!("client_ip"), &facts.client);
         // A token, in which nothing needs an escape (RFC 9110 section 9.1).
         line.plain(key!("method"), &method[..method.len().min(LONGEST)]);
-        if let Some(host) = host {
+        if let Some(host) = head.host() {
             line.text(key!("host"), cut(host));
         }
         line.text(key!("path"), cut(uri.path().as_bytes()));

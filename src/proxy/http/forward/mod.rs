@@ -2,7 +2,7 @@
 //!
 //! A request is sent again only where that cannot do anything twice: when not a byte of it was sent, or when a
 //! connection that had been used before ended without a word and the request is idempotent and has no body
-//! (RFC 9110, 9.2.2). Everything else that goes wrong is said to the client, once, with a reason.
+//! (RFC 9110 section 9.2.2). Everything else that goes wrong is said to the client, once, with a reason.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use crate::proxy::scratch;
 use crate::proxy::upstream::h1::{Answer, Conn, ExchangeError, Failure, Sending, exchange};
 use crate::proxy::upstream::h2::{self, Came};
 use crate::proxy::upstream::{Pool, Pools, Scheme, Upstream};
-use crate::proxy::wire::{self, Fields, Framing, Head, Kind};
+use crate::proxy::wire::{self, Fields, Framing, Head};
 
 /// A request that is ready to go to its upstream. Of what the client sent, only its body is still needed.
 pub(in crate::proxy) struct Errand {
@@ -93,8 +93,8 @@ fn for_h1(head: Head, body: Body, facts: &ConnFacts) -> Message {
     let framing = framing(&head, &body);
     let mut out = scratch::buffer();
     headers::write_h1(&head, facts, framing, websocket, &mut out);
-    // Who has begun to send does not wait for the upstream's word (RFC 9110, 10.1.1).
-    let gated = expects_continue(&head) && !body.has_begun();
+    // A client that has begun to send does not wait for the upstream's word (RFC 9110 section 10.1.1).
+    let gated = head.expects_continue() && !body.has_begun();
     let sending = Sending::new(out, body, framing, gated);
     Message::H1 { sending, method: head.method, websocket }
 }
@@ -172,13 +172,9 @@ fn framing(head: &Head, body: &Body) -> Framing {
     if !body.is_end_stream() {
         return body.size_hint().exact().map_or(Framing::Chunked, Framing::Length);
     }
-    // A method that is expected to have a body says that it has none (RFC 9110, 8.6).
+    // A method that is expected to have a body says that it has none (RFC 9110 section 8.6).
     let expected = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method);
     if expected { Framing::Length(0) } else { Framing::Empty }
-}
-
-fn expects_continue(head: &Head) -> bool {
-    head.fields.get(Kind::Expect).is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// The request's target with everything that HTTP/2 wants to know.

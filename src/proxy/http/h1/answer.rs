@@ -38,16 +38,14 @@ pub(super) enum After {
 /// What a connection has become: the upstream's half of it, and the record of the exchange that it came from.
 pub(super) struct Switched {
     upstream: Tunnel,
-    record: Option<Record>,
+    record: Record,
 }
 
 impl Switched {
     /// Carries bytes until both sides have ended; the exchange's line is written then.
-    pub(super) async fn run(self, client: Client) {
+    pub(super) async fn run(mut self, client: Client) {
         let (received, sent) = self.upstream.run(client).await;
-        if let Some(mut record) = self.record {
-            record.tunneled(received, sent);
-        }
+        self.record.tunneled(received, sent);
     }
 }
 
@@ -91,18 +89,14 @@ where
         })
         .await
     };
-    if let Some(record) = &mut record {
-        record.received(client.received());
-    }
+    record.received(client.received());
     let Some(response) = exchanged.map_or_else(|lost| lost.answer(&mut trace), Some) else {
         return Ok(After::Close);
     };
     let tunnel = trace.tunnel.take();
     // A 400 of ours says that the request can be read in two ways: so can where the next one begins.
     let is_in_doubt = response.status == StatusCode::BAD_REQUEST && trace.reason.is_some();
-    if let Some(record) = &mut record {
-        record.answered(response.status, &trace);
-    }
+    record.answered(response.status, &trace);
 
     let shape = Shape::of(&response, &method, version);
     let Response { status, fields, body } = response;
@@ -115,31 +109,20 @@ where
     // The buffer that the head came in is wanted for the next one.
     drop(fields);
     let mut outgoing = Outgoing::new(out, body, shape.framing);
-    let sent = send(line, &mut outgoing, patience, |bytes| {
-        if let Some(record) = &mut record {
-            record.sent(bytes);
-        }
-    });
-    let sent = sent.await;
-    if let Some(record) = &mut record {
-        record.received(client.received());
-    }
+    let sent = send(line, &mut outgoing, patience, |bytes| record.sent(bytes)).await;
+    record.received(client.received());
     match sent {
         Ok(()) => {}
         Err(SendError::Client(error)) => return line.facts.tell(Err(error)),
         Err(SendError::Body(error)) => {
-            if let Some(record) = &mut record {
-                record.broken("response_broken");
-            }
+            record.broken("response_broken");
             return Err(ConnError::Http(error.into()));
         }
     }
     if let Some(upstream) = tunnel {
         return Ok(After::Switched(Box::new(Switched { upstream, record })));
     }
-    if let Some(record) = &mut record {
-        record.finish();
-    }
+    record.finish();
     Ok(match (keep, client.is_body_over()) {
         (true, true) => After::Next,
         (false, true) if !is_in_doubt => After::Close,

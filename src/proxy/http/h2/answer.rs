@@ -81,39 +81,29 @@ where
         .await
     };
     let received = || upload.as_ref().map_or(0, |upload| upload.received.get());
-    if let Some(record) = &mut record {
-        record.received(received());
-    }
+    record.received(received());
     let Some(response) = exchanged.map_or_else(|lost| lost.answer(&mut trace), Some) else {
         return Ended::Aborted;
     };
-    if let Some(record) = &mut record {
-        record.answered(response.status, &trace);
-    }
+    record.answered(response.status, &trace);
     let shape = Shape::of(&response, &method, Version::HTTP_2);
     let (head, body) = outgoing(response, &shape);
     let sent = match respond.send_response(head, shape.is_empty()) {
         Err(_) => Err(SendError::Client),
         Ok(_) if shape.is_empty() => Ok(()),
         Ok(mut stream) => {
-            let count = |bytes| {
-                if let Some(record) = &mut record {
-                    record.sent(bytes);
-                }
-            };
+            let count = |bytes| record.sent(bytes);
             send(&mut stream, body, options.stall, count).await
         }
     };
-    if let Some(record) = &mut record {
-        record.received(received());
-        match sent {
-            Ok(()) => record.finish(),
-            Err(SendError::Client) => {}
-            Err(SendError::Stalled) => record.broken("client_stalled"),
-            Err(SendError::Body(error)) => {
-                tracing::debug!(%error, "a response broke off");
-                record.broken("response_broken");
-            }
+    record.received(received());
+    match sent {
+        Ok(()) => record.finish(),
+        Err(SendError::Client) => {}
+        Err(SendError::Stalled) => record.broken("client_stalled"),
+        Err(SendError::Body(error)) => {
+            tracing::debug!(%error, "a response broke off");
+            record.broken("response_broken");
         }
     }
     Ended::Answered
@@ -128,7 +118,7 @@ fn read(request: http::Request<RecvStream>) -> (Request, Option<Rc<Upload>>, boo
         return (Request { head: Box::new(head), body: Body::Empty }, None, false);
     }
     let length = head.fields.get(Kind::ContentLength).and_then(wire::length);
-    let expects = head.fields.get(Kind::Expect).is_some_and(|e| e.eq_ignore_ascii_case(b"100-continue"));
+    let expects = head.expects_continue();
     let upload = Rc::new(Upload::default());
     let body = Body::Stream(RequestBody::new(stream, length, Rc::clone(&upload)));
     (Request { head: Box::new(head), body }, Some(upload), expects)

@@ -1,6 +1,6 @@
 //! What of a head goes on to the other side, and what we say in it ourselves.
 //!
-//! Fields that concern one connection end with it (RFC 9110, 7.6.1). What apps take as our word - who the client
+//! Fields that concern one connection end with it (RFC 9110 section 7.6.1). What apps take as our word - who the client
 //! is, how it came, which host it asked for - is our word alone: whatever a client sends under those names, or
 //! under names that a framework cannot tell from them, is left out.
 
@@ -25,7 +25,7 @@ pub(in crate::proxy) fn write_h1(
     for piece in [head.method.as_str(), " ", path, " HTTP/1.1\r\n"] {
         out.extend_from_slice(piece.as_bytes());
     }
-    // First, since that is where people look for it, and some servers too (RFC 9110, 7.2).
+    // First, since that is where people look for it, and some servers too (RFC 9110 section 7.2).
     let host = host(head).unwrap_or_default();
     line(out, "host: ", host);
     let connection = Tokens::of(&head.fields);
@@ -70,7 +70,7 @@ pub(in crate::proxy) fn for_h2(head: &Head, facts: &ConnFacts) -> HeaderMap {
     if let Some(cookies) = cookies(&head.fields) {
         fields.add("cookie", &cookies);
     }
-    // The one field about the connection that HTTP/2 knows (RFC 9113, 8.2.2); gRPC servers insist on it.
+    // The one field about the connection that HTTP/2 knows (RFC 9113 section 8.2.2); gRPC servers insist on it.
     if head.fields.all(Kind::Te).flat_map(wire::words).any(|word| word == "trailers") {
         fields.add("te", b"trailers");
     }
@@ -83,14 +83,9 @@ pub(in crate::proxy) fn for_h2(head: &Head, facts: &ConnFacts) -> HeaderMap {
     fields.to_map()
 }
 
-/// The host a request is for: what stands in its target if that names one, else its `Host`.
-///
-/// The two agree by the time a request gets here; a client over HTTP/2 sends only the first (RFC 9112, 3.2.2).
+/// The host a request is for. What stands in its target and its `Host` agree by the time a request gets here.
 pub(in crate::proxy) fn host(head: &Head) -> Option<&str> {
-    match head.uri.authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => str::from_utf8(head.fields.get(Kind::Host)?).ok(),
-    }
+    str::from_utf8(head.host()?).ok()
 }
 
 /// Whether the upstream sees a field of the client's. Those that we write ourselves, or that would contradict what we
@@ -104,7 +99,7 @@ fn is_passed_on(field: Field<'_>, connection: &Tokens) -> bool {
 }
 
 /// All cookies in one value: HTTP/2 clients may send them in crumbs, and apps behind HTTP/1.1 look at one field
-/// (RFC 9113, 8.2.3).
+/// (RFC 9113 section 8.2.3).
 fn cookies(fields: &Fields) -> Option<Cow<'_, [u8]>> {
     let mut crumbs = fields.all(Kind::Cookie);
     let first = crumbs.next()?;

@@ -34,8 +34,26 @@ pub struct Head {
     pub uri: Uri,
     /// HTTP/1.0, HTTP/1.1 or HTTP/2.
     pub version: Version,
-    /// All fields. Who the request is for has not been looked at.
+    /// All fields. Whom the request is for has not been looked at.
     pub fields: Fields,
+}
+
+impl Head {
+    /// The host a request is for: what stands in its target if that names one, else its first `Host`. A client over
+    /// HTTP/2 sends only the former (RFC 9113 section 8.3.1).
+    #[must_use]
+    pub fn host(&self) -> Option<&[u8]> {
+        match self.uri.authority() {
+            Some(authority) => Some(authority.as_str().as_bytes()),
+            None => self.fields.get(Kind::Host),
+        }
+    }
+
+    /// Whether the client waits for a 100 before it sends the body (RFC 9110 section 10.1.1).
+    #[must_use]
+    pub fn expects_continue(&self) -> bool {
+        self.fields.get(Kind::Expect).is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
+    }
 }
 
 /// A head that was read, and what it says about the connection.
@@ -47,7 +65,7 @@ pub struct Request {
     pub framing: Framing,
     /// Whether the client lets the connection go on after this exchange.
     pub keep: bool,
-    /// Whether the client waits for a 100 before it sends the body (RFC 9110, 10.1.1).
+    /// Whether the client waits for a 100 before it sends the body (RFC 9110 section 10.1.1).
     pub expects_continue: bool,
 }
 
@@ -56,7 +74,7 @@ pub struct Request {
 pub enum Framing {
     /// There is none, and nothing says so.
     Empty,
-    /// After so many bytes.
+    /// After this many bytes.
     Length(u64),
     /// Where its own framing says.
     Chunked,
@@ -64,7 +82,7 @@ pub enum Framing {
 
 /// Cuts one head off `input`, or leaves `input` alone and returns `None` if the head is not complete.
 ///
-/// One empty line before the head is passed over: old clients write it after a body (RFC 9112, 2.2). A head that
+/// One empty line before the head is passed over: old clients write it after a body (RFC 9112 section 2.2). A head that
 /// can only become wrong or too long is refused before it is complete. Whether a head is refused does not depend on
 /// the pieces it comes in; where it has several faults, which one is named may.
 ///
@@ -103,8 +121,8 @@ pub fn request(input: &mut Bytes) -> Result<Option<Request>, Refusal> {
 /// Whether a head that was not complete can be by now, or has become too long: `fresh` came behind the rest of what
 /// is `length` bytes in all.
 ///
-/// Heads end with a line feed. Who asks before parsing again spends no more on a client that sends byte by byte than
-/// on one that sends line by line, and of those there are [`MAX_FIELDS`] at most.
+/// Heads end with a line feed. Whoever asks before parsing again spends no more on a client that sends byte by byte
+/// than on one that sends line by line, and of those there are [`MAX_FIELDS`] at most.
 #[must_use]
 pub fn is_worth_another_look(fresh: &[u8], length: usize) -> bool {
     length > MAX_HEAD || fresh.contains(&b'\n')
@@ -190,7 +208,7 @@ fn understand(fields: &Fields, version: Version) -> Result<Meaning, Refusal> {
         if !value.eq_ignore_ascii_case(b"100-continue") {
             return Err(Refusal::EXPECTATION);
         }
-        // Who speaks HTTP/1.0 cannot have meant it (RFC 9110, 10.1.1).
+        // A client that speaks HTTP/1.0 cannot have meant it (RFC 9110 section 10.1.1).
         expects_continue = !old;
     }
     if connection.malformed {
