@@ -1,8 +1,8 @@
 //! The accept loop: a connection, then a permit, then a task.
 //!
-//! Who has been accepted waits for a permit, and while one waits nobody else is accepted: the others stay in the
+//! Whoever has been accepted waits for a permit, and while one waits nobody else is accepted: the others stay in the
 //! kernel's queue. A machine that is out of descriptors or memory is waited for; no error of `accept` ends a listener.
-//! When the drain begins, who waits in the queue is still served.
+//! When the drain begins, whoever waits in the queue is still served.
 
 use std::future::Future;
 use std::io;
@@ -72,7 +72,7 @@ impl Loop {
                 () = drain.begun() => break,
                 accepted = self.listener.accept() => accepted,
             };
-            self.take(accepted, &mut distress).await;
+            self.handle(accepted, &mut distress).await;
         }
         // Those in the queue have connected and cannot know that they are late.
         loop {
@@ -82,13 +82,13 @@ impl Loop {
                 accepted = self.listener.accept() => accepted,
                 () = settled() => return,
             };
-            self.take(accepted, &mut distress).await;
+            self.handle(accepted, &mut distress).await;
         }
     }
 
-    /// Deals with one result of accept. Who is accepted is served, as soon as there is a permit and unless the drain
-    /// is over before that.
-    async fn take(&self, accepted: io::Result<(TcpStream, SocketAddr)>, distress: &mut Distress) {
+    /// Deals with one result of accept. Whoever is accepted is served, as soon as there is a permit and unless the
+    /// drain is over before that.
+    async fn handle(&self, accepted: io::Result<(TcpStream, SocketAddr)>, distress: &mut Distress) {
         let (tcp, client) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => return distress.after(&error).await,

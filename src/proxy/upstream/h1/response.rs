@@ -194,35 +194,8 @@ impl ResponseBody {
                 }
             }
             Reading::Chunked(decoder) => {
-                let mut joined: Option<BytesMut> = None;
-                loop {
-                    match decoder.step(inbox) {
-                        Ok(Step::More) => break,
-                        Ok(Step::End(trailers)) => {
-                            self.trailers = trailers;
-                            self.reading = Reading::Done;
-                            break;
-                        }
-                        Err(error) => {
-                            self.reading = Reading::Failed(ReadError::Chunks(error));
-                            break;
-                        }
-                        // One chunk goes on as it lies in the buffer, several small ones as one piece.
-                        Ok(Step::Data(data)) => match (&mut joined, self.ready.take()) {
-                            (Some(joined), _) => joined.extend_from_slice(&data),
-                            (None, None) => self.ready = Some(data),
-                            (None, Some(first)) => {
-                                let mut both =
-                                    BytesMut::with_capacity(first.len() + data.len() + inbox.len());
-                                both.extend_from_slice(&first);
-                                both.extend_from_slice(&data);
-                                joined = Some(both);
-                            }
-                        },
-                    }
-                }
-                if let Some(joined) = joined {
-                    self.ready = Some(joined.freeze());
+                if let Some(reading) = take_chunks(decoder, inbox, &mut self.ready, &mut self.trailers) {
+                    self.reading = reading;
                 }
             }
             Reading::Failed(_) | Reading::Done => {}
@@ -252,4 +225,40 @@ impl ResponseBody {
             conn.give_back(self.timeout);
         }
     }
+}
+
+/// Takes the framing off as many chunks as have arrived; returns what comes after the last one. One chunk goes on as it
+/// lies in the buffer, several small ones as one piece.
+fn take_chunks(
+    decoder: &mut Decoder,
+    inbox: &mut Bytes,
+    ready: &mut Option<Bytes>,
+    trailers: &mut Option<HeaderMap>,
+) -> Option<Reading> {
+    let mut joined: Option<BytesMut> = None;
+    let after = loop {
+        let data = match decoder.step(inbox) {
+            Ok(Step::Data(data)) => data,
+            Ok(Step::More) => break None,
+            Ok(Step::End(last)) => {
+                *trailers = last;
+                break Some(Reading::Done);
+            }
+            Err(error) => break Some(Reading::Failed(ReadError::Chunks(error))),
+        };
+        match (&mut joined, ready.take()) {
+            (Some(joined), _) => joined.extend_from_slice(&data),
+            (None, None) => *ready = Some(data),
+            (None, Some(first)) => {
+                let mut both = BytesMut::with_capacity(first.len() + data.len() + inbox.len());
+                both.extend_from_slice(&first);
+                both.extend_from_slice(&data);
+                joined = Some(both);
+            }
+        }
+    };
+    if let Some(joined) = joined {
+        *ready = Some(joined.freeze());
+    }
+    after
 }
