@@ -1,8 +1,8 @@
 //! The door in the wall between the planes: which certificate answers for which name.
 //!
-//! One value, [`Snapshot`](snapshot::Snapshot), never changes; a new certificate is a new snapshot that shares all but one entry
-//! with the old one. It is handed out as four handles that share nothing in the open, so that each side can do
-//! no more than its part:
+//! One value, [`Snapshot`](snapshot::Snapshot), never changes; a new certificate is a new snapshot that shares all but
+//! one entry with the old one. It is handed out as four handles that share nothing in the open, so that each side can
+//! do no more than its part:
 //!
 //! - [`Publisher`]: the control plane's, not `Clone`: there is one writer of certificates.
 //! - [`Challenges`]: the solvers'; puts challenge answers up and takes them down.
@@ -34,10 +34,10 @@ use crate::ident::Name;
 use challenges::Answers;
 use snapshot::Snapshot;
 
-/// So many names may wait to be read from the store; a flood of hellos beyond it asks again.
+/// At most this many names wait to be read from the store; a flood of hellos beyond it asks again.
 const WANTED: usize = 1024;
-/// So many names that nobody has listed may wait to be looked at. A list of their own: whoever asks for names at random
-/// fills this one only.
+/// At most this many names that nobody has listed wait to be looked at. A list of their own: whoever asks for names at
+/// random fills this one only.
 const NOTED: usize = 1024;
 
 /// What the handles share.

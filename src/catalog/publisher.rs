@@ -26,7 +26,8 @@ impl Publisher {
 
     /// Makes all the changes in one swap: a handshake sees all of them or none. `None` takes the name out.
     ///
-    /// When this returns, the next hello gets the new certificates. Hellos that wait for a name changed here look again.
+    /// When this returns, the next hello gets the new certificates. Hellos that wait for a name changed here look
+    /// again.
     pub fn publish(&mut self, changes: impl IntoIterator<Item = (Name, Option<Entry>)>) {
         self.swap(|next, replaced| {
             for (name, entry) in changes {

@@ -48,7 +48,7 @@ pub enum Missed {
     Strangers(Vec<Stranger>),
 }
 
-/// So many strangers are handed out at a time.
+/// At most this many strangers are handed out at a time.
 const AT_A_TIME: usize = 64;
 
 impl Resolver {
@@ -143,8 +143,8 @@ impl Misses {
         Self { cold, strangers }
     }
 
-    /// What was asked for next, those first for whom somebody waits; `None` when every resolver is gone. Nothing is lost
-    /// when the future is dropped.
+    /// What was asked for next, those first for whom somebody waits; `None` when every resolver is gone. Nothing is
+    /// lost when the future is dropped.
     pub async fn next(&mut self) -> Option<Missed> {
         let mut met = Vec::new();
         tokio::select! {

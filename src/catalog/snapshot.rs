@@ -10,9 +10,9 @@ use tokio::sync::Notify;
 use super::{Certificate, Strangers};
 use crate::ident::{Fqdn, Name};
 
-/// So many branches has a node of the trees. Fewer make a swap cheaper, which copies the nodes on the way to a name; more make
-/// a look-up cheaper, which goes through them. With 16 a swap costs half of what it costs with 64 branches, and a look-up a
-/// few nanoseconds more.
+/// A node of the trees has this many branches. Fewer make a swap cheaper, which copies the nodes on the way to a name;
+/// more make a look-up cheaper, which goes through them. With 16 a swap costs half of what it costs with 64 branches,
+/// and a look-up a few nanoseconds more.
 const BRANCHES: u8 = 16;
 
 /// Names, and for each the certificate to show.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 
-/// So many processes may share a folder.
+/// At most this many processes share a folder.
 const MOST: u32 = 64;
 /// Tools that wait to be heard.
 const BACKLOG: i32 = 64;

@@ -8,13 +8,13 @@ use std::path::Path;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
-/// Looks for a program as the system does when it starts one: at its path, or where `name` has no slash, in the folders of
-/// `path`, which is the value of `PATH`.
+/// Looks for a program as the system does when it starts one: at its path, or where `name` has no slash, in the folders
+/// of `path`, which is the value of `PATH`.
 ///
 /// # Errors
 ///
-/// What the system would say. [`NotFound`](io::ErrorKind::NotFound) if there is no such file, [`IsADirectory`] for a folder,
-/// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if this user may not run it.
+/// What the system would say. [`NotFound`](io::ErrorKind::NotFound) if there is no such file, [`IsADirectory`] for a
+/// folder, [`PermissionDenied`](io::ErrorKind::PermissionDenied) if this user may not run it.
 ///
 /// [`IsADirectory`]: io::ErrorKind::IsADirectory
 pub(super) fn look(name: &OsStr, path: &OsStr) -> io::Result<()> {

@@ -182,8 +182,8 @@ impl Kernel {
     }
 }
 
-/// What the kernel has to tell now, as much as 8 KiB hold: anybody may write to a folder, and faster than we read. An error if
-/// that is nothing.
+/// What the kernel has to tell now, as much as 8 KiB hold: anybody may write to a folder, and faster than we read. An
+/// error if that is nothing.
 fn read(fd: &OwnedFd) -> io::Result<Vec<Event>> {
     let mut space = [MaybeUninit::uninit(); 8192];
     let mut reader = Reader::new(fd, &mut space);

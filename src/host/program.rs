@@ -1,8 +1,8 @@
 //! A program of the operator's that is called for something, such as a hook.
 //!
-//! It has a process group of its own and a bounded time: when that is over, or nobody waits for it any more, the whole group
-//! is killed. Of what it says a bounded part is kept, its end, however much it is. What it has started and left behind when
-//! it ended in time is its own affair.
+//! It has a process group of its own and a bounded time: when that is over, or nobody waits for it any more, the whole
+//! group is killed. Of what it says a bounded part is kept, its end, however much it is. What it has started and left
+//! behind when it ended in time is its own affair.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -17,9 +17,10 @@ use tokio::time::timeout;
 use super::child::SpawnError;
 use super::executable;
 
-/// So many characters of what it says are told: few enough that their end is there wherever they are told with other words.
+/// At most this many characters of what it says are told: few enough that their end is there wherever they are told
+/// with other words.
 const LONGEST_OUTPUT: usize = 250;
-/// So many bytes of it are kept until it has ended.
+/// At most this many bytes of it are kept until it has ended.
 const KEPT_OUTPUT: usize = 4 * LONGEST_OUTPUT;
 /// What it has left behind may hold its output open. Its last words come sooner than this.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -77,8 +78,8 @@ pub enum CallError {
 }
 
 impl Program {
-    /// This program, which may run so long. `command` is its path, or a name that is looked for in `PATH`, and its first
-    /// arguments.
+    /// This program, which may run for `patience`. `command` is its path, or a name that is looked for in `PATH`, and
+    /// its first arguments.
     #[must_use]
     pub fn new(command: Vec<String>, patience: Duration) -> Self {
         Self { command, patience }

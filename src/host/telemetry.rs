@@ -1,4 +1,4 @@
-//! Where the log goes: one line an event on standard error, for people or for machines.
+//! Where the log goes: one line per event on standard error, for people or for machines.
 
 use std::io::{self, IsTerminal};
 

@@ -40,7 +40,8 @@ impl Chain {
         Ok(chain)
     }
 
-    /// Puts together what [`crt_pem`](Self::crt_pem), [`chain_pem`](Self::chain_pem) and [`ca_pem`](Self::ca_pem) wrote.
+    /// Puts together what [`crt_pem`](Self::crt_pem), [`chain_pem`](Self::chain_pem) and [`ca_pem`](Self::ca_pem)
+    /// wrote.
     ///
     /// # Errors
     ///

@@ -31,8 +31,8 @@ impl Leaf {
     ///
     /// # Errors
     ///
-    /// [`PkiError::Certificate`] if it is not one, or if bytes follow it. Names that could not be served (an e-mail address, a
-    /// URI) are not an error; they are left out.
+    /// [`PkiError::Certificate`] if it is not one, or if bytes follow it. Names that could not be served (an e-mail
+    /// address, a URI) are not an error; they are left out.
     pub fn from_der(der: CertificateDer<'static>) -> Result<Self, PkiError> {
         let (rest, parsed) =
             X509Certificate::from_der(&der).map_err(|e| PkiError::Certificate(e.to_string()))?;

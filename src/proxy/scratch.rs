@@ -58,8 +58,8 @@ pub(in crate::proxy) fn poll_fill(
     Poll::Ready(Ok(length))
 }
 
-/// The same as [`poll_read`] for bytes of which at least `left` are still to come: they are read where they will stay, which saves the
-/// copy. `room` is where; it is as large as it needs to be, and nothing once the last of them is there.
+/// The same as [`poll_read`] for bytes of which at least `left` are still to come: they are read where they will stay,
+/// which saves the copy. `room` is where; it is as large as it needs to be, and nothing once the last of them is there.
 pub(in crate::proxy) fn poll_read_long(
     io: &mut (impl AsyncRead + Unpin),
     cx: &mut Context<'_>,

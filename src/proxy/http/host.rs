@@ -7,9 +7,9 @@ use crate::proxy::wire::{Head, Kind};
 
 /// The one host a request names, without its port.
 ///
-/// There has to be exactly one: the `Host` field (RFC 9112 section 3.2), for HTTP/2 `:authority` (RFC 9113 section 8.3.1),
-/// and where there is more than one place they have to agree, port included. `known` is the connection's own name: it
-/// is nearly always the one, and need not be parsed again.
+/// There has to be exactly one: the `Host` field (RFC 9112 section 3.2), for HTTP/2 `:authority` (RFC 9113 section
+/// 8.3.1), and where there is more than one place they have to agree, port included. `known` is the connection's own
+/// name: it is nearly always the one, and need not be parsed again.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
 //! Port 80: answers challenges, and sends everybody else on to https.
 //!
 //! Nothing below `/.well-known/acme-challenge/` is ever sent on. A token we posted is answered whatever the host: CAs
-//! follow redirects of other servers to us, and the token is answer enough (RFC 8555 section 8.3). One that we did not post
-//! may be that of another process with our account; for our names it is answered too.
+//! follow redirects of other servers to us, and the token is answer enough (RFC 8555 section 8.3). One that we did not
+//! post may be that of another process with our account; for our names it is answered too.
 
 use std::ops::RangeInclusive;
 
@@ -23,7 +23,8 @@ use crate::proxy::wire::{Fields, Head};
 
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
 
-/// How long a token is: 128 bits in base64url at least (RFC 8555 section 8.3), and not so long that it could be anything.
+/// How long a token is: 128 bits in base64url at least (RFC 8555 section 8.3), and not so long that it could be
+/// anything.
 const TOKEN_LENGTH: RangeInclusive<usize> = 22..=128;
 
 /// Answers a request for one of our sites.

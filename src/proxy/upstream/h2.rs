@@ -116,9 +116,9 @@ pub(in crate::proxy) enum Came {
 
 /// Sends a request and waits for the head of its response; the bodies go on by themselves.
 ///
-/// A request that the upstream did not look at - it was going away, or refused the stream (RFC 9113, 8.7) - is sent
-/// once more where its body is still ours to send. So is an idempotent one without a body whose connection had been
-/// used before and ended without an answer.
+/// A request that the upstream did not look at - it was going away, or refused the stream (RFC 9113 section 8.7) - is
+/// sent once more where its body is still ours to send. So is an idempotent one without a body whose connection had
+/// been used before and ended without an answer.
 ///
 /// # Errors
 ///

@@ -262,7 +262,7 @@ fn authority(text: &str, rest: &str, default: Option<u16>) -> Result<Place, Targ
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(Place::Ip(ip, port));
     }
-    // RFC 6761, 6.3: localhost is loopback whatever a resolver says.
+    // RFC 6761 section 6.3: localhost is loopback whatever a resolver says.
     if host == "localhost" || host.ends_with(".localhost") {
         return Ok(Place::Localhost(port));
     }

@@ -26,7 +26,7 @@ pub struct Fields {
 #[derive(Clone, Copy)]
 struct Place {
     kind: Kind,
-    /// Whether it must not get into the tables of HPACK (RFC 7541, 7.1.3).
+    /// Whether it must not get into the tables of HPACK (RFC 7541 section 7.1.3).
     sensitive: bool,
     name: u32,
     name_end: u32,

@@ -54,7 +54,7 @@ impl Kind {
         }
     }
 
-    /// Whether a field ends with the connection it came on (RFC 9110, 7.6.1).
+    /// Whether a field ends with the connection it came on (RFC 9110 section 7.6.1).
     #[must_use]
     pub fn is_hop_by_hop(self) -> bool {
         matches!(

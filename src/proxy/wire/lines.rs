@@ -7,7 +7,7 @@ use httparse::Header;
 /// empty one.
 ///
 /// `httparse` has read the head by now, so no CR or LF is left inside of a line; but it takes a lone LF for the end
-/// of one (RFC 9112, 2.2 permits that, and not every server does it).
+/// of one (RFC 9112 section 2.2 permits that, and not every server does it).
 pub(super) fn has_strict_lines(head: &[u8], fields: &[Header<'_>]) -> bool {
     let begin = head.as_ptr().addr();
     head.ends_with(b"\r\n\r\n")
@@ -33,7 +33,7 @@ pub(super) fn cut(input: &mut Bytes, length: usize) -> Bytes {
     head
 }
 
-/// The number in a `Content-Length`: digits only, no sign, no list (RFC 9110, 8.6), and not more than an app can
+/// The number in a `Content-Length`: digits only, no sign, no list (RFC 9110 section 8.6), and not more than an app can
 /// count in a signed integer.
 #[must_use]
 pub fn length(value: &[u8]) -> Option<u64> {

@@ -1,4 +1,4 @@
-//! Which fields end with the connection they came on (RFC 9110, 7.6.1).
+//! Which fields end with the connection they came on (RFC 9110 section 7.6.1).
 
 use super::fields::Fields;
 use super::kind::Kind;
@@ -31,7 +31,7 @@ impl Tokens {
 
     /// Reads one more field.
     fn add(&mut self, value: &[u8]) {
-        // Empty elements are to be passed over (RFC 9110, 5.6.1.2).
+        // Empty elements are to be passed over (RFC 9110 section 5.6.1.2).
         for token in value.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|t| !t.is_empty()) {
             if token.eq_ignore_ascii_case(b"close") {
                 self.close = true;
@@ -87,7 +87,7 @@ fn is_end_to_end(name: &[u8]) -> bool {
     ) || name.starts_with("x-forwarded-")
 }
 
-/// The bytes of a token (RFC 9110, 5.6.2).
+/// The bytes of a token (RFC 9110 section 5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

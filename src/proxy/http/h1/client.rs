@@ -106,8 +106,8 @@ impl Client {
         scratch::poll_read(&mut state.io, cx).map_ok(|bytes| bytes.len())
     }
 
-    /// Ready when the client has gone away. What it sends instead is kept, and then its going is not seen before that has
-    /// been used.
+    /// Ready when the client has gone away. What it sends instead is kept, and then its going is not seen before that
+    /// has been used.
     pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.0.borrow_mut();
         // Whoever reads the body sees the end by himself.

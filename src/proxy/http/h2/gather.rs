@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::proxy::conn::Stream;
 
-/// When so much has been gathered, it is sent before there is more.
+/// When this much has been gathered, it is sent before there is more.
 const FULL: usize = 64 * 1024;
 
 thread_local! {

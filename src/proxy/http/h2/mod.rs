@@ -40,15 +40,15 @@ use crate::proxy::drain::Watcher;
 
 pub(in crate::proxy) use self::body::RequestBody;
 
-/// For the fields of a request, 32 bytes for each of them included (RFC 9113 section 6.5.2). The `h2` crate refuses more
-/// by itself, without a word and without our knowledge; so it is more than the most that we answer.
+/// For the fields of a request, 32 bytes for each of them included (RFC 9113 section 6.5.2). The `h2` crate refuses
+/// more by itself, without a word and without our knowledge; so it is more than the most that we answer.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 const MAX_STREAMS: u32 = 100;
 /// A client 100 ms away can upload 10 MB/s with it, on one stream as on all together.
 const WINDOW: u32 = 1024 * 1024;
 /// What a stream may have waiting for a client that does not read, beside the piece that comes next.
 const MAX_WAITING: usize = 64 * 1024;
-/// A client that has reset so many requests before they were answered, and more than half of all, does it to make
+/// A client that has reset this many requests before they were answered, and more than half of all, does it to make
 /// work.
 const MAX_ABORTED: usize = 500;
 
@@ -98,7 +98,7 @@ impl Line<'_> {
                 if requests.are_a_flood() {
                     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 }
-                // Who has only just come cannot know that it is too late, and is waited for.
+                // A client that has only just come cannot know that it is too late, and is waited for.
                 if self.leaving.get() && requests.begun > 0 && watch.ask() {
                     connection.graceful_shutdown();
                 }

@@ -21,7 +21,7 @@ use crate::proxy::scratch;
 use crate::proxy::upstream::Stream;
 use crate::proxy::wire::{self, Head, Kind, Tokens};
 
-/// Whether the client asks to switch to WebSocket, in the way one asks in HTTP/1.1 (RFC 6455, 4.1).
+/// Whether the client asks to switch to WebSocket, in the way one asks in HTTP/1.1 (RFC 6455 section 4.1).
 pub(in crate::proxy) fn is_wanted(head: &Head) -> bool {
     let fields = &head.fields;
     if head.version != Version::HTTP_11 || head.method != Method::GET || !fields.has(Kind::Upgrade) {

@@ -14,7 +14,7 @@ use super::session::{MAX_KEPT, Session, drop_front};
 /// A TLS connection that holds no buffers while it waits.
 ///
 /// What one write is given leaves in one send, with as few records as it makes; what has been enciphered and is not
-/// sent yet, tickets for instance, goes with it. It goes at the latest when a read finds nothing: who waits for the
+/// sent yet, tickets for instance, goes with it. It goes at the latest when a read finds nothing: whoever waits for the
 /// client has nothing more to say.
 ///
 /// An end without a goodbye is an error of the kind [`UnexpectedEof`](ErrorKind::UnexpectedEof): the client's bytes

@@ -1,4 +1,4 @@
-//! The chunked coding, read strictly (RFC 9112, 7.1).
+//! The chunked coding, read strictly (RFC 9112 section 7.1).
 //!
 //! What is lax in one parser and strict in the next is how requests and responses are smuggled; a chunk line that
 //! is not exactly as the grammar has it ends the exchange.
@@ -7,8 +7,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use thiserror::Error;
 
-/// By how much the extensions may outweigh the body. Who signs each chunk stays far below; who sends nothing but
-/// extensions is stopped here.
+/// By how much the extensions may outweigh the body. Whoever signs each chunk stays far below; whoever sends
+/// nothing but extensions is stopped here.
 const MAX_EXTENSIONS: usize = 4096;
 
 /// Bytes and fields of all trailers together. Nobody needs more.
@@ -143,7 +143,7 @@ impl Decoder {
             (State::Size { size, .. } | State::Extension { size }, b'\r') => State::SizeEnd { size },
             (State::Space { size }, b'\r') if self.padded => State::SizeEnd { size },
             (State::Size { size, .. } | State::Space { size }, b';') => State::Extension { size },
-            // RFC 9112, 7.1.1 has white space before the semicolon of an extension.
+            // RFC 9112 section 7.1.1 has white space before the semicolon of an extension.
             (State::Size { size, .. } | State::Space { size }, b' ' | b'\t') => {
                 self.spend()?;
                 State::Space { size }
@@ -200,7 +200,7 @@ impl Decoder {
 }
 
 fn parse_trailers(bytes: &[u8]) -> Result<Option<HeaderMap>, ChunkError> {
-    const BROKEN: ChunkError = ChunkError("trailers that are no header fields");
+    const BROKEN: ChunkError = ChunkError("malformed trailers");
     let mut fields = [httparse::EMPTY_HEADER; MAX_TRAILER_FIELDS];
     let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(bytes, &mut fields) else {
         return Err(BROKEN);
@@ -224,8 +224,8 @@ pub fn trailing_only(mut trailers: HeaderMap) -> HeaderMap {
     trailers
 }
 
-/// Whether a field may stand in trailers: not if it frames, routes, authenticates or modifies the message
-/// (RFC 9110, 6.5.1), and not if it says what only a proxy says, since some apps read trailers into their headers.
+/// Whether a field may stand in trailers: not if it frames, routes, authenticates or modifies the message (RFC 9110
+/// section 6.5.1), and not if it says what only a proxy says, since some apps read trailers into their headers.
 #[must_use]
 pub fn may_trail(name: &HeaderName) -> bool {
     let name = name.as_str();

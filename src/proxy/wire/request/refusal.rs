@@ -18,7 +18,7 @@ const fn bad_request(reason: &'static str) -> Refusal {
 }
 
 impl Refusal {
-    /// No request line as RFC 9112, 3 has it. HTTP/0.9 looks like this too.
+    /// No request line as RFC 9112 section 3 has it. HTTP/0.9 looks like this too.
     pub const REQUEST_LINE: Self = bad_request("request_line_invalid");
     /// A target in a form that does not go with the method, or with bytes that no target has.
     pub const TARGET: Self = bad_request("target_invalid");
@@ -50,9 +50,9 @@ impl Refusal {
     /// More than [`MAX_HEAD`].
     pub const HEAD_TOO_LARGE: Self =
         Self { status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason: "head_too_large" };
-    /// A transfer coding other than `chunked` (RFC 9112, 6.1).
+    /// A transfer coding other than `chunked` (RFC 9112 section 6.1).
     pub const CODING: Self = Self { status: StatusCode::NOT_IMPLEMENTED, reason: "transfer_coding" };
-    /// CONNECT: a server that is no tunnel says so (RFC 9110, 9.3.6).
+    /// CONNECT: a server that is no tunnel says so (RFC 9110 section 9.3.6).
     pub const CONNECT: Self = Self { status: StatusCode::NOT_IMPLEMENTED, reason: "connect" };
     /// A version of HTTP that is not spoken this way; the preface of HTTP/2 has one too.
     pub const VERSION: Self = Self { status: StatusCode::HTTP_VERSION_NOT_SUPPORTED, reason: "http_version" };

@@ -1,4 +1,4 @@
-//! What a request asks for (RFC 9112, 3.2).
+//! What a request asks for (RFC 9112 section 3.2).
 
 use http::uri::{PathAndQuery, Scheme};
 use http::{Method, Uri};
@@ -24,7 +24,7 @@ pub(super) fn read(target: &[u8], method: &Method) -> Result<Uri, Refusal> {
     let uri = Uri::try_from(target).map_err(|_| Refusal::TARGET)?;
     let Some(authority) = uri.authority() else { return Ok(uri) };
     let ours = uri.scheme().is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
-    // A name and a password would be sent on to whoever logs the request (RFC 9110, 4.2.4).
+    // A name and a password would be sent on to whoever logs the request (RFC 9110 section 4.2.4).
     if !ours || authority.as_str().contains('@') {
         return Err(Refusal::TARGET);
     }
@@ -34,7 +34,7 @@ pub(super) fn read(target: &[u8], method: &Method) -> Result<Uri, Refusal> {
     Ok(uri)
 }
 
-/// `http://example.com?q` asks for `/?q` (RFC 9112, 3.2.1).
+/// `http://example.com?q` asks for `/?q` (RFC 9112 section 3.2.1).
 fn with_path(uri: Uri) -> Result<Uri, Refusal> {
     let mut parts = uri.into_parts();
     let path = parts.path_and_query.as_ref().map_or("", PathAndQuery::as_str);

@@ -1,7 +1,7 @@
 //! The head of an upstream's response, read strictly.
 //!
-//! Where a response could be understood in two ways it is not understood at all: an upstream that says both how
-//! long its body is and that it is chunked, or says one of them twice, is answered for with a 502 (RFC 9112, 6.3).
+//! Where a response could be understood in two ways it is not understood at all: an upstream that says both how long
+//! its body is and that it is chunked, or says one of them twice, is answered for with a 502 (RFC 9112 section 6.3).
 
 use std::mem::MaybeUninit;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub struct Response {
 pub enum ResponseFraming {
     /// There is none.
     Empty,
-    /// After so many bytes.
+    /// After this many bytes.
     Length(u64),
     /// Where its own framing says.
     Chunked,
@@ -93,7 +93,7 @@ pub fn response(input: &mut Bytes, method: &Method) -> Result<Option<Response>, 
             Err(Error::TooManyHeaders) => return Err("more header fields than anybody needs"),
             Err(Error::Version | Error::Status | Error::Token) => return Err(NO_STATUS_LINE),
             Err(Error::NewLine) => return Err(LINE_END),
-            Err(Error::HeaderName | Error::HeaderValue) => return Err("a header field that is none"),
+            Err(Error::HeaderName | Error::HeaderValue) => return Err("an invalid header field"),
         };
     let fields = Fields::new(lines::cut(input, length), places);
     read(status, old, fields, method).map(Some)
@@ -196,7 +196,7 @@ fn understand(fields: &Fields) -> Result<Said, &'static str> {
         said.websocket = value.eq_ignore_ascii_case(b"websocket");
     }
     if said.connection.malformed {
-        return Err("a connection field that is no list of tokens");
+        return Err("a malformed connection field");
     }
     if said.chunked && said.length.is_some() {
         return Err("both a content-length and chunks");

@@ -182,7 +182,7 @@ impl Wire {
         self.until("\r\n\r\n").await.to_ascii_lowercase()
     }
 
-    /// Exactly so many bytes.
+    /// Exactly this many bytes.
     pub(in crate::proxy::http) async fn exactly(&mut self, length: usize) -> String {
         while self.inbox.len() < length {
             let read = self.io.read_buf(&mut self.inbox).await.expect("bytes");

@@ -20,10 +20,12 @@ const TAG: usize = 16;
 /// What a record may have beside its content: its kind, padding, the tag (section 5.2).
 const MAX_EXPANSION: usize = 256;
 
-/// So many records may be enciphered with one key of AES-GCM and leave a margin (section 5.5). Others bear more.
+/// At most this many records are enciphered with one key of AES-GCM, which leaves a margin (section 5.5). Others bear
+/// more.
 const MAX_SEALED: u64 = 1 << 24;
 
-/// A client may ask so often for new keys without saying anything else. Each change costs more than it does to ask.
+/// At most this often a client may ask for new keys without saying anything else. Each change costs more than it does
+/// to ask.
 const MAX_UPDATES: u8 = 32;
 
 /// The change of keys, but for its last byte: whether the other side is to change its own (section 4.6.3).
@@ -43,7 +45,7 @@ pub(super) enum Fault {
     BadRecordMac = 20,
     #[error("a record that is too long")]
     RecordOverflow = 22,
-    #[error("a change of keys that is none")]
+    #[error("a malformed key update")]
     IllegalParameter = 47,
     #[error("keys that cannot be used")]
     InternalError = 80,
@@ -71,7 +73,7 @@ pub(super) struct Records {
     partial: Vec<u8>,
     /// Changes of keys since the client has last said something.
     updates: u8,
-    /// Whether the client waits for us to change our keys; who asks several times meanwhile is answered once.
+    /// Whether the client waits for us to change our keys; one that asks several times meanwhile is answered once.
     update_due: bool,
     /// How many records are enciphered with one key.
     max_sealed: u64,
@@ -191,7 +193,7 @@ impl Records {
 }
 
 impl Direction {
-    /// Goes on behind so many records under this key.
+    /// Goes on behind this many records under this key.
     fn new((count, secrets): &(u64, ConnectionTrafficSecrets)) -> Result<Self, Fault> {
         let (cipher, key, iv) = match secrets {
             ConnectionTrafficSecrets::Aes128Gcm { key, iv } => (&AES_128_GCM, key, iv),
