@@ -61,10 +61,10 @@ async fn a_client_that_says_nothing_is_not_waited_for() {
     let mut slow = TcpStream::connect(front.https).await.expect("a connection");
     slow.write_all(&[22, 3, 1, 2, 0, 1]).await.expect("sent");
     assert!(end_of(&mut slow, began).await >= SHORT);
-    // What is no TLS is told so (unexpected_message or decode_error) and left.
+    // What is neither TLS nor HTTP is told so (unexpected_message or decode_error) and left.
     let front = Front::start(Options::default(), &[site(&["example.com"], app)]);
     let mut stranger = TcpStream::connect(front.https).await.expect("a connection");
-    stranger.write_all(b"GET / HTTP/1.1\r\nhost: example.com\r\n\r\n").await.expect("sent");
+    stranger.write_all(b"no hello, and no request\r\n").await.expect("sent");
     let mut alert = Vec::new();
     stranger.read_to_end(&mut alert).await.expect("an alert");
     assert_eq!(alert.get(..3), Some(&[21, 3, 3][..]), "{alert:?}");
