@@ -16,6 +16,7 @@ use crate::issuer::{AcmeIssuer, Standing};
 use crate::store::Store;
 use crate::store::fs::FsEngine;
 use crate::store::memory::MemoryEngine;
+use crate::story::with_causes;
 
 /// All of them, the preferred one first.
 pub(super) struct Cas<'s>(Vec<Asked<'s>>);
@@ -65,7 +66,7 @@ impl<'s> Asked<'s> {
         let directory = configured.directory.clone();
         let (answered, identities) = match issuer(settings, configured, clock.clone())?.standing().await {
             Ok(Standing { date, identities }) => (Ok(date), identities),
-            Err(error) => (Err(told(&error)), Vec::new()),
+            Err(error) => (Err(with_causes(&error)), Vec::new()),
         };
         let account = account(place, &directory, clock.clone()).await;
         let ca = Ca { called: several.then(|| directory.clone()), identities, account };
@@ -91,10 +92,4 @@ async fn account(place: &Path, directory: &str, clock: Clock) -> Option<String> 
     let engine = FsEngine::open_to_look(place).ok()?;
     let accounts = Store::new(Arc::new(engine), clock).accounts();
     accounts.find(directory).await.ok()??.url
-}
-
-/// An error and what lies under it.
-fn told(error: &dyn std::error::Error) -> String {
-    let under = std::iter::successors(error.source(), |error| error.source());
-    under.fold(error.to_string(), |text, error| format!("{text}: {error}"))
 }

@@ -1,6 +1,6 @@
 //! What was looked at, and how it came out.
 
-use crate::ident::Name;
+use crate::ident::{Name, printable};
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,15 +142,13 @@ impl Report {
     }
 }
 
-/// Somebody else's words: bounded, and without what would steer a terminal.
+/// What to do where name servers say different things.
+pub(super) const UNTIL_THEY_AGREE: &str = "Wait until they all agree, or fix the one that lags behind.";
+
+/// Somebody else's words.
 pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 200;
-    let mut shown: String =
-        text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
+    printable(text, LONGEST)
 }
 
 /// Some of them, with a word about how many more there are.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::printable::{LONGEST_SHOWN, printable};
+
 /// A valid name: lower case, A-labels, at most one `*` and only as the whole left-most label.
 ///
 /// Cloning is a reference count. Equal names are equal strings, so a `&str` finds a `Fqdn` in a map.
@@ -22,9 +24,7 @@ pub struct NameError {
 
 impl NameError {
     pub(super) fn new(given: &str, fault: &'static str) -> Self {
-        // What is shown ends up in logs and terminals: bounded, and without control characters.
-        let shown = given.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        Self { shown, fault }
+        Self { shown: printable(given, LONGEST_SHOWN), fault }
     }
 }
 

@@ -9,6 +9,8 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use super::printable::{LONGEST_SHOWN, printable};
+
 /// The layout's `itemidentifier`: `YYYYMMDDTHHMMSS.nnnnnnnnnZ-` and sixteen characters of base32.
 ///
 /// The order of the strings is the order of the commits.
@@ -25,8 +27,7 @@ pub struct IdError {
 
 impl IdError {
     pub(super) fn new(given: &str, what: &'static str) -> Self {
-        let shown = given.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        Self { shown, what }
+        Self { shown: printable(given, LONGEST_SHOWN), what }
     }
 }
 

@@ -8,6 +8,7 @@ mod item_id;
 mod lineage;
 mod name;
 mod names;
+mod printable;
 mod provider;
 
 pub use fqdn::{Fqdn, NameError};
@@ -15,4 +16,5 @@ pub use item_id::{IdError, ItemId};
 pub use lineage::{Lineage, LineageId};
 pub use name::Name;
 pub use names::{Names, NamesError};
+pub use printable::printable;
 pub use provider::Provider;

@@ -6,8 +6,8 @@ use super::{Name, NameError};
 
 /// The primary name and the other names of a certificate: no repeats, 1 to 100 of them.
 ///
-/// The others are sorted, so two sets that differ only in order have the same [`domain_list`](Self::domain_list) but for
-/// the primary.
+/// The others are sorted, so two sets that differ only in order have the same [`domain_list`](Self::domain_list) but
+/// for the primary.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Names {
     /// Primary first, then the others in order.

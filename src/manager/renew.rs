@@ -13,7 +13,7 @@ use crate::ident::{ItemId, Name};
 use crate::issuer::{Advice, IssueError, IssueJob, Predecessor, Verdict};
 use crate::pki::{Bundle, PkiError, PrivateKey, SigningRequest};
 use crate::store::{Draft, Item, StoreError};
-use crate::story::{Event, Text};
+use crate::story::{Event, Text, with_causes};
 
 /// Why a lineage did not get its certificate.
 #[derive(Debug, Error)]
@@ -63,14 +63,7 @@ impl RenewError {
 
     /// The error and what lies under it, in one line.
     pub(super) fn story(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
+        with_causes(self)
     }
 }
 

@@ -39,7 +39,7 @@ pub enum Event {
     Swept { outcome: Text, clean: bool },
     /// The journal's last line was torn by a crash, and was cut off.
     Mended { bytes: u64 },
-    /// So many events are not in the journal: it could not be written, or not fast enough.
+    /// This many events are not in the journal: it could not be written, or not fast enough.
     Untold { events: u64 },
     /// A certificate was there at the start.
     Found { item: Text, provider: Text, issuer: Text, not_after: Moment, valid: bool },
@@ -171,7 +171,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         again: Option<Moment>,
     },
-    /// So many lines were gone or damaged before a hook could be told of them.
+    /// This many lines were gone or damaged before a hook could be told of them.
     HookMissed { lines: u64 },
     /// An operator asked for something.
     Commanded { command: Text, by: Text },

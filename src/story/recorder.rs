@@ -10,7 +10,8 @@ use super::{Event, Moment, Record};
 use crate::clock::Clock;
 use crate::ident::Name;
 
-/// So many events may wait to be kept. A start with a hundred thousand names tells more in a second; the log has them all.
+/// At most this many events wait to be kept. A start with a hundred thousand names tells more in a second; the log has
+/// them all.
 const WAITING: usize = 8192;
 
 /// Tells events. Cloning shares the line. The default one tells the log only.
@@ -99,8 +100,8 @@ impl fmt::Debug for Recorder {
 }
 
 impl Told {
-    /// Waits for the next words, and takes those that wait behind them too; none once nobody can tell anything any more.
-    /// Blocks the thread.
+    /// Waits for the next words, and takes those that wait behind them too; none once nobody can tell anything any
+    /// more. Blocks the thread.
     pub fn wait(&mut self) -> Vec<Heard> {
         let mut heard: Vec<Heard> = self.from.blocking_recv().into_iter().collect();
         while heard.len() < WAITING

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Text(Box<str>);
 
 impl Text {
-    /// So many characters are kept; a CA that says more has said enough.
+    /// At most this many characters are kept; a CA that says more has said enough.
     pub const LONGEST: usize = 500;
 
     /// What it is shown as, cut.

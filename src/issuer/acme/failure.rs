@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::http::Http;
 use super::{budget, retry_after};
+use crate::ident;
 use crate::issuer::IssueError;
 
 /// Problems of RFC 8555 section 6.7 that are about what we ask for, not about when: the same request fails tomorrow.
@@ -133,12 +134,7 @@ pub(super) fn text_of(problem: &Problem) -> String {
 
 /// The text, bounded, with anything that would steer a terminal or begin a new line made visible.
 pub(super) fn printable(text: &str) -> String {
-    let mut shown: String =
-        text.chars().take(LONGEST_TEXT).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if shown.len() < text.len() && text.chars().nth(LONGEST_TEXT).is_some() {
-        shown.push('…');
-    }
-    shown
+    ident::printable(text, LONGEST_TEXT)
 }
 
 #[cfg(test)]
