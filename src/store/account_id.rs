@@ -10,8 +10,8 @@ use crate::pki::{PrivateKey, crypto};
 pub struct AccountId(Box<str>);
 
 impl AccountId {
-    /// That of the account with this key in an ACME directory: `<directory host>-<16 hex of SHA-256 of the directory's URL and
-    /// the key's thumbprint>`.
+    /// That of the account with this key in an ACME directory: `<directory host>-<16 hex of SHA-256 of the directory's
+    /// URL and the key's thumbprint>`.
     #[must_use]
     pub(super) fn of(directory: &str, key: &PrivateKey) -> Self {
         // A key of a kind that no account has is known by its SPKI.

@@ -58,9 +58,9 @@ impl Accounts {
     /// The account for a directory, whichever account was chosen last.
     ///
     /// An account whose key is there and whose record is not, because a crash came between, is found by its id. Of
-    /// several, one that is on the way to another key comes first, then one that the CA has answered for, then one whose
-    /// key has not been followed by another (a backup may have brought a key back that is no longer good), then the one chosen
-    /// last. A damaged one is named in the log and passed over.
+    /// several, one that is on the way to another key comes first, then one that the CA has answered for, then one
+    /// whose key has not been followed by another (a backup may have brought a key back that is no longer good), then
+    /// the one chosen last. A damaged one is named in the log and passed over.
     ///
     /// # Errors
     ///
@@ -130,7 +130,8 @@ impl Accounts {
         self.choose(&id).await
     }
 
-    /// The account chosen last: the one whose challenges were posted last. Accounts are looked up by directory all the same.
+    /// The account chosen last: the one whose challenges were posted last. Accounts are looked up by directory all the
+    /// same.
     ///
     /// # Errors
     ///
@@ -143,17 +144,15 @@ impl Accounts {
         Ok(target.as_ref().and_then(account))
     }
 
-    /// The thumbprint (RFC 7638) of the key of the account chosen last, as it stands in answers to challenges. `None` without
-    /// an account, or where its key is of a kind that no account has.
+    /// The thumbprint (RFC 7638) of the key of the account chosen last, as it stands in answers to challenges. `None`
+    /// without an account, or where its key is of a kind that no account has.
     ///
     /// # Errors
     ///
     /// [`StoreError::Engine`]; [`StoreError::Damaged`] if the key cannot be read.
     pub async fn current_thumbprint(&self) -> Result<Option<String>, StoreError> {
         let Some(id) = self.current().await? else { return Ok(None) };
-        let Some(pem) = self.read(&id, AccountFile::Key).await? else { return Ok(None) };
-        let key = PrivateKey::from_pem(&pem).map_err(|e| damaged(&id, AccountFile::Key, &e))?;
-        Ok(jwk_thumbprint(&key))
+        Ok(self.key(&id).await?.as_ref().and_then(jwk_thumbprint))
     }
 
     /// Keeps an account that comes from a copy of a storage, unless it is there. `current` stays where it leads.
@@ -191,7 +190,7 @@ impl Accounts {
             Self::prove(id, *file, value)?;
         }
         let key = files.iter().find(|(file, _)| *file == AccountFile::Key);
-        let (_, key) = key.ok_or_else(|| damaged(id, AccountFile::Key, &"it is missing"))?;
+        let (_, key) = key.ok_or_else(|| missing(id, AccountFile::Key))?;
         let own = PrivateKey::from_pem(key).map_err(|e| damaged(id, AccountFile::Key, &e))?;
         let Some(present) = self.read(id, AccountFile::Key).await? else { return Ok(()) };
         match PrivateKey::from_pem(&present) {
@@ -241,16 +240,10 @@ impl Accounts {
     }
 
     async fn check_one(&self, id: &AccountId) -> Result<bool, StoreError> {
-        let record = match self.read(id, AccountFile::Record).await? {
-            None => None,
-            Some(text) => Some(account_record(id, &text)?),
-        };
-        let key = match self.read(id, AccountFile::Key).await? {
-            None => return Err(damaged(id, AccountFile::Key, &"it is missing")),
-            Some(pem) => PrivateKey::from_pem(&pem).map_err(|e| damaged(id, AccountFile::Key, &e))?,
-        };
+        let record = self.record(id).await?;
+        let key = self.key(id).await?.ok_or_else(|| missing(id, AccountFile::Key))?;
         match self.read(id, AccountFile::Pub).await? {
-            None => Err(damaged(id, AccountFile::Pub, &"it is missing")),
+            None => Err(missing(id, AccountFile::Pub)),
             Some(pem) if pem != key.public_pem() => {
                 Err(damaged(id, AccountFile::Pub, &"it does not belong to account_key.pem"))
             }
@@ -273,9 +266,7 @@ impl Accounts {
     ///
     /// [`StoreError::Damaged`] if the key cannot be read; [`StoreError::Engine`].
     pub async fn restore_public(&self, id: &AccountId) -> Result<(), StoreError> {
-        let missing = || damaged(id, AccountFile::Key, &"it is missing");
-        let pem = self.read(id, AccountFile::Key).await?.ok_or_else(missing)?;
-        let key = PrivateKey::from_pem(&pem).map_err(|e| damaged(id, AccountFile::Key, &e))?;
+        let key = self.key(id).await?.ok_or_else(|| missing(id, AccountFile::Key))?;
         self.put(id, AccountFile::Pub, key.public_pem().into()).await
     }
 
@@ -300,18 +291,14 @@ impl Accounts {
 
     /// The account if it is for this directory.
     async fn load(&self, id: &AccountId, directory: &str) -> Result<Option<Account>, StoreError> {
-        let record = match self.read(id, AccountFile::Record).await? {
-            None => None,
-            Some(text) => Some(account_record(id, &text)?),
-        };
+        let record = self.record(id).await?;
         if record.as_ref().is_some_and(|record| record.directory != directory) {
             return Ok(None);
         }
-        let Some(pem) = self.read(id, AccountFile::Key).await? else {
+        let Some(key) = self.key(id).await? else {
             // Without a record this is a folder that was only just made; with one, the key is gone.
-            return record.map_or(Ok(None), |_| Err(damaged(id, AccountFile::Key, &"it is missing")));
+            return record.map_or(Ok(None), |_| Err(missing(id, AccountFile::Key)));
         };
-        let key = PrivateKey::from_pem(&pem).map_err(|e| damaged(id, AccountFile::Key, &e))?;
         if record.is_none() && AccountId::of(directory, &key) != *id {
             return Ok(None);
         }
@@ -322,6 +309,19 @@ impl Accounts {
             record.map(|record| (record.url, record.contacts, record.past_keys.map_or(0, NonZeroU32::get)));
         let ((url, contacts, past_keys), directory) = (known.unwrap_or_default(), directory.to_owned());
         Ok(Some(Account { id: id.clone(), directory, key, url, contacts, past_keys }))
+    }
+
+    /// The key, if there is one.
+    async fn key(&self, id: &AccountId) -> Result<Option<PrivateKey>, StoreError> {
+        let pem = self.read(id, AccountFile::Key).await?;
+        let key = |pem: Bytes| PrivateKey::from_pem(&pem).map_err(|e| damaged(id, AccountFile::Key, &e));
+        pem.map(key).transpose()
+    }
+
+    /// What the CA said, if anything was written down.
+    async fn record(&self, id: &AccountId) -> Result<Option<Record>, StoreError> {
+        let text = self.read(id, AccountFile::Record).await?;
+        text.map(|text| account_record(id, &text)).transpose()
     }
 
     async fn read(&self, id: &AccountId, file: AccountFile) -> Result<Option<Bytes>, StoreError> {
@@ -344,6 +344,10 @@ impl Accounts {
 
 fn account_record(id: &AccountId, text: &[u8]) -> Result<Record, StoreError> {
     record::parse(&layout::account_file(id, AccountFile::Record), text)
+}
+
+fn missing(id: &AccountId, file: AccountFile) -> StoreError {
+    damaged(id, file, &"it is missing")
 }
 
 fn damaged(id: &AccountId, file: AccountFile, why: &dyn Display) -> StoreError {

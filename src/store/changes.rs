@@ -1,5 +1,5 @@
-//! Hearing that somebody has moved a pointer: that of a name, its pin, or `current` among the accounts; and that something
-//! was revoked.
+//! Hearing that somebody has moved a pointer: that of a name, its pin, or `current` among the accounts; and that
+//! something was revoked.
 
 use super::{Family, Prefix, database, engine, layout};
 use crate::ident::{ItemId, Name};

@@ -195,8 +195,8 @@ impl Database {
 
     /// The item a new one for these names must come after.
     ///
-    /// All items are listed once; after that, what this process commits is remembered, and what another one commits for the
-    /// same names shows in their pointers.
+    /// All items are listed once; after that, what this process commits is remembered, and what another one commits for
+    /// the same names shows in their pointers.
     async fn newest(&self, names: &Names) -> Result<Option<ItemId>, StoreError> {
         let list = async || Ok::<_, StoreError>(Mutex::new(self.items().await?.pop()));
         let mut newest = self.newest.get_or_try_init(list).await?.lock().await.clone();

@@ -23,7 +23,8 @@ pub struct Demanded {
 }
 
 impl Demanded {
-    /// So many names, and so much of the budget, are remembered at the most: of the longest names, that fits into one file.
+    /// At most this many names, and as much of the budget, are remembered: of the longest names, that fits into one
+    /// file.
     pub const MOST: usize = 10_000;
 }
 
@@ -79,8 +80,8 @@ impl Demands {
         self.records.read::<Demanded>(&layout::demanded()).await.map(drop)
     }
 
-    /// Adds what another copy remembers, as far as there is room: names that are not remembered here, and what was spent of the
-    /// budget, the latest of it.
+    /// Adds what another copy remembers, as far as there is room: names that are not remembered here, and what was
+    /// spent of the budget, the latest of it.
     ///
     /// # Errors
     ///

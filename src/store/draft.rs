@@ -48,8 +48,8 @@ impl Draft {
     /// The draft's key and its request for the lineage's names: those of an earlier attempt if they are usable,
     /// else the key that is to be used again, or a new one.
     ///
-    /// When this returns, `key.pem` and `csr.pem` survive a power cut: a certificate whose key was lost in a crash is of
-    /// no use to anyone, and counts against the CA's limits all the same.
+    /// When this returns, `key.pem` and `csr.pem` survive a power cut: a certificate whose key was lost in a crash is
+    /// of no use to anyone, and counts against the CA's limits all the same.
     ///
     /// # Errors
     ///

@@ -19,16 +19,29 @@ use super::{Key, Prefix};
 use crate::pki::crypto;
 
 /// Keeps values, pointers and folders.
+///
+/// Beside the errors that its own docs name, each verb fails with [`EngineError::Io`] where the engine does, and each
+/// that would change something with [`EngineError::ReadOnly`] where [`is_read_only`](Self::is_read_only).
 #[async_trait]
 pub trait Engine: Send + Sync {
     /// The value and its version.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Absent`] if nothing stands there, [`EngineError::Foreign`] if it is not a plain value.
     async fn read(&self, key: &Key) -> Result<(Bytes, Version), EngineError>;
 
     /// What stands directly below a folder - values, pointers and folders - in order of names. Empty if
     /// there is no such folder. What has a name that is no [`Key`] is left out, here and everywhere.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Foreign`] if it is no folder.
     async fn list(&self, folder: &Prefix) -> Result<Vec<Key>, EngineError>;
 
     /// Writes a whole value if the present one is as expected. The folders above it come into being.
+    ///
+    /// # Errors
     ///
     /// [`EngineError::Conflict`] if it is not as expected, [`EngineError::Sealed`] inside an item.
     async fn put(
@@ -41,26 +54,44 @@ pub trait Engine: Send + Sync {
 
     /// Takes away a value, a pointer or a folder with everything in it. Nothing there is success under
     /// [`Expect::Any`] and [`Expect::Absent`]; a folder has no version.
+    ///
+    /// # Errors
+    ///
+    /// As for [`put`](Self::put).
     async fn remove(&self, place: &Prefix, expect: Expect) -> Result<(), EngineError>;
 
-    /// Turns a draft into an item, all of it or none, exactly once; or another folder that was put together into what it is to
-    /// be.
+    /// Turns a draft into an item, all of it or none, exactly once; or another folder that was put together into what
+    /// it is to be.
+    ///
+    /// # Errors
     ///
     /// [`EngineError::Exists`] if there is such an item, [`EngineError::Absent`] if there is no such draft.
     async fn seal(&self, draft: &Prefix, item: &Prefix) -> Result<(), EngineError>;
 
     /// Makes a pointer name a target, if it still names what the caller saw. The target need not exist.
+    ///
+    /// # Errors
+    ///
+    /// As for [`put`](Self::put).
     async fn point(&self, pointer: &Key, target: &Prefix, expect: Expect) -> Result<(), EngineError>;
 
     /// What a pointer names, and the version to expect when moving it; `None` if there is no such pointer.
+    ///
+    /// # Errors
     ///
     /// [`EngineError::Foreign`] if something stands there that this store would not have written.
     async fn follow(&self, pointer: &Key) -> Result<Option<(Prefix, Version)>, EngineError>;
 
     /// Moves something damaged or foreign out of the way, never deletes it, and says where to.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Absent`] if nothing stands there, [`EngineError::Sealed`] for a part of an item.
     async fn set_aside(&self, place: &Prefix) -> Result<Prefix, EngineError>;
 
     /// Takes a draft, or the issuer role, for whoever holds the [`Claim`]. The folder comes into being.
+    ///
+    /// # Errors
     ///
     /// [`EngineError::Taken`] at once if it is held, in this process or in another.
     async fn claim(&self, what: &Prefix) -> Result<Claim, EngineError>;
@@ -69,17 +100,32 @@ pub trait Engine: Send + Sync {
     fn changes(&self) -> Changes;
 
     /// What was kept last with [`keep`](Self::keep), also if everything else is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] if that cannot be read.
     async fn kept(&self) -> Result<Option<Bytes>, EngineError>;
 
     /// Keeps one value where it outlives the storage being emptied or replaced, if there is such a place.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] if it cannot be written there.
     async fn keep(&self, value: Bytes) -> Result<(), EngineError>;
 
-    /// Every value directly below a folder, in order of names. A folder that holds anything else is
-    /// [`EngineError::Foreign`]; no folder is [`EngineError::Absent`].
+    /// Every value directly below a folder, in order of names.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Foreign`] if the folder holds anything else, [`EngineError::Absent`] if there is no such folder.
     async fn read_all(&self, folder: &Prefix) -> Result<Vec<(Key, Bytes)>, EngineError>;
 
     /// Every pointer directly below a folder, in order of names, and what does not lead anywhere in the storage with
     /// `None`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
     async fn follow_all(&self, folder: &Prefix) -> Result<Vec<(Key, Option<Prefix>)>, EngineError>;
 
     /// Whether every verb that would change something is [`EngineError::ReadOnly`].

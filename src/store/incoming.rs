@@ -1,9 +1,10 @@
 //! A copy of a storage on its way in: first everything is put together aside, then it takes its places.
 //!
-//! Nothing that is here is overwritten. Items have ids that no two items share, so both sides' items are kept; a pointer moves to
-//! an item that came in if that is newer, and never to an older one. What somebody has decided here stays decided.
+//! Nothing that is here is overwritten. Items have ids that no two items share, so both sides' items are kept; a
+//! pointer moves to an item that came in if that is newer, and never to an older one. What somebody has decided here
+//! stays decided.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::iter;
 
@@ -13,15 +14,17 @@ use tracing::warn;
 use super::engine::{Claim, EngineError, Expect, Secrecy};
 use super::item::Item;
 use super::layout::{self, AccountFile, AccountId, Family, File};
-use super::{Kept, Pin, Prefix, Store, StoreError, journal, record};
+use super::{Kept, Pin, Store, StoreError, journal, record};
 use crate::ident::{ItemId, Lineage, Name};
 
-/// Takes a copy in. Dropped before [`take`](Self::take) and [`adopt`](Self::adopt), it has changed nothing that anybody looks
-/// at.
+/// Takes a copy in. Dropped before [`take`](Self::take) and [`adopt`](Self::adopt), it has changed nothing that anybody
+/// looks at.
 pub struct Incoming {
     store: Store,
     /// What was proved, and which pointers it wants.
     items: BTreeMap<ItemId, Lineage>,
+    /// Those of them that are here too, but damaged.
+    damaged: BTreeSet<ItemId>,
     /// What is said of its items: which are revoked, and which names are pinned.
     revoked: Vec<ItemId>,
     pins: Vec<(Name, Pin)>,
@@ -40,6 +43,8 @@ pub struct Incoming {
 pub struct Settled {
     /// How many items are new here.
     pub new: usize,
+    /// How many of those were here too, but damaged; the damaged ones are in quarantine.
+    pub replaced: usize,
     /// How many names are pinned here as they are in the copy.
     pub pins: usize,
     /// How many items are revoked according to the copy.
@@ -79,6 +84,7 @@ impl Incoming {
         Ok(Self {
             store,
             items: BTreeMap::new(),
+            damaged: BTreeSet::new(),
             revoked: Vec::new(),
             pins: Vec::new(),
             segments: 0,
@@ -89,8 +95,8 @@ impl Incoming {
         })
     }
 
-    /// Proves that these files are a whole item, and that there is none here of that id with other contents. Says whether
-    /// it is here already.
+    /// Proves that these files are a whole item, and that there is no whole one here of that id with other contents.
+    /// Says whether it is here already; one that is damaged here is not, and gives way.
     ///
     /// # Errors
     ///
@@ -99,19 +105,27 @@ impl Incoming {
         let named = files.iter().map(|(file, value)| (file.as_str().into(), value.clone()));
         let item = Item::prove(id, named.collect())?;
         self.items.insert(id.clone(), item.lineage().clone());
-        let damaged = |place: Prefix, why: &str| StoreError::Damaged { place, why: why.to_owned() };
-        let present = match self.store.engine().read_all(&layout::item(id)).await {
+        let (engine, place) = (self.store.engine(), layout::item(id));
+        let present = match engine.read_all(&place).await {
             Err(EngineError::Absent { .. }) => return Ok(false),
+            Err(EngineError::Foreign { .. }) => Vec::new(),
             other => other?,
         };
-        for (file, value) in files {
-            let same = present.iter().any(|(key, there)| key.name() == file.as_str() && there == value);
-            if !same {
-                let place = layout::item_file(id, *file).as_prefix();
-                return Err(damaged(place, "the copy has an item of the same id with other contents"));
+        let differs = |(file, value): &&(File, Bytes)| {
+            !present.iter().any(|(key, there)| key.name() == file.as_str() && there == value)
+        };
+        let Some((file, _)) = files.iter().find(differs) else { return Ok(true) };
+        match Item::blemishes(engine, id).await {
+            Ok(blemishes) if blemishes.is_empty() => {
+                let why = "the copy has an item of the same id with other contents".to_owned();
+                Err(StoreError::Damaged { place: layout::item_file(id, *file).as_prefix(), why })
             }
+            Ok(_) | Err(StoreError::Damaged { .. }) => {
+                self.damaged.insert(id.clone());
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
-        Ok(true)
     }
 
     /// Proves that these files are an account's, and that the account is not here with another key.
@@ -146,8 +160,8 @@ impl Incoming {
         Ok(())
     }
 
-    /// Proves, once everything in the copy was proved, that it fits together: that what is said of an item is said of one
-    /// that is in it, and of its names.
+    /// Proves, once everything in the copy was proved, that it fits together: that what is said of an item is said of
+    /// one that is in it, and of its names.
     ///
     /// # Errors
     ///
@@ -222,8 +236,8 @@ impl Incoming {
         Ok(())
     }
 
-    /// Pins a name as it is in the copy, unless there is something for it here, or for the wildcard above it: then what is
-    /// served is decided here.
+    /// Pins a name as it is in the copy, unless there is something for it here, or for the wildcard above it: then what
+    /// is served is decided here.
     async fn pin(&mut self, kept: &Kept, name: &Name, value: Bytes) -> Result<(), StoreError> {
         let mut is_new = true;
         for name in iter::once(name.clone()).chain(name.wildcard()) {
@@ -263,9 +277,9 @@ impl Incoming {
 
     /// Moves what was put together to its places: the oldest item first, then the pointers, then the journal.
     ///
-    /// If the process dies meanwhile, items that have moved are whole, and the next start moves the pointers. The same copy taken
-    /// in once more brings the rest, unless a process has begun a journal here since, or has got a certificate for a name that
-    /// is pinned in the copy: then the one and the other are left.
+    /// If the process dies meanwhile, items that have moved are whole, and the next start moves the pointers. The same
+    /// copy taken in once more brings the rest, unless a process has begun a journal here since, or has got a
+    /// certificate for a name that is pinned in the copy: then the one and the other are left.
     ///
     /// # Errors
     ///
@@ -273,6 +287,11 @@ impl Incoming {
     pub async fn settle(mut self) -> Result<Settled, StoreError> {
         let (engine, database) = (self.store.engine(), self.store.database());
         for id in self.items.keys() {
+            if self.damaged.contains(id) {
+                let to = engine.set_aside(&layout::item(id)).await?;
+                warn!(item = %id, %to, "set aside, since it is damaged and its copy is whole");
+                self.settled.replaced += 1;
+            }
             match engine.seal(&layout::incoming_item(id), &layout::item(id)).await {
                 Ok(()) => self.settled.new += 1,
                 // It was here already.
@@ -297,8 +316,8 @@ impl Incoming {
         Ok(self.settled)
     }
 
-    /// The hook goes on where it was in this journal. That comes first: where it was in a journal that is not there means
-    /// nothing to it, and without it the hook would pass over what it has not been told.
+    /// The hook goes on where it was in this journal. That comes first: where it was in a journal that is not there
+    /// means nothing to it, and without it the hook would pass over what it has not been told.
     async fn settle_journal(&self) -> Result<(), StoreError> {
         let (engine, told) = (self.store.engine(), layout::hooked());
         match &self.told {

@@ -67,12 +67,6 @@ impl Item {
         &self.lineage
     }
 
-    /// The lineage's id.
-    #[must_use]
-    pub fn lineage_id(&self) -> &LineageId {
-        self.lineage.id()
-    }
-
     /// The names of `domain.list`.
     #[must_use]
     pub fn names(&self) -> &Names {

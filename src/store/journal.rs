@@ -4,8 +4,8 @@
 //! {"n":7,"at":"…","names":["example.com"],"event":"served",…,"before":"<sum of line 6>","sum":"<SHA-256 of all that precedes it>"}
 //! ```
 //!
-//! A line whose text was changed does not fit its own sum; one that was taken away, put in or moved is noticed at the line
-//! after it. The chain finds damage and careless hands. It does not stop somebody who writes all of it anew.
+//! A line whose text was changed does not fit its own sum; one that was taken away, put in or moved is noticed at the
+//! line after it. The chain finds damage and careless hands. It does not stop somebody who writes all of it anew.
 
 use serde::{Deserialize, Serialize};
 

@@ -8,8 +8,8 @@ use super::rollover::read_next_key;
 use super::{Accounts, Demanded, Hooked, Key, Ledger, Pin, Prefix, States, StoreError, database, record};
 use crate::ident::{ItemId, LineageId, Name};
 
-/// No copy has a segment of this number or a higher one: fifty terabytes come before it. A journal goes on behind its last
-/// segment, so one that is forged may not leave it without numbers.
+/// No copy has a segment of this number or a higher one: fifty terabytes come before it. A journal goes on behind its
+/// last segment, so one that is forged may not leave it without numbers.
 const BEYOND: u64 = 50_000_000;
 
 /// A file that a copy of a storage holds.
@@ -37,8 +37,8 @@ pub enum Kept {
     Hooked,
 }
 
-/// A link that a copy of a storage holds. All of them can be told from the files; they are there for whoever unpacks a copy
-/// by hand.
+/// A link that a copy of a storage holds. All of them can be told from the files; they are there for whoever unpacks a
+/// copy by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
     /// To the newest item of a name.

@@ -9,8 +9,8 @@ pub struct Keying {
     pub key_type: KeyType,
     /// This one, where no earlier attempt has left one; without it a new one is made.
     pub reuse: Option<PrivateKey>,
-    /// The public halves (`SubjectPublicKeyInfo`) of keys that are not to be used, whoever left them: that somebody else
-    /// has, or may have, and that of the certificate before, where a new one is wanted.
+    /// The public halves (`SubjectPublicKeyInfo`) of keys that are not to be used, whoever left them: that somebody
+    /// else has, or may have, and that of the certificate before, where a new one is wanted.
     pub barred: Vec<Vec<u8>>,
 }
 

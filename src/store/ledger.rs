@@ -75,6 +75,15 @@ struct Book {
     spent: BTreeMap<String, Page>,
 }
 
+/// The time that is looked back on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Where it begins.
+    pub since: SystemTime,
+    /// Where it ends.
+    pub now: SystemTime,
+}
+
 /// What there is to know when a page is changed.
 pub struct Opened<'a> {
     /// The page.
@@ -85,7 +94,7 @@ pub struct Opened<'a> {
     pub guarded: bool,
 }
 
-/// So long a storage that was lost is guarded.
+/// A storage that was lost is guarded for this long.
 const GUARD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Ledger {
@@ -93,8 +102,8 @@ impl Ledger {
         Self { engine, database, last: Arc::default() }
     }
 
-    /// Looks at the start whether the storage has been lost: it is empty although certificates were ordered on this machine
-    /// before, or although somebody `expects` it not to be. It is guarded from then on, unless by `force`.
+    /// Looks at the start whether the storage has been lost: it is empty although certificates were ordered on this
+    /// machine before, or although somebody `expects` it not to be. It is guarded from then on, unless by `force`.
     ///
     /// # Errors
     ///
@@ -129,7 +138,8 @@ impl Ledger {
         self.write(book, expect).await.map_err(StoreError::from)
     }
 
-    /// What the ledger says of a CA; where nothing is known of it, also what the items say that it has issued since a moment.
+    /// What the ledger says of a CA; where nothing is known of it, also what the items say that it has issued since a
+    /// moment.
     ///
     /// # Errors
     ///
@@ -142,10 +152,10 @@ impl Ledger {
         }
     }
 
-    /// Changes what the ledger says of a CA, and keeps it: it survives a power cut when this returns. The change is made
-    /// again on what somebody else has written meanwhile.
+    /// Changes what the ledger says of a CA, and keeps it: it survives a power cut when this returns. The change is
+    /// made again on what somebody else has written meanwhile.
     ///
-    /// Where nothing was known of the CA, `change` is told what the items say that it has issued since `since`.
+    /// Where nothing was known of the CA, `change` is told what the items say that it has issued within the span.
     ///
     /// # Errors
     ///
@@ -153,7 +163,7 @@ impl Ledger {
     pub async fn update<T>(
         &self,
         directory: &str,
-        (since, now): (SystemTime, SystemTime),
+        Span { since, now }: Span,
         mut change: impl FnMut(Opened<'_>) -> T + Send,
     ) -> Result<T, StoreError> {
         loop {

@@ -1,8 +1,8 @@
 //! Immutable items, movable pointers, one spool.
 //!
-//! A certificate is put together as a [`Draft`], becomes an [`Item`] by one rename, and is found through pointers, one for
-//! each name. Items never change; pointers are a cache of the items and can be recomputed; drafts survive the process that
-//! began them. [`layout`] says where everything stands, an [`Engine`] keeps it.
+//! A certificate is put together as a [`Draft`], becomes an [`Item`] by one rename, and is found through pointers, one
+//! for each name. Items never change; pointers are a cache of the items and can be recomputed; drafts survive the
+//! process that began them. [`layout`] says where everything stands, an [`Engine`] keeps it.
 //!
 //! [`Store`] hands out narrow handles. Whoever holds [`Accounts`] cannot commit an item, and whoever holds [`Database`]
 //! cannot open a draft.
@@ -59,7 +59,7 @@ pub use item::Item;
 pub use kept::{Kept, Link};
 pub use keying::Keying;
 pub use layout::{AccountId, Family};
-pub use ledger::{Issued, Ledger, OpenOrder, Opened, Page};
+pub use ledger::{Issued, Ledger, OpenOrder, Opened, Page, Span};
 pub use outgoing::Outgoing;
 pub use pins::{Pin, Pins, Revoked};
 pub use place::{Key, Prefix};

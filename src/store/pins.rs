@@ -45,7 +45,8 @@ impl Pin {
     }
 }
 
-/// `state/revoked/<item id>`: the item's certificate was revoked; it is served only where there is nothing else, and not gone back to.
+/// `state/revoked/<item id>`: the item's certificate was revoked; it is served only where there is nothing else, and
+/// not gone back to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
     /// When.
@@ -67,7 +68,8 @@ impl Pins {
         Self { records: Records::new(engine) }
     }
 
-    /// All pins. A damaged one is passed over, and stays where it is: it may be all that keeps an item from being removed.
+    /// All pins. A damaged one is passed over, and stays where it is: it may be all that keeps an item from being
+    /// removed.
     ///
     /// # Errors
     ///
@@ -125,7 +127,8 @@ impl Pins {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Engine`]; [`StoreError::Damaged`] if there is a note that cannot be read, since not to know is not a no.
+    /// [`StoreError::Engine`]; [`StoreError::Damaged`] if there is a note that cannot be read, since not to know is not
+    /// a no.
     pub async fn revoked(&self, item: &ItemId) -> Result<Option<Revoked>, StoreError> {
         self.records.read(&layout::revoked(item)).await
     }
@@ -140,8 +143,8 @@ impl Pins {
         Ok(keys.iter().filter_map(|key| ItemId::parse(key.name()).ok()).collect())
     }
 
-    /// Takes over what a copy notes of an item that is noted as revoked here too. Where the two give different reasons none is
-    /// kept, which counts as the worst.
+    /// Takes over what a copy notes of an item that is noted as revoked here too. Where the two give different reasons
+    /// none is kept, which counts as the worst.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
-//! What nobody needs any more: certificates that have ended long since and that newer ones have followed, and those of names
-//! nobody has configured.
+//! What nobody needs any more: certificates that have ended long since and that newer ones have followed, and those of
+//! names nobody has configured.
 //!
-//! A key that is good for nothing is only something to lose. What is current, pinned or served is never among it. Only the
-//! process that has the role of the issuer removes anything.
+//! A key that is good for nothing is only something to lose. What is current, pinned or served is never among it. Only
+//! the process that has the role of the issuer removes anything.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};

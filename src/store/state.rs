@@ -55,8 +55,8 @@ pub struct Attempts {
     pub last_failure: Option<SystemTime>,
 }
 
-/// The record as it may stand on disk. There was a time when a lineage had one CA, and its attempts stood where the CAs'
-/// list is now.
+/// The record as it may stand on disk. There was a time when a lineage had one CA, and its attempts stood where the
+/// CAs' list is now.
 #[derive(Deserialize)]
 struct Written {
     #[serde(with = "super::moment::names")]

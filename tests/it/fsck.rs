@@ -8,12 +8,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use sidegate::clock::Clock;
 use sidegate::ident::{ItemId, Lineage, Name, Provider};
 use sidegate::pki::{KeyType, PrivateKey};
 use sidegate::store::fs::FsEngine;
-use sidegate::store::{Account, Family, LineageState, Store};
+use sidegate::store::{Account, Family, LineageState, Span, Store};
 
 use crate::house::issued::{answer, lineage};
 
@@ -50,7 +51,7 @@ impl Storage {
         store.states().save(draft.id(), &state(&draft)).await.expect("saved");
         store
             .ledger()
-            .update("https://ca.example/dir", (std::time::UNIX_EPOCH, std::time::UNIX_EPOCH), |_| ())
+            .update("https://ca.example/dir", Span { since: UNIX_EPOCH, now: UNIX_EPOCH }, |_| ())
             .await
             .expect("a ledger");
         Self { root, _above: above, old, new, other, draft, account }

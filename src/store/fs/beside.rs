@@ -1,5 +1,5 @@
-//! One file beside the storage directory: it is still there when the directory has been emptied, or is made anew because a
-//! volume is missing.
+//! One file beside the storage directory: it is still there when the directory has been emptied, or is made anew
+//! because a volume is missing.
 
 use std::ffi::OsString;
 use std::fs;

@@ -18,7 +18,8 @@ use crate::store::layout;
 pub(super) struct Aside {
     folder: PathBuf,
     next: AtomicU64,
-    /// Says that the folder's owner is alive. None where there was no room for the folder: it comes with the first file.
+    /// Says that the folder's owner is alive. None where there was no room for the folder: it comes with the first
+    /// file.
     alive: Mutex<Option<File>>,
 }
 
@@ -65,8 +66,8 @@ impl Aside {
         }
     }
 
-    /// Where a folder may go that is to be removed: among the engines' own, so that none has to be made for it, and with
-    /// the name of one, so that the next engine that opens removes what is left of it.
+    /// Where a folder may go that is to be removed: among the engines' own, so that none has to be made for it, and
+    /// with the name of one, so that the next engine that opens removes what is left of it.
     pub(super) fn doomed(&self) -> PathBuf {
         self.folder.with_file_name(scratch())
     }

@@ -139,7 +139,7 @@ impl Engine for FsEngine {
     fn changes(&self) -> Changes {
         let folders = watched().map(|folder| (self.0.path(folder.as_str()), folder));
         let watch = FolderWatch::new(folders);
-        // Who changes what we only read, and by which way, is not known.
+        // Who changes what is only read here, and how, is not known.
         Changes::new(if self.0.is_read_only() { watch.distrusting() } else { watch })
     }
 

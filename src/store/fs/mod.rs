@@ -5,7 +5,7 @@
 //! filesystems do; a network filesystem may not keep the last promise.
 //!
 //! Everything is written in `state/aside/<this engine>/` and renamed into place, so no other folder ever
-//! holds half of anything, and a watcher of the pointers sees one event a move. The folder is held for as long
+//! holds half of anything, and a watcher of the pointers sees one event per move. The folder is held for as long
 //! as the engine lives; what a dead engine left in its own is removed by the next one that opens. A folder that is
 //! to be removed goes beside it first.
 //!

@@ -12,7 +12,7 @@
 //! state/ledger.json                        what has been spent of the limits of CAs
 //! state/on-demand.json                     names nobody has listed that may have a certificate
 //! state/hooks.json                         how far the operator's hook has been told what the journal holds
-//! state/journal/<number>.jsonl             what happened and why, one line an event
+//! state/journal/<number>.jsonl             what happened and why, one line per event
 //! state/pins/<name>                        what a name is served with because somebody said so
 //! state/revoked/<item id>                  items that are not to be gone back to
 //! state/rollover/<account id>.pem          the key that an account is about to have

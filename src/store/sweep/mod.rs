@@ -75,7 +75,8 @@ impl fmt::Display for SweepReport {
 /// Reads every item, sets aside what is damaged, and makes every pointer lead to the newest whole item that carries
 /// its name.
 ///
-/// Safe beside other processes and beside this one's own commits: a pointer to an item that was committed meanwhile stays.
+/// Safe beside other processes and beside this one's own commits: a pointer to an item that was committed meanwhile
+/// stays.
 ///
 /// # Errors
 ///

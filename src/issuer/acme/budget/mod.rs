@@ -25,7 +25,7 @@ use page::{Cost, Short};
 use crate::clock::Clock;
 use crate::ident::{Name, Names};
 use crate::issuer::{IssueError, Left};
-use crate::store::{Ledger, Opened, Page, StoreError};
+use crate::store::{Ledger, Opened, Page, Span, StoreError};
 use crate::story::{Event, Recorder};
 
 /// One CA's limits, and the ledger of what has been spent of them.
@@ -171,7 +171,7 @@ impl Budget {
         let now = self.clock.now();
         let since = now - bucket::LONGEST_WAIT;
         let updated =
-            self.ledger.update(&self.directory, (since, now), |Opened { page, issued, guarded }| {
+            self.ledger.update(&self.directory, Span { since, now }, |Opened { page, issued, guarded }| {
                 let limits = self.limits.as_ref()?;
                 issued.iter().for_each(|issued| page::recollect(page, limits, issued));
                 Some(change(page, limits, guarded, now))

@@ -15,13 +15,13 @@ use crate::story::{Event, Heard, Record, Told};
 /// A segment that has so many bytes is followed by the next.
 const SEGMENT: u64 = 1 << 20;
 
-/// Keeps what is told in the journal of the storage in this directory, until nobody can tell anything any more. Blocks the
-/// thread it is called on.
+/// Keeps what is told in the journal of the storage in this directory, until nobody can tell anything any more. Blocks
+/// the thread it is called on.
 ///
 /// `kept` is called when there is more in it that survives a power cut.
 ///
-/// Before it is said that this process keeps the journal nothing is written. A journal that cannot be written costs what
-/// was told meanwhile; how much stands in its place as soon as it can be written again.
+/// Before it is said that this process keeps the journal nothing is written. A journal that cannot be written costs
+/// what was told meanwhile; how much stands in its place as soon as it can be written again.
 pub fn keep(mut told: Told, storage: &Path, kept: impl Fn()) {
     let mut keeping = Keeping::NotYet(Vec::new());
     loop {
@@ -145,8 +145,8 @@ impl Keeper {
         Ok(())
     }
 
-    /// Opens the last segment, or the first, or one more if the last is full. Says how many bytes of a torn line were cut
-    /// off.
+    /// Opens the last segment, or the first, or one more if the last is full. Says how many bytes of a torn line were
+    /// cut off.
     pub(super) fn ready(&mut self) -> io::Result<u64> {
         // Somebody who should not may have been here since.
         let place = |open: &Open| self.segments.path(open.number).symlink_metadata();
@@ -186,8 +186,8 @@ impl Keeper {
         }
         let written = open.file.write_all(lines.as_bytes()).and_then(|()| open.file.sync_data());
         if let Err(error) = written {
-            // What is half there must not become the beginning of a line. If it cannot be cut off now, it is found to be
-            // torn when the file is opened again.
+            // What is half there must not become the beginning of a line. If it cannot be cut off now, it is found to
+            // be torn when the file is opened again.
             let _ = open.file.set_len(open.length);
             return Err(error);
         }

@@ -1,10 +1,10 @@
 //! The journal on disk: `state/journal/<number>.jsonl`, written at the end only, a few segments of bounded size.
 //!
-//! A segment that is full is followed by the next one, whose first line follows on the last of the one before; the oldest
-//! goes then, so the chain can be checked from the first line that is left. Only the process with the issuer's role
-//! writes. What a [`Keeper`] has taken is on the disk, synced, when it comes back; a crash before that may lose the last
-//! events, of some milliseconds. Nothing waits for them: what such an event told of is found again at the next start, and
-//! told then.
+//! A segment that is full is followed by the next one, whose first line follows on the last of the one before; the
+//! oldest goes then, so the chain can be checked from the first line that is left. Only the process with the issuer's
+//! role writes. What a [`Keeper`] has taken is on the disk, synced, when it comes back; a crash before that may lose
+//! the last events, of some milliseconds. Nothing waits for them: what such an event told of is found again at the next
+//! start, and told then.
 
 mod keeper;
 mod reader;

@@ -146,7 +146,8 @@ impl Disk {
             if meta.is_dir() {
                 // Out of the way in one step, so that nobody sees half a folder.
                 let out = self.tools(place)?.aside.doomed();
-                // Held, so that no engine that opens meanwhile takes it for a dead one's, unless somebody holds it anyway.
+                // Held, so that no engine that opens meanwhile takes it for a dead one's, unless somebody holds it
+                // anyway.
                 let held = hold(&path);
                 rename_new(&path, &out).map_err(|e| fault("remove", place, e))?;
                 doomed = Some((out, held));
@@ -156,8 +157,8 @@ impl Disk {
         }
         self.sync_around(place)?;
         if let Some((folder, _held)) = doomed {
-            // Not before: a power cut might undo the renaming and not this, and half a folder would stand there again. What
-            // does not go now goes when the next engine opens.
+            // Not before: a power cut might undo the renaming and not this, and half a folder would stand there again.
+            // What does not go now goes when the next engine opens.
             let _ = fs::remove_dir_all(folder);
         }
         Ok(())

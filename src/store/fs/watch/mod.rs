@@ -1,8 +1,9 @@
 //! Hearing that a pointer was moved: the kernel's word for it at once, and a look from time to time.
 //!
 //! The kernel (inotify) tells about changes made on this machine. Those made elsewhere on a shared filesystem show only
-//! when one looks: a pointer is moved by a rename, and that changes the folder's times. So a look costs one `stat`
-//! a folder, however many names there are, and is made often where others may change the filesystem. One's own moves are seen too, by both ways.
+//! when one looks: a pointer is moved by a rename, and that changes the folder's times. So a look costs one `stat` a
+//! folder, however many names there are, and is made often where others may change the filesystem. One's own moves are
+//! seen too, by both ways.
 
 mod medium;
 
@@ -79,7 +80,7 @@ impl FolderWatch {
         self.kernel.ask();
     }
 
-    fn take(&mut self, heard: Vec<Heard>) {
+    fn hear(&mut self, heard: Vec<Heard>) {
         for heard in heard {
             match heard {
                 Heard::Gone(_) | Heard::Anything => tell(&mut self.news, Changed::Something),
@@ -104,7 +105,7 @@ impl Watch for FolderWatch {
             let every = if self.kernel.are_told_of() { self.every } else { LOOK_ALONE };
             let next_look = *self.next_look.get_or_insert_with(|| Instant::now() + every);
             tokio::select! {
-                heard = self.kernel.hear() => self.take(heard),
+                heard = self.kernel.hear() => self.hear(heard),
                 () = tokio::time::sleep_until(next_look) => {
                     self.next_look = None;
                     self.look();
