@@ -12,12 +12,12 @@ use thiserror::Error;
 use super::build::{self, Kit};
 use super::{AppError, storage};
 use crate::admin::{
-    AskError, Desk, HistoryReport, ItemReport, LONGEST, Process, PruneReport, PruneRequest, Reason, Renewal,
-    RenewalRequest, Report, RevocationRequest, RollbackRequest, RolloverReport, RolloverRequest, ask,
+    AskError, Desk, HistoryReport, ItemReport, LONGEST, Process, PruneReport, PruneRequest, Reason, Refusal, Renewal,
+    RenewalRequest, Report, RevocationRequest, RollbackRequest, RolloverReport, RolloverRequest, Sources, ask,
 };
 use crate::catalog;
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Settings, Storage};
 use crate::hooks::Calls;
 use crate::host::control;
 use crate::ident::{IdError, ItemId, Name, NameError};
@@ -51,11 +51,16 @@ pub enum OperatorError {
     /// What was given is no name.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// What was given is no item.
-    #[error(transparent)]
-    Item(#[from] IdError),
+    /// What was given is no item; if it is a name, that one has some.
+    #[error("{error}{}", listing(.name.as_ref()))]
+    Item {
+        /// What is wrong with it.
+        error: IdError,
+        /// The name.
+        name: Option<Name>,
+    },
     /// There is no item behind the name.
-    #[error("nothing is served for {0} that is an item of ours")]
+    #[error("what is served for {0} is not an item of this storage")]
     Bare(Name),
     /// The storage cannot be looked into.
     #[error(transparent)]
@@ -73,6 +78,10 @@ impl OperatorError {
     }
 }
 
+fn listing(name: Option<&Name>) -> String {
+    name.map_or_else(String::new, |name| format!("; `sidegate history {name}` lists those of the name"))
+}
+
 /// Whoever answers for a storage.
 pub enum Operator {
     /// A process that uses it, at this socket.
@@ -82,30 +91,17 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// Finds the process that uses the storage; of several the one that issues.
+    /// Finds the process that uses the storage; of several the one that issues. None if there is none.
     ///
     /// # Errors
     ///
-    /// [`OperatorError`], also where a process runs and cannot be asked: what the storage says may not be what it serves.
-    pub async fn find(settings: &Settings) -> Result<Self, OperatorError> {
-        match Self::running(settings).await? {
-            Some(process) => Ok(process),
-            None => Ok(Self::Storage(Box::new(desk(settings).await?))),
-        }
-    }
-
-    /// The process among them, if one runs.
-    ///
-    /// # Errors
-    ///
-    /// As for [`find`](Self::find).
-    pub(super) async fn running(settings: &Settings) -> Result<Option<Self>, OperatorError> {
-        let storage = &settings.storage;
+    /// [`OperatorError`] where a process runs and cannot be asked: what the storage says may not be what it serves.
+    pub async fn of_process(storage: &Storage) -> Result<Option<Self>, OperatorError> {
         let mut found = None;
         let mut failed = None;
         for socket in std::iter::once(&storage.path).chain(&storage.fallback).flat_map(|path| sockets(path)) {
             let socket = socket?;
-            match call::<Process>(&socket, (Method::GET, "/v1/process"), &(), AT_ONCE).await {
+            match call::<Process>(&socket, &get("/v1/process".to_owned()), &(), AT_ONCE).await {
                 Ok(None) => {}
                 Ok(Some(process)) if process.issues => return Ok(Some(Self::Process(process, socket))),
                 Ok(Some(process)) => found = found.or(Some(Self::Process(process, socket))),
@@ -113,10 +109,18 @@ impl Operator {
             }
         }
         match (found, failed) {
-            (Some(found), _) => Ok(Some(found)),
             (None, Some(error)) => Err(error),
-            (None, None) => Ok(None),
+            (found, _) => Ok(found),
         }
+    }
+
+    /// Looks into the storage, which no process uses.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::App`] if it cannot be looked into.
+    pub async fn of_storage(settings: &Settings) -> Result<Self, OperatorError> {
+        Ok(Self::Storage(Box::new(desk(settings).await?)))
     }
 
     /// Whether it is a process that issues.
@@ -131,14 +135,9 @@ impl Operator {
     /// [`OperatorError`].
     pub async fn status(&self, only: Option<&str>) -> Result<Report, OperatorError> {
         let only = only.map(Name::parse).transpose()?;
-        match self {
-            Self::Process(_, socket) => {
-                let one = only.map(|name| format!("/{name}")).unwrap_or_default();
-                let path = format!("/v1/status{one}");
-                answered(call(socket, (Method::GET, &path), &(), A_WHILE).await?)
-            }
-            Self::Storage(desk) => Ok(desk.status(only.as_ref()).await.map_err(AskError::Refused)?),
-        }
+        let one = only.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+        let what = get(format!("/v1/status{one}"));
+        self.answer(&what, &(), A_WHILE, async |desk| desk.status(only.as_ref()).await).await
     }
 
     /// One item.
@@ -147,15 +146,9 @@ impl Operator {
     ///
     /// [`OperatorError`].
     pub async fn item(&self, id: &str) -> Result<ItemReport, OperatorError> {
-        // It becomes part of a path.
-        let id = ItemId::parse(id)?;
-        match self {
-            Self::Process(_, socket) => {
-                let path = format!("/v1/items/{id}");
-                answered(call(socket, (Method::GET, &path), &(), A_WHILE).await?)
-            }
-            Self::Storage(desk) => Ok(desk.item(id.as_str()).await.map_err(AskError::Refused)?),
-        }
+        let id = item_id(id)?;
+        let what = get(format!("/v1/items/{id}"));
+        self.answer(&what, &(), A_WHILE, async |desk| desk.item(id.as_str()).await).await
     }
 
     /// All items for a name.
@@ -165,13 +158,8 @@ impl Operator {
     /// [`OperatorError`].
     pub async fn history(&self, name: &str) -> Result<HistoryReport, OperatorError> {
         let name = Name::parse(name)?;
-        match self {
-            Self::Process(_, socket) => {
-                let path = format!("/v1/history/{name}");
-                answered(call(socket, (Method::GET, &path), &(), A_WHILE).await?)
-            }
-            Self::Storage(desk) => Ok(desk.history(&name).await.map_err(AskError::Refused)?),
-        }
+        let what = get(format!("/v1/history/{name}"));
+        self.answer(&what, &(), A_WHILE, async |desk| desk.history(&name).await).await
     }
 
     /// Goes back to an earlier item of the certificate with this name, or no longer.
@@ -185,13 +173,8 @@ impl Operator {
         wanted: &RollbackRequest,
     ) -> Result<HistoryReport, OperatorError> {
         let name = Name::parse(name)?;
-        match self {
-            Self::Process(_, socket) => {
-                let path = format!("/v1/rollback/{name}");
-                answered(call(socket, (Method::POST, &path), wanted, A_WHILE).await?)
-            }
-            Self::Storage(desk) => Ok(desk.roll_back(&name, wanted).await.map_err(AskError::Refused)?),
-        }
+        let what = post(format!("/v1/rollback/{name}"));
+        self.answer(&what, wanted, A_WHILE, async |desk| desk.roll_back(&name, wanted).await).await
     }
 
     /// The item with this id, or the one that the name is served with.
@@ -214,14 +197,9 @@ impl Operator {
     ///
     /// [`OperatorError`]; also without a process.
     pub async fn revoke(&self, id: &str, wanted: &RevocationRequest) -> Result<ItemReport, OperatorError> {
-        let id = ItemId::parse(id)?;
-        match self {
-            Self::Process(_, socket) => {
-                let path = format!("/v1/revoke/{id}");
-                answered(call(socket, (Method::POST, &path), wanted, A_WORD).await?)
-            }
-            Self::Storage(desk) => Ok(desk.revoke(id.as_str(), wanted).await.map_err(AskError::Refused)?),
-        }
+        let id = item_id(id)?;
+        let what = post(format!("/v1/revoke/{id}"));
+        self.answer(&what, wanted, A_WORD, async |desk| desk.revoke(id.as_str(), wanted).await).await
     }
 
     /// Gives accounts other keys, and tells what became of each.
@@ -230,13 +208,8 @@ impl Operator {
     ///
     /// [`OperatorError`].
     pub async fn roll_over(&self, wanted: &RolloverRequest) -> Result<RolloverReport, OperatorError> {
-        match self {
-            Self::Process(_, socket) => {
-                let what = (Method::POST, "/v1/accounts/rollover");
-                answered(call(socket, what, wanted, LONGEST).await?)
-            }
-            Self::Storage(desk) => Ok(desk.roll_over(wanted).await.map_err(AskError::Refused)?),
-        }
+        let what = post("/v1/accounts/rollover".to_owned());
+        self.answer(&what, wanted, LONGEST, async |desk| desk.roll_over(wanted).await).await
     }
 
     /// Removes items that nobody needs.
@@ -245,12 +218,8 @@ impl Operator {
     ///
     /// [`OperatorError`]; also without a process.
     pub(super) async fn prune(&self, wanted: &PruneRequest) -> Result<PruneReport, OperatorError> {
-        match self {
-            Self::Process(_, socket) => {
-                answered(call(socket, (Method::POST, "/v1/prune"), wanted, LONGEST).await?)
-            }
-            Self::Storage(desk) => Ok(desk.prune(wanted).await.map_err(AskError::Refused)?),
-        }
+        let what = post("/v1/prune".to_owned());
+        self.answer(&what, wanted, LONGEST, async |desk| desk.prune(wanted).await).await
     }
 
     /// Renews the certificate with this name, or tries that out, and returns when it is known what came of it.
@@ -260,14 +229,42 @@ impl Operator {
     /// [`OperatorError`]; also without a process.
     pub async fn renew(&self, name: &str, wanted: RenewalRequest) -> Result<Renewal, OperatorError> {
         let name = Name::parse(name)?;
+        let what = post(format!("/v1/renew/{name}"));
+        self.answer(&what, &wanted, LONGEST, async |desk| desk.renew(name, wanted).await).await
+    }
+
+    /// What the process says, or without one the desk.
+    async fn answer<T: DeserializeOwned>(
+        &self,
+        what: &Question,
+        body: &impl Serialize,
+        patience: Duration,
+        at_rest: impl AsyncFnOnce(&Desk) -> Result<T, Refusal>,
+    ) -> Result<T, OperatorError> {
         match self {
             Self::Process(_, socket) => {
-                let path = format!("/v1/renew/{name}");
-                answered(call(socket, (Method::POST, &path), &wanted, LONGEST).await?)
+                let answer = call(socket, what, body, patience).await?;
+                answer.ok_or_else(|| AskError::Broken("it has just ended".into()).into())
             }
-            Self::Storage(desk) => Ok(desk.renew(name, wanted).await.map_err(AskError::Refused)?),
+            Self::Storage(desk) => Ok(at_rest(desk).await.map_err(AskError::Refused)?),
         }
     }
+}
+
+/// It becomes part of a path.
+fn item_id(given: &str) -> Result<ItemId, OperatorError> {
+    ItemId::parse(given).map_err(|error| OperatorError::Item { error, name: Name::parse(given).ok() })
+}
+
+/// What is asked for at a socket.
+type Question = (Method, String);
+
+fn get(path: String) -> Question {
+    (Method::GET, path)
+}
+
+fn post(path: String) -> Question {
+    (Method::POST, path)
 }
 
 /// Where the sockets of a storage are.
@@ -294,17 +291,13 @@ fn sockets(storage: &Path) -> Vec<Result<PathBuf, OperatorError>> {
 /// Asks the process at a socket; none if it is dead.
 async fn call<T: DeserializeOwned>(
     socket: &Path,
-    what: (Method, &str),
+    (method, path): &Question,
     body: &impl Serialize,
     patience: Duration,
 ) -> Result<Option<T>, OperatorError> {
     let closed = |source| OperatorError::Closed { socket: socket.display().to_string(), source };
     let Some(stream) = control::connect(socket).await.map_err(closed)? else { return Ok(None) };
-    Ok(Some(ask(stream, what, body, patience).await?))
-}
-
-fn answered<T>(answer: Option<T>) -> Result<T, OperatorError> {
-    answer.ok_or_else(|| AskError::Broken("it has just ended".into()).into())
+    Ok(Some(ask(stream, (method.clone(), path), body, patience).await?))
 }
 
 /// A desk with nothing behind it but the storage.
@@ -322,5 +315,5 @@ async fn desk(settings: &Settings) -> Result<Desk, AppError> {
     let status = Status::of_storage(options.desired, options.issuers, &store, clock.now()).await?;
     let past = Past::new(status.clone(), store);
     let calls = settings.hooks.as_ref().map(|_| Calls::of_storage(&storage)).unwrap_or_default();
-    Ok(Desk::of_storage((status, past, calls), at_rest, clock, storage))
+    Ok(Desk::of_storage(Sources { status, past, calls }, at_rest, clock, storage))
 }

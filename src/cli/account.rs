@@ -7,7 +7,7 @@ use tokio::runtime::LocalRuntime;
 
 use super::act::{FAILED, say, show};
 use super::flags::Place;
-use crate::app::{AccountReport, Operator, RolloverReport, RolloverRequest};
+use crate::app::{AccountReport, RolloverReport, RolloverRequest};
 use crate::config::Env;
 
 /// `sidegate account`.
@@ -33,11 +33,8 @@ enum Verb {
 impl AccountArgs {
     pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let Verb::Rollover { directory, place } = self.verb;
-        let settings = place.settings(env)?;
-        let done = runtime.block_on(async {
-            let operator = Operator::find(&settings).await?;
-            operator.roll_over(&RolloverRequest { directory }).await
-        });
+        let operator = place.operator(runtime, env)?;
+        let done = runtime.block_on(operator.roll_over(&RolloverRequest { directory }));
         let report = done.map_err(|error| say(&error))?;
         let failed = report.accounts.iter().filter_map(|account| Some((account, account.error.as_ref()?)));
         for (account, error) in failed.clone() {

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use tokio::runtime::LocalRuntime;
 
-use super::act;
-use crate::config::{Env, Flags, Purpose, Settings};
+use super::act::{self, say};
+use crate::app::Operator;
+use crate::config::{self, Env, Flags, Purpose, Settings, Storage};
 
 /// Which storage, and what should be in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -18,11 +20,41 @@ pub struct Place {
     pub storage: Option<String>,
 }
 
+/// What a configuration comes to, as far as it does.
+pub(super) struct Configured {
+    pub(super) storage: Storage,
+    /// All of it, or the exit code for the faults that it has.
+    pub(super) settings: Result<Settings, u8>,
+}
+
 impl Place {
     /// Reads the configuration; on faults they are printed and the exit code is the error.
     pub(super) fn settings(self, env: &Env) -> Result<Settings, u8> {
+        self.configured(env)?.settings
+    }
+
+    /// Reads the configuration, for what may not need all of it. Faults are printed; the exit code is the error if they
+    /// leave open where the storage is.
+    pub(super) fn configured(self, env: &Env) -> Result<Configured, u8> {
         let flags = Flags { storage: self.storage, ..Flags::default() };
-        act::load(&Purpose::List { file: self.file }, &flags, env)
+        let purpose = Purpose::List { file: self.file };
+        let settings = act::load(&purpose, &flags, env);
+        let storage = match &settings {
+            Ok(settings) => settings.storage.clone(),
+            Err(code) => config::storage(&purpose, &flags, env).ok_or(*code)?,
+        };
+        Ok(Configured { storage, settings })
+    }
+
+    /// Finds who answers for the storage: the process that uses it, whatever has become of the configuration since it
+    /// was started, else the storage itself. If there is nobody, that is printed and the exit code is the error.
+    pub(super) fn operator(self, runtime: &LocalRuntime, env: &Env) -> Result<Operator, u8> {
+        let Configured { storage, settings } = self.configured(env)?;
+        let process = runtime.block_on(Operator::of_process(&storage)).map_err(|e| say(&e))?;
+        match process {
+            Some(operator) => Ok(operator),
+            None => runtime.block_on(Operator::of_storage(&settings?)).map_err(|e| say(&e)),
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub struct FsckArgs {
 
 impl FsckArgs {
     pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
-        let storage = self.place.settings(env)?.storage;
+        let storage = self.place.configured(env)?.storage;
         if self.repair && storage.read_only {
             eprintln!("sidegate: the configuration has the storage only read, so nothing in it is repaired");
             return Err(NEEDS_PERSON);

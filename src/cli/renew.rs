@@ -6,7 +6,7 @@ use tokio::runtime::LocalRuntime;
 use super::act::{say, show};
 use super::flags::Place;
 use super::status;
-use crate::app::{Operator, Renewal, RenewalRequest, Tried};
+use crate::app::{OperatorError, Renewal, RenewalRequest, Tried};
 use crate::config::Env;
 
 /// `sidegate renew`.
@@ -28,14 +28,13 @@ pub struct RenewArgs {
 
 impl RenewArgs {
     pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
-        let settings = self.place.settings(env)?;
+        let operator = self.place.operator(runtime, env)?;
         let wanted = RenewalRequest { force: self.force, dry_run: self.dry_run };
         let done = runtime.block_on(async {
-            let operator = Operator::find(&settings).await?;
             let renewal = operator.renew(&self.name, wanted).await?;
             Ok((renewal, operator.status(Some(&self.name)).await?))
         });
-        let (renewal, report) = done.map_err(|error: crate::app::OperatorError| say(&error))?;
+        let (renewal, report) = done.map_err(|error: OperatorError| say(&error))?;
         show(&words(&renewal));
         if renewal.item.is_some() {
             show(&status::short(&report));

@@ -9,7 +9,7 @@ use tokio::runtime::LocalRuntime;
 use super::USAGE;
 use super::act::{FAILED, say, show};
 use super::flags::Place;
-use crate::app::{ItemReport, Operator, RevocationRequest};
+use crate::app::{ItemReport, RevocationRequest};
 use crate::config::Env;
 
 /// `sidegate revoke`.
@@ -41,8 +41,7 @@ impl RevokeArgs {
             );
             return Err(USAGE);
         }
-        let settings = self.place.settings(env)?;
-        let operator = runtime.block_on(Operator::find(&settings)).map_err(|error| say(&error))?;
+        let operator = self.place.operator(runtime, env)?;
         let item = runtime.block_on(operator.item_or_served(&self.which)).map_err(|error| say(&error))?;
         if !self.yes && !is_meant(&item) {
             eprintln!("sidegate: nothing is revoked");

@@ -67,7 +67,7 @@ impl Checker<'_> {
         (!nothing_to_do).then_some(settings)
     }
 
-    fn storage(&mut self) -> Storage {
+    pub(super) fn storage(&mut self) -> Storage {
         let set = |switch: &Option<At<bool>>| switch.as_ref().is_some_and(|switch| switch.value);
         let (expected, force) = (set(&self.layer.expect_state), set(&self.layer.force));
         let read_only = set(&self.layer.read_only);

@@ -91,7 +91,8 @@ impl Env {
     }
 
     /// Whether colours are unwanted (<https://no-color.org>: set and not empty).
-    pub(super) fn no_color(&self) -> bool {
+    #[must_use]
+    pub fn no_color(&self) -> bool {
         self.value("NO_COLOR").is_some()
     }
 

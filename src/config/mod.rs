@@ -42,6 +42,9 @@ pub use self::settings::{Acme, Ca, Keeper, KeptLimits, Listen, OnDemand, Setting
 pub const DEFAULT_FILE: &str = "/etc/sidegate/sidegate.toml";
 
 /// What the settings are for.
+///
+/// Certificate files of somebody else that are bad are a fault for [`Check`](Self::Check) and for a [`reload`]. A start
+/// and a tool take them as they are, and only that site has no certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     /// `sidegate --domain D --to T`: flags and variables, no file.
@@ -53,7 +56,12 @@ pub enum Purpose {
         /// The file, [`DEFAULT_FILE`] if none is named.
         file: Option<PathBuf>,
     },
-    /// `sidegate list` and `sidegate doctor`: as [`Serve`](Self::Serve), but without any site there is merely nothing
+    /// `sidegate check`: as [`Serve`](Self::Serve), by somebody who wants to hear of every fault.
+    Check {
+        /// The file, [`DEFAULT_FILE`] if none is named.
+        file: Option<PathBuf>,
+    },
+    /// `sidegate list` and the other tools: as [`Serve`](Self::Serve), but without any site there is merely nothing
     /// configured.
     List {
         /// The file, [`DEFAULT_FILE`] if none is named.
@@ -89,28 +97,57 @@ pub fn reload(purpose: &Purpose, flags: &Flags, env: &Env, before: &Settings) ->
     read(purpose, flags, env, Some(before))
 }
 
+/// Where certificates are kept, for tools that can do with no more: none if the words of a source are not understood, or
+/// those about the storage are wrong. Whatever else is wrong is in nobody's way.
+#[must_use]
+pub fn storage(purpose: &Purpose, flags: &Flags, env: &Env) -> Option<Storage> {
+    let mut faults = Vec::new();
+    let layer = sources(purpose, flags, env, &mut faults)?;
+    // An unknown key could be this one, misspelt.
+    if !faults.is_empty() {
+        return None;
+    }
+    let storage = checker(purpose, env, layer, &mut faults).storage();
+    faults.is_empty().then_some(storage)
+}
+
 fn read(purpose: &Purpose, flags: &Flags, env: &Env, before: Option<&Settings>) -> Result<Settings, Faults> {
     let mut faults = Vec::new();
-    let variables = match purpose {
-        // A demo is the same wherever it is started.
-        Purpose::Demo { .. } => Layer::default(),
-        _ => env::read(env, read_text, &mut faults),
-    };
-    let file = match purpose {
-        Purpose::Serve { file } | Purpose::List { file } => read_file(file.as_deref(), &mut faults),
-        Purpose::Direct | Purpose::Run | Purpose::Demo { .. } => Some(Layer::default()),
-    };
-    // What else is wrong, or missing, cannot be known without the file.
-    let Some(file) = file else { return Err(Faults::of(faults).unwrap_or_default()) };
-    let by_default = matches!(purpose, Purpose::Serve { file: None } | Purpose::List { file: None });
-    let without_file = by_default && !Path::new(DEFAULT_FILE).exists();
-    let layer = flags.layer().over(variables).over(file);
-    let checker =
-        Checker { purpose, env, layer, without_file, before, read: &read_words, faults: &mut faults };
-    let settings = checker.settings();
+    let layer = sources(purpose, flags, env, &mut faults);
+    let settings =
+        layer.and_then(|layer| Checker { before, ..checker(purpose, env, layer, &mut faults) }.settings());
     match (Faults::of(faults), settings) {
         (None, Some(settings)) => Ok(settings),
         (faults, _) => Err(faults.unwrap_or_default()),
+    }
+}
+
+/// What all sources say together; none if what else is wrong, or missing, cannot be known.
+fn sources(purpose: &Purpose, flags: &Flags, env: &Env, faults: &mut Vec<Fault>) -> Option<Layer> {
+    let variables = match purpose {
+        // A demo is the same wherever it is started.
+        Purpose::Demo { .. } => Layer::default(),
+        _ => env::read(env, read_text, faults),
+    };
+    let file = match purpose.file() {
+        Some(file) => read_file(file, faults)?,
+        None => Layer::default(),
+    };
+    Some(flags.layer().over(variables).over(file))
+}
+
+fn checker<'a>(purpose: &'a Purpose, env: &'a Env, layer: Layer, faults: &'a mut Vec<Fault>) -> Checker<'a> {
+    let without_file = purpose.file() == Some(None) && !Path::new(DEFAULT_FILE).exists();
+    Checker { purpose, env, layer, without_file, before: None, read: &read_words, faults }
+}
+
+impl Purpose {
+    /// Whether a file is read, and which one if it is named.
+    fn file(&self) -> Option<Option<&Path>> {
+        match self {
+            Self::Serve { file } | Self::Check { file } | Self::List { file } => Some(file.as_deref()),
+            Self::Direct | Self::Run | Self::Demo { .. } => None,
+        }
     }
 }
 

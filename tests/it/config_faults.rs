@@ -9,8 +9,8 @@ pub(crate) fn faults_of(text: &str) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a directory");
     let file = folder.path().join("x.toml");
     std::fs::write(&file, text).expect("written");
-    let serve = Purpose::Serve { file: Some(file.clone()) };
-    match config::load(&serve, &Flags::default(), &Env::default()) {
+    let check = Purpose::Check { file: Some(file.clone()) };
+    match config::load(&check, &Flags::default(), &Env::default()) {
         Ok(_) => Vec::new(),
         Err(faults) => {
             assert_eq!(faults.exit_code(), 78);

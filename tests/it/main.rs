@@ -18,6 +18,7 @@ mod environment;
 mod explain;
 mod export;
 mod fail_over;
+mod faulty_configuration;
 mod forward;
 mod fsck;
 mod full_disk;

@@ -9,10 +9,10 @@ use std::io::IsTerminal;
 use clap::Args;
 use tokio::runtime::LocalRuntime;
 
-use super::act::{json, say, show};
+use super::act::{FAILED, json, say, show};
 use super::flags::Place;
-use crate::app::{Health, Operator, OperatorError, Report};
-use crate::config::{Env, Settings};
+use crate::app::{Health, Report};
+use crate::config::Env;
 
 /// Neither a process nor the storage could tell, or nobody knows the name: what monitoring calls «unknown».
 const UNKNOWN: u8 = 3;
@@ -44,15 +44,16 @@ pub struct ListArgs {
 
 impl StatusArgs {
     pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
-        let settings = self.place.settings(env)?;
-        let report = runtime.block_on(ask(&settings, self.name.as_deref())).map_err(|error| {
+        let unknown = |code| if code == FAILED { UNKNOWN } else { code };
+        let operator = self.place.operator(runtime, env).map_err(unknown)?;
+        let report = runtime.block_on(operator.status(self.name.as_deref())).map_err(|error| {
             say(&error);
             UNKNOWN
         })?;
         if self.json {
             show(&json(&report));
         } else {
-            let color = settings.log.color && std::io::stdout().is_terminal();
+            let color = !env.no_color() && std::io::stdout().is_terminal();
             show(&table::long(&report, color));
         }
         Ok(code(&report))
@@ -61,15 +62,11 @@ impl StatusArgs {
 
 impl ListArgs {
     pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
-        let settings = self.place.settings(env)?;
-        let report = runtime.block_on(ask(&settings, None)).map_err(|error| say(&error))?;
+        let operator = self.place.operator(runtime, env)?;
+        let report = runtime.block_on(operator.status(None)).map_err(|error| say(&error))?;
         show(&if self.json { json(&report.certificates) } else { short(&report) });
         Ok(0)
     }
-}
-
-async fn ask(settings: &Settings, name: Option<&str>) -> Result<Report, OperatorError> {
-    Operator::find(settings).await?.status(name).await
 }
 
 /// As monitoring has it: 0 well, 1 a warning, 2 critical.

@@ -15,8 +15,8 @@ pub(in crate::cli) fn short(report: &Report) -> String {
     draw(&head, report, cells, |_, cell| cell)
 }
 
-/// The same with the state of each and what is left of the CA's limits; below all of it what is wrong with the hook, and who
-/// says so.
+/// The same with the state of each and what is left of the CA's limits; below all of it what is wrong with the hook,
+/// and who says so.
 pub(super) fn long(report: &Report, color: bool) -> String {
     let head = ["STATE", "NAME", "SERVED", "ISSUER", "EXPIRES", "NEXT", "WHEN", "TOKENS"];
     let cells = |certificate: &Certificate| {
