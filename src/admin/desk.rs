@@ -6,17 +6,26 @@ use super::report::{Certificate, Hook, Process, Reason, Refusal, Renewal, Renewa
 use crate::clock::Clock;
 use crate::hooks::Calls;
 use crate::ident::Name;
-use crate::manager::{Asking, AtRest, Commands, NotRenewed, Past, Status};
+use crate::manager::{Asking, AtRest, Commands, NotOurs, NotRenewed, Past, Status};
 
 /// Answers about one storage. Cloning shares what is looked at.
 #[derive(Clone)]
 pub struct Desk {
-    status: Status,
-    pub(super) past: Past,
-    calls: Calls,
+    pub(super) sources: Sources,
     pub(super) clock: Clock,
     storage: PathBuf,
     pub(super) behind: Behind,
+}
+
+/// Where the answers come from.
+#[derive(Clone)]
+pub struct Sources {
+    /// How every certificate is.
+    pub status: Status,
+    /// What there is and was in the storage.
+    pub past: Past,
+    /// How the hook does.
+    pub calls: Calls,
 }
 
 /// Who does what is asked for.
@@ -31,24 +40,14 @@ pub(super) enum Behind {
 impl Desk {
     /// The desk of a running process.
     #[must_use]
-    pub fn of_process(
-        (status, past, calls): (Status, Past, Calls),
-        commands: Commands,
-        clock: Clock,
-        storage: PathBuf,
-    ) -> Self {
-        Self { status, past, calls, clock, storage, behind: Behind::Process(commands) }
+    pub fn of_process(sources: Sources, commands: Commands, clock: Clock, storage: PathBuf) -> Self {
+        Self { sources, clock, storage, behind: Behind::Process(commands) }
     }
 
     /// A desk with nothing behind it but the storage.
     #[must_use]
-    pub fn of_storage(
-        (status, past, calls): (Status, Past, Calls),
-        at_rest: AtRest,
-        clock: Clock,
-        storage: PathBuf,
-    ) -> Self {
-        Self { status, past, calls, clock, storage, behind: Behind::Storage(at_rest) }
+    pub fn of_storage(sources: Sources, at_rest: AtRest, clock: Clock, storage: PathBuf) -> Self {
+        Self { sources, clock, storage, behind: Behind::Storage(at_rest) }
     }
 
     /// The manager that runs behind it, if one does.
@@ -66,7 +65,7 @@ impl Desk {
             version: VERSION,
             pid: std::process::id(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            issues: self.status.issues(),
+            issues: self.sources.status.issues(),
             storage: self.storage.clone(),
         })
     }
@@ -76,7 +75,7 @@ impl Desk {
         self.commands().ok_or_else(|| {
             let elsewhere =
                 "the storage is read-only here: ask the process that issues, where it can be written";
-            let what = if self.past.is_read_only() { elsewhere } else { otherwise };
+            let what = if self.sources.past.is_read_only() { elsewhere } else { otherwise };
             Refusal::new(Reason::Refused, what)
         })
     }
@@ -88,15 +87,15 @@ impl Desk {
     /// [`Reason::Unknown`] if nobody has configured the name.
     pub async fn status(&self, only: Option<&Name>) -> Result<Report, Refusal> {
         let now = self.clock.now();
-        let rows = self.status.certificates(only).await;
+        let rows = self.sources.status.certificates(only).await;
         if let (Some(name), true) = (only, rows.is_empty()) {
-            return Err(Refusal::new(Reason::Unknown, format!("nobody has configured {name}")));
+            return Err(Refusal::new(Reason::Unknown, self.sources.status.not_ours(name).to_string()));
         }
         let certificates = rows.into_iter().map(|(row, left)| Certificate::of(&row, left, now)).collect();
         let (process, storage) = (self.process(), self.storage.clone());
-        let read_only = self.past.is_read_only();
+        let read_only = self.sources.past.is_read_only();
         // A hook is told of all certificates: its trouble says nothing about this one.
-        let hook = only.is_none().then(|| Hook::of(self.calls.trouble(now))).flatten();
+        let hook = only.is_none().then(|| Hook::of(self.sources.calls.trouble(now))).flatten();
         Ok(Report { version: VERSION, process, storage, read_only, certificates, hook })
     }
 
@@ -116,8 +115,10 @@ impl Desk {
         };
         commands.renew(name, asking).await.map(Renewal::of).map_err(|error| {
             let kind = match error {
-                NotRenewed::Unknown(_) => Reason::Unknown,
-                NotRenewed::Elsewhere(_) | NotRenewed::Follower | NotRenewed::NotDue(_) => Reason::Refused,
+                NotRenewed::NotOurs(NotOurs::Unknown { .. }) => Reason::Unknown,
+                NotRenewed::NotOurs(NotOurs::Elsewhere { .. })
+                | NotRenewed::Follower
+                | NotRenewed::NotDue(_) => Reason::Refused,
                 NotRenewed::Failed(_) | NotRenewed::GivenUp => Reason::Failed,
             };
             Refusal::new(kind, error.to_string())

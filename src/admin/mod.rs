@@ -1,5 +1,5 @@
-//! The operator's window: what a probe may ask, in clear, on a port of its own; what a tool may ask, on a socket that only
-//! this user may connect to; and the tool's side of that.
+//! The operator's window: what a probe may ask, in clear, on a port of its own; what a tool may ask, on a socket that
+//! only this user may connect to; and the tool's side of that.
 
 mod accounts;
 mod client;
@@ -14,7 +14,7 @@ mod view;
 
 pub use accounts::{AccountReport, RolloverReport, RolloverRequest};
 pub use client::{AskError, ask};
-pub use desk::Desk;
+pub use desk::{Desk, Sources};
 pub use past::{HistoryReport, ItemReport, RollbackRequest};
 pub use prune::{PruneReport, PruneRequest, Removed};
 pub use report::{

@@ -1,12 +1,14 @@
 //! Items and histories in the words of the wire, and what is answered about them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::desk::{Behind, Desk};
 use super::report::{Reason, Refusal, VERSION};
 use crate::clock::rfc3339;
 use crate::ident::{ItemId, Name};
-use crate::manager::{History, PastError, Told};
+use crate::manager::{History, NotOurs, PastError, Told};
 
 /// An item: a certificate as it was committed, and what it is to its names now. Never its key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +45,16 @@ pub struct ItemReport {
     pub account: Option<String>,
     /// The URL of the order.
     pub order: Option<String>,
+    /// What the order said it replaces (RFC 9773 section 5).
+    pub replaces: Option<String>,
+    /// Why the order did not say so, where there was a certificate to replace.
+    pub not_replacing: Option<String>,
+    /// By which kind of challenge each name was validated last.
+    #[serde(default)]
+    pub validated: BTreeMap<String, String>,
+    /// The kinds of challenge that were configured then, the preferred one first.
+    #[serde(default)]
+    pub challenges: Vec<String>,
     /// The names for which it is the newest.
     pub newest_for: Vec<String>,
     /// The names that are pinned to it.
@@ -51,6 +63,8 @@ pub struct ItemReport {
     pub served_for: Vec<String>,
     /// When it was revoked, RFC 3339.
     pub revoked: Option<String>,
+    /// The reason that the CA was given, if that is known.
+    pub revoked_because: Option<String>,
     /// What is wrong with its files; what is said of the certificate is empty then.
     pub damaged: Option<String>,
 }
@@ -87,7 +101,7 @@ impl Desk {
     ///
     /// [`Reason::Unknown`] if there is none with this id.
     pub async fn item(&self, id: &str) -> Result<ItemReport, Refusal> {
-        let told = self.past.item(&parsed(id)?, self.clock.now()).await;
+        let told = self.sources.past.item(&parsed(id)?, self.clock.now()).await;
         told.map(|told| ItemReport::of(&told)).map_err(|error| refused(&error))
     }
 
@@ -97,7 +111,7 @@ impl Desk {
     ///
     /// [`Reason::Unknown`] if there never was one, and nobody has configured the name.
     pub async fn history(&self, name: &Name) -> Result<HistoryReport, Refusal> {
-        let history = self.past.history(name, self.clock.now()).await;
+        let history = self.sources.past.history(name, self.clock.now()).await;
         history.map(|history| HistoryReport::of(name, &history)).map_err(|error| refused(&error))
     }
 
@@ -108,7 +122,7 @@ impl Desk {
     /// [`Reason::Refused`] with why the item may not be served.
     pub async fn roll_back(&self, name: &Name, wanted: &RollbackRequest) -> Result<HistoryReport, Refusal> {
         let to = wanted.to.as_deref().map(parsed).transpose()?;
-        let (past, now) = (&self.past, self.clock.now());
+        let (past, now) = (&self.sources.past, self.clock.now());
         let done = match &self.behind {
             Behind::Storage(at_rest) if wanted.off => at_rest.go_forward(past, name).await,
             Behind::Storage(at_rest) => at_rest.roll_back(past, name, to.as_ref(), now).await,
@@ -129,8 +143,8 @@ pub(super) fn parsed(id: &str) -> Result<ItemId, Refusal> {
 
 fn refused(error: &PastError) -> Refusal {
     let kind = match error {
-        PastError::Unknown(_) => Reason::Unknown,
-        PastError::Refused(_) => Reason::Refused,
+        PastError::Unknown(_) | PastError::NotOurs(NotOurs::Unknown { .. }) => Reason::Unknown,
+        PastError::Refused(_) | PastError::NotOurs(NotOurs::Elsewhere { .. }) => Reason::Refused,
         PastError::Store(_) => Reason::Failed,
     };
     Refusal::new(kind, error.to_string())
@@ -155,27 +169,36 @@ impl ItemReport {
             pinned_for: words(&told.pinned),
             served_for: words(&told.served),
             revoked: told.revoked.as_ref().map(|revoked| rfc3339(revoked.at)),
+            revoked_because: told.revoked.as_ref().and_then(|revoked| revoked.why.clone()),
             ..Self::default()
         };
         let item = match &told.item {
             Ok(item) => item,
             Err(damaged) => return Self { damaged: Some(damaged.clone()), ..about },
         };
-        let (leaf, issuance) = (item.bundle().leaf(), item.issuance());
-        Self {
+        let leaf = item.bundle().leaf();
+        let about = Self {
             names: words(item.names().as_slice()),
             provider: item.provider().to_string(),
             issuer: leaf.issuer().to_owned(),
             not_before: rfc3339(leaf.not_before()),
             not_after: rfc3339(leaf.not_after()),
             serial: leaf.serial(),
-            key_type: issuance.map(|issuance| issuance.key_type.clone()),
             fingerprint: leaf.fingerprint(),
-            why: issuance.map(|issuance| issuance.why.clone()),
-            directory: issuance.and_then(|issuance| issuance.directory.clone()),
-            profile: issuance.and_then(|issuance| issuance.profile.clone()),
-            account: issuance.and_then(|issuance| issuance.account.clone()),
-            order: issuance.and_then(|issuance| issuance.order.clone()),
+            ..about
+        };
+        let Some(issuance) = item.issuance().cloned() else { return about };
+        Self {
+            key_type: Some(issuance.key_type),
+            why: Some(issuance.why),
+            directory: issuance.directory,
+            profile: issuance.profile,
+            account: issuance.account,
+            order: issuance.order,
+            replaces: issuance.replaces,
+            not_replacing: issuance.not_replacing,
+            validated: issuance.validated,
+            challenges: issuance.challenges,
             ..about
         }
     }

@@ -11,8 +11,8 @@ use crate::manager::{Left, Renewed, Row, Trial};
 /// The version of all that is said here. A tool that reads another one does not know what it reads.
 pub const VERSION: u32 = 1;
 
-/// No answer takes longer, not even one that waits for a certificate: attempts give up before, also at several CAs in turn.
-/// Whoever asks for one waits as long.
+/// No answer takes longer, not even one that waits for a certificate: attempts give up before, also at several CAs in
+/// turn. Whoever asks for one waits as long.
 pub const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// A process that uses a storage.
@@ -44,7 +44,8 @@ pub struct Report {
     pub read_only: bool,
     /// In the order of the configuration, and what somebody else keeps after that.
     pub certificates: Vec<Certificate>,
-    /// What is wrong with the operator's hook, if anything; nothing is said about it where one certificate was asked for.
+    /// What is wrong with the operator's hook, if anything; nothing is said about it where one certificate was asked
+    /// for.
     #[serde(default)]
     pub hook: Option<Hook>,
 }
@@ -93,9 +94,9 @@ pub struct Certificate {
 pub struct Tokens {
     /// Of which: `set` and the names, or `domain` and the registered domain.
     pub of: String,
-    /// So many certificates may be ordered now.
+    /// How many certificates may be ordered now.
     pub left: u32,
-    /// So many where nothing has been spent.
+    /// How many where nothing has been spent.
     pub burst: u32,
     /// When there will be one more, RFC 3339.
     pub more_at: Option<String>,

@@ -18,8 +18,8 @@ pub struct RevocationRequest {
 }
 
 impl Desk {
-    /// Has an item revoked by its CA, and returns how it is then. Another certificate is served when this returns, if there
-    /// is one, and is being ordered if need be.
+    /// Has an item revoked by its CA, and returns how it is then. Another certificate is served when this returns, if
+    /// there is one, and is being ordered if need be.
     ///
     /// # Errors
     ///

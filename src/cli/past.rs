@@ -7,7 +7,7 @@ use tokio::runtime::LocalRuntime;
 
 use super::act::{json, say, show};
 use super::flags::Place;
-use crate::app::{HistoryReport, ItemReport, Operator, OperatorError, RollbackRequest};
+use crate::app::{HistoryReport, ItemReport, RollbackRequest};
 use crate::config::Env;
 
 /// `sidegate history`.
@@ -60,9 +60,9 @@ pub struct RollbackArgs {
 
 impl HistoryArgs {
     pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
-        let settings = self.place.settings(env)?;
-        let told = async { Operator::find(&settings).await?.history(&self.name).await };
-        let history = runtime.block_on(told).map_err(|error: OperatorError| say(&error))?;
+        let operator = self.place.operator(runtime, env)?;
+        let told = operator.history(&self.name);
+        let history = runtime.block_on(told).map_err(|error| say(&error))?;
         show(&if self.json { json(&history) } else { story(&history) });
         Ok(0)
     }
@@ -70,9 +70,9 @@ impl HistoryArgs {
 
 impl ShowArgs {
     pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
-        let settings = self.place.settings(env)?;
-        let told = async { Operator::find(&settings).await?.item(&self.item).await };
-        let item = runtime.block_on(told).map_err(|error: OperatorError| say(&error))?;
+        let operator = self.place.operator(runtime, env)?;
+        let told = operator.item(&self.item);
+        let item = runtime.block_on(told).map_err(|error| say(&error))?;
         show(&if self.json { json(&item) } else { facts(&item) });
         Ok(0)
     }
@@ -80,10 +80,10 @@ impl ShowArgs {
 
 impl RollbackArgs {
     pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
-        let settings = self.place.settings(env)?;
+        let operator = self.place.operator(runtime, env)?;
         let wanted = RollbackRequest { to: self.to, off: self.off };
-        let told = async { Operator::find(&settings).await?.roll_back(&self.name, &wanted).await };
-        let history = runtime.block_on(told).map_err(|error: OperatorError| say(&error))?;
+        let told = operator.roll_back(&self.name, &wanted);
+        let history = runtime.block_on(told).map_err(|error| say(&error))?;
         show(&if self.json { json(&history) } else { served(&history) });
         Ok(0)
     }
@@ -136,6 +136,10 @@ fn remarks(item: &ItemReport) -> impl Iterator<Item = &'static str> + use<> {
 fn facts(item: &ItemReport) -> String {
     let one = |fact: &str| (!fact.is_empty()).then(|| fact.to_owned());
     let many = |names: &[String]| one(&names.join(" "));
+    let by = |(name, kind): (&String, &String)| format!("{name} by {kind}");
+    let validated: Vec<String> = item.validated.iter().map(by).collect();
+    let nothing = item.not_replacing.as_ref().map(|why| format!("nothing: {why}"));
+    let because = item.revoked_because.as_ref().map(|why| format!(", {why}")).unwrap_or_default();
     let lines = [
         ("item", one(&item.item)),
         ("committed", one(&item.committed)),
@@ -152,10 +156,13 @@ fn facts(item: &ItemReport) -> String {
         ("profile", item.profile.clone()),
         ("account", item.account.clone()),
         ("order", item.order.clone()),
+        ("replaces", item.replaces.clone().or(nothing)),
+        ("validated", one(&validated.join(", "))),
+        ("challenges", many(&item.challenges)),
         ("newest for", many(&item.newest_for)),
         ("pinned for", many(&item.pinned_for)),
         ("served for", many(&item.served_for)),
-        ("revoked", item.revoked.clone()),
+        ("revoked", item.revoked.clone().map(|at| at + &because)),
         ("damaged", item.damaged.clone()),
     ];
     let mut out = String::new();

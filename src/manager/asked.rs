@@ -7,10 +7,11 @@ use thiserror::Error;
 use super::FOLLOWER;
 use super::desired::Wish;
 use super::inventory::Inventory;
+use super::not_ours::NotOurs;
 use super::plan::{Step, step};
 use super::schedule::{Situation, situation};
 use crate::clock::rfc3339;
-use crate::ident::{ItemId, Name};
+use crate::ident::ItemId;
 use crate::issuer::Trial;
 
 /// How a renewal is asked for.
@@ -36,12 +37,9 @@ pub enum Renewed {
 /// Why there was no renewal.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NotRenewed {
-    /// Nobody configured the name.
-    #[error("nobody has configured {0}")]
-    Unknown(Name),
-    /// Its certificate is in files that somebody else keeps.
-    #[error("the certificate of {0} is kept by somebody else, who has to renew it")]
-    Elsewhere(Name),
+    /// There is no certificate of ours with this name.
+    #[error(transparent)]
+    NotOurs(#[from] NotOurs),
     /// Another process has the role.
     #[error("{FOLLOWER}")]
     Follower,

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::basis::basis;
 use super::desired::{Desired, Wish};
+use super::elsewhere::Found;
 use super::inventory::{Held, Inventory};
 use super::load;
 use super::preference;
@@ -41,8 +42,8 @@ impl Outlook {
     }
 }
 
-/// The outlook of a configured name, from the storage alone; none if nobody has configured the name, or if somebody
-/// else keeps its certificate.
+/// The outlook of a configured name, from the storage alone, or from the files that somebody else keeps; none if nobody
+/// has configured the name.
 ///
 /// # Errors
 ///
@@ -54,7 +55,9 @@ pub async fn outlook(
     now: SystemTime,
 ) -> Result<Option<Outlook>, StoreError> {
     let owner = desired.owners().of(name);
-    let Some(wish) = owner.and_then(|index| desired.wishes.get(index)) else { return Ok(None) };
+    let Some(wish) = owner.and_then(|index| desired.wishes.get(index)) else {
+        return Ok(desired.elsewhere(name).map(|source| Found::read(source, now).outlook()));
+    };
     let only = Desired { wishes: vec![wish.clone()], ..Desired::default() };
     let inventory = load::inventory_of(&only, store, now).await?;
     Ok(Some(of(name, wish, &inventory, now)))

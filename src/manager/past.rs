@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::desired::{Desired, Wish};
 use super::inventory::Inventory;
 use super::load;
+use super::not_ours::NotOurs;
 use super::preference;
 use super::status::Status;
 use crate::clock::rfc3339;
@@ -50,9 +51,12 @@ pub struct History {
 /// Why one cannot look back, or go back.
 #[derive(Debug, Error)]
 pub enum PastError {
-    /// There is no such name, or item.
+    /// There is no such item.
     #[error("{0}")]
     Unknown(String),
+    /// There is nothing of ours for the name.
+    #[error(transparent)]
+    NotOurs(#[from] NotOurs),
     /// It would not be served, or should not.
     #[error("{0}")]
     Refused(String),
@@ -78,15 +82,13 @@ impl Past {
     ///
     /// # Errors
     ///
-    /// [`PastError::Unknown`] if there is none and nobody has configured the name.
+    /// [`PastError::NotOurs`] if there is none and no wish for one.
     pub async fn history(&self, name: &Name, now: SystemTime) -> Result<History, PastError> {
         let desired = self.status.desired();
         let wish = wish_of(&desired, name);
         let ids = self.ids_for(name).await?;
         if ids.is_empty() && wish.is_none() {
-            return Err(PastError::Unknown(format!(
-                "there is no item for {name}, and nobody has configured it"
-            )));
+            return Err(desired.not_ours(name).into());
         }
         let inventory = self.survey([name]).await?;
         let known =
@@ -96,7 +98,7 @@ impl Past {
             items.push(self.told(id, known).await?);
         }
         let rule = match wish {
-            None => "nobody has configured the name, so none is served".to_owned(),
+            None => format!("{}, so none is served", desired.not_ours(name)),
             Some(wish) => {
                 let explained = preference::explain(name, wish, &inventory, now);
                 explained.map_or_else(|| "none can be served".to_owned(), |(_, rule)| rule)
@@ -128,7 +130,8 @@ impl Past {
     ///
     /// # Errors
     ///
-    /// [`PastError::Refused`] if the item has ended, was revoked, or would not be served; nothing is changed then.
+    /// [`PastError::Refused`] if the item has ended, was revoked, or would not be served; [`PastError::NotOurs`].
+    /// Nothing is changed then.
     pub async fn roll_back(
         &self,
         name: &Name,
@@ -136,8 +139,7 @@ impl Past {
         now: SystemTime,
     ) -> Result<(ItemId, Vec<Name>), PastError> {
         let desired = self.status.desired();
-        let unknown = || PastError::Unknown(format!("nobody has configured {name}"));
-        let wish = wish_of(&desired, name).ok_or_else(unknown)?;
+        let wish = wish_of(&desired, name).ok_or_else(|| desired.not_ours(name))?;
         let ids = self.ids_for(name).await?;
         let target = match to {
             Some(id) if !ids.contains(id) => {
@@ -164,11 +166,10 @@ impl Past {
     ///
     /// # Errors
     ///
-    /// [`PastError::Unknown`] if nobody has configured the name.
+    /// [`PastError::NotOurs`].
     pub async fn go_forward(&self, name: &Name) -> Result<Vec<Name>, PastError> {
         let desired = self.status.desired();
-        let unknown = || PastError::Unknown(format!("nobody has configured {name}"));
-        let names = wish_of(&desired, name).ok_or_else(unknown)?.names();
+        let names = wish_of(&desired, name).ok_or_else(|| desired.not_ours(name))?.names();
         let pins = self.store.pins();
         let pinned: HashSet<Name> = pins.all().await?.into_iter().map(|(name, _)| name).collect();
         let pinned: Vec<Name> = names.iter().filter(|name| pinned.contains(*name)).cloned().collect();

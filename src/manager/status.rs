@@ -11,6 +11,7 @@ use super::desired::{Desired, Wish};
 use super::elsewhere::Found;
 use super::inventory::{Held, Inventory};
 use super::load;
+use super::not_ours::NotOurs;
 use super::preference;
 use super::schedule::situation;
 use crate::ident::{ItemId, LineageId, Name, Names, Provider};
@@ -103,16 +104,17 @@ impl Status {
         let inventory = load::inventory_of(&desired, store, now).await?;
         let wishes = desired.wishes.iter().map(|wish| row(wish, &inventory, |_| false, now)).collect();
         let listed = desired.lists.iter().flat_map(|list| list.sources());
-        let elsewhere = desired.files.iter().chain(listed).map(|source| {
-            let mut found = Found::unread(source);
-            found.note(&source.load(), now);
-            found
-        });
-        let elsewhere = elsewhere.collect();
+        let elsewhere = desired.files.iter().chain(listed).map(|source| Found::read(source, now)).collect();
         let (desired, issuers) = (Arc::new(desired), Some(Arc::new(issuers)));
         let picture = Picture { desired, issuers, issues: false, wishes, elsewhere, bare: None };
         // A picture that nobody draws anew.
         Ok(Self(watch::channel(picture).1))
+    }
+
+    /// Why there is no row for a name.
+    #[must_use]
+    pub fn not_ours(&self, name: &Name) -> NotOurs {
+        self.desired().not_ours(name)
     }
 
     /// What should exist.

@@ -181,10 +181,19 @@ async fn an_item_is_shown_without_its_key() {
         "why          asked for by an operator, though".to_owned(),
         "order        https://".to_owned(),
         "fingerprint  ".to_owned(),
+        "replaces     ".to_owned(),
+        format!("validated    {NAME} by "),
+        "challenges   ".to_owned(),
     ] {
         assert!(told.out.contains(&line), "{line:?} is not in\n{}", told.out);
     }
     assert!(!told.out.contains("PRIVATE"), "{}", told.out);
+    let told = tell(&config, &["show", NAME]);
+    assert!(
+        told.err.contains(&format!("is not an item id; `sidegate history {NAME}` lists")),
+        "{}",
+        told.err
+    );
     assert_eq!(tell(&config, &["show", &item, "--json"]).json(), live, "process and storage say the same");
     let openssl = std::process::Command::new("openssl")
         .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])

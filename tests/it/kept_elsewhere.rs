@@ -27,7 +27,7 @@ fn fresh(name: &str) -> (String, String, String) {
 }
 
 /// Puts a fresh pair there; returns its serial number.
-fn write_pair(cert: &Path, key: &Path, name: &str) -> String {
+pub(crate) fn write_pair(cert: &Path, key: &Path, name: &str) -> String {
     let (leaf, private, serial) = fresh(name);
     fs::write(cert, leaf).expect("written");
     fs::write(key, private).expect("written");
@@ -44,9 +44,16 @@ async fn serial(place: &Place) -> String {
     client.hello(place.tls(), Some(NAME)).await.expect("a handshake").leaf.serial()
 }
 
-/// Returns when new clients are shown this.
-async fn comes(place: &Place, wanted: &str) {
-    let shown = async { while serial(place).await != wanted {} };
+/// Returns when new clients that ask for the name are shown this.
+pub(crate) async fn comes(place: &Place, name: &str, wanted: &str) {
+    let shown = async {
+        loop {
+            let hello = Client::offering(&["http/1.1"]).hello(place.tls(), Some(name)).await;
+            if hello.is_ok_and(|shown| shown.leaf.serial() == wanted) {
+                break;
+            }
+        }
+    };
     tokio::time::timeout(Duration::from_secs(180), shown).await.expect("it is served");
 }
 
@@ -61,7 +68,7 @@ async fn files_that_change_are_served_and_the_last_good_ones_stay() {
     let mut open = client::h1(place.tls(), NAME).await;
     assert_eq!(serial(&place).await, first);
     let second = write_pair(&cert, &key, NAME);
-    comes(&place, &second).await;
+    comes(&place, NAME, &second).await;
 
     // The renewal was interrupted: a new certificate beside the old key.
     fs::write(&cert, fresh(NAME).0).expect("written");
@@ -76,7 +83,7 @@ async fn files_that_change_are_served_and_the_last_good_ones_stay() {
     sidegate.logged(&["the one before stays", "site.crt cannot be read"]).await;
     assert_eq!(serial(&place).await, second);
     let third = write_pair(&cert, &key, NAME);
-    comes(&place, &third).await;
+    comes(&place, NAME, &third).await;
 
     // A file that turns bad keeps nobody from the rest of a new configuration; one that never was there is a slip of the
     // pen.
@@ -111,7 +118,7 @@ async fn certificate_and_key_in_one_file_are_enough() {
     let sidegate = Sidegate::serve(&config).await;
     assert_eq!(serial(&place).await, first);
     let second = put();
-    comes(&place, &second).await;
+    comes(&place, NAME, &second).await;
     fs::write(&bundle, fresh(NAME).0).expect("written");
     sidegate.logged(&["the one before stays", "no private key found"]).await;
     sidegate.stop().await;
@@ -143,12 +150,34 @@ async fn a_mounted_secret_that_is_swapped_is_served() {
     for (new, old) in [("..2026_11_22_02", "..2026_11_22_01"), ("..2026_11_22_03", "..2026_11_22_02")] {
         let wanted = version(new);
         fs::remove_dir_all(secret.join(old)).expect("removed");
-        comes(&place, &wanted).await;
+        comes(&place, NAME, &wanted).await;
     }
     assert_eq!(tell(&config, &["status"]).code, Some(0));
     assert!(
         !sidegate.log().iter().any(|line| line.contains("WARN") && line.contains("tls.")),
         "never half of it"
     );
+    sidegate.stop().await;
+}
+
+#[tokio::test]
+async fn tools_say_who_keeps_a_certificate_that_is_not_ours() {
+    let (place, app) = (Place::new(), Greeter::start("app").await);
+    let (cert, key) = (place.path("site.crt"), place.path("site.key"));
+    write_pair(&cert, &key, NAME);
+    let config = configure(&place, &app, &format!("cert = {cert:?}\nkey = {key:?}\n"));
+    let sidegate = Sidegate::serve(&config).await;
+    let keeper = format!("the certificate of {NAME} is kept by somebody else, in {}", cert.display());
+    for words in [&["history", NAME][..], &["rollback", NAME], &["revoke", NAME, "--yes"], &["renew", NAME]] {
+        let told = tell(&config, words);
+        assert_eq!((told.code, told.err), (Some(1), format!("sidegate: {keeper}\n")), "{words:?}");
+    }
+    let told = tell(&config, &["explain", NAME]);
+    let served = format!("served  {} by ", cert.display());
+    assert!(told.code == Some(0) && told.out.contains(&served), "{}{}", told.out, told.err);
+    fs::remove_file(&key).expect("removed");
+    let told = tell(&config, &["explain", NAME]);
+    assert!(told.out.contains("site.key cannot be read"), "{}{}", told.out, told.err);
+    assert!(told.out.contains("read again when it changes"), "{}", told.out);
     sidegate.stop().await;
 }

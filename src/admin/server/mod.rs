@@ -24,14 +24,14 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-/// Who has not said by then what they want, wants nothing.
+/// A client that has not said what it wants by then wants nothing.
 const HEAD: Duration = Duration::from_secs(5);
 
 type Reply = Response<Full<Bytes>>;
 
 /// How much is done for those who ask.
 struct Limits {
-    /// So many are heard at one time; more wait in the listener's queue.
+    /// At most this many are heard at once; more wait in the listener's queue.
     at_once: usize,
     /// A request and its answer take no longer.
     longest: Duration,

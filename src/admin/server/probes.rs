@@ -16,8 +16,8 @@ const LIMITS: Limits = Limits { at_once: 64, longest: Duration::from_secs(30) };
 
 /// Answers probes until it is dropped.
 ///
-/// `/livez` is 200 as long as the control plane runs; `/readyz` is 200 while every configured name has a
-/// certificate and no stop was asked for, else 503 with the reason; `/metrics` is what there is to count, for Prometheus.
+/// `/livez` is 200 as long as the control plane runs; `/readyz` is 200 while every configured name has a certificate
+/// and no stop was asked for, else 503 with the reason; `/metrics` is what there is to count, for Prometheus.
 ///
 /// # Errors
 ///

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use crate::clock;
 use crate::foreign::{ForeignError, Source};
 use crate::ident::Name;
+use crate::manager::Outlook;
 use crate::manager::status::{Row, Served};
 use crate::pki::{Bundle, Leaf};
 
@@ -37,6 +38,13 @@ impl Found {
         Self { source: Arc::clone(source), good: None, fault: None, in_spite: false }
     }
 
+    /// What is there now, by somebody who has not looked before.
+    pub(in crate::manager) fn read(source: &Arc<Source>, now: SystemTime) -> Self {
+        let mut found = Self::unread(source);
+        found.note(&source.load(), now);
+        found
+    }
+
     /// The same for another source whose names are served with the same certificate.
     pub(super) fn for_other(&self, source: &Arc<Source>) -> Self {
         Self { good: self.good.clone(), ..Self::unread(source) }
@@ -44,7 +52,7 @@ impl Found {
 
     /// Notes what was read, and says whether it is to be served from now on: not if it is faulty, and not if its
     /// time is over while what was served before is still valid.
-    pub(in crate::manager) fn note(&mut self, read: &Result<Bundle, ForeignError>, now: SystemTime) -> bool {
+    pub(super) fn note(&mut self, read: &Result<Bundle, ForeignError>, now: SystemTime) -> bool {
         let leaf = match read {
             Ok(bundle) => bundle.leaf(),
             Err(error) => {
@@ -100,7 +108,7 @@ impl Found {
         let bare = self.fault.as_ref().filter(|_| served.is_none()).map(|_| self.source.names()[0].clone());
         let next = match (&self.good, &self.fault) {
             (None, None) => "somebody else's file, read when it is asked for",
-            _ => "somebody else's file, read again when it changes",
+            _ => AGAIN,
         };
         Row {
             names: self.source.names().into(),
@@ -115,7 +123,31 @@ impl Found {
             last_error: self.fault().map(str::to_owned),
         }
     }
+
+    /// The same with its reasons, for somebody who asks no process.
+    pub(in crate::manager) fn outlook(&self) -> Outlook {
+        let file = self.source.cert().display();
+        let served = match &self.good {
+            Some(Good { issuer, not_after, .. }) => {
+                format!("{file} by {issuer}, valid until {}", clock::rfc3339(*not_after))
+            }
+            None => format!("nothing that is in {file} now"),
+        };
+        let kept = "somebody else keeps this certificate, and renews it".to_owned();
+        let stays = || "a process that has read something better goes on with that".to_owned();
+        let stays = self.good.is_none().then(stays);
+        Outlook {
+            served,
+            served_because: self.fault().map(str::to_owned).into_iter().chain(stays).collect(),
+            next: AGAIN.to_owned(),
+            next_at: None,
+            next_because: vec![kept],
+        }
+    }
 }
+
+/// What comes next once somebody has looked.
+const AGAIN: &str = "somebody else's file, read again when it changes";
 
 impl Good {
     fn is_valid(&self, now: SystemTime) -> bool {

@@ -28,9 +28,7 @@ impl Manager {
 
     async fn begin(&mut self, name: &Name, asking: Asking) -> Result<Begun, NotRenewed> {
         let Some(index) = self.owners.of(name) else {
-            let elsewhere = self.elsewhere.has(name);
-            let why = if elsewhere { NotRenewed::Elsewhere } else { NotRenewed::Unknown };
-            return Err(why(name.clone()));
+            return Err(self.desired.not_ours(name).into());
         };
         if !matches!(self.role, Role::Issuer(_)) {
             return Err(NotRenewed::Follower);

@@ -150,6 +150,7 @@ pub(super) const ROOMS: &[Room] = &[
             "manager::NotRolledOver",
             "manager::Asking",
             "manager::Renewed",
+            "manager::NotOurs",
             "manager::NotRenewed",
             "manager::Revoking",
             "manager::RevocationReason",
