@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{AppError, build, storage};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Settings, Storage};
 use crate::ident::{ItemId, Name};
 use crate::manager;
 use crate::ops::{self, Backed, Export, Exported, Import, Imported, OpsError, Restore, Restored};
@@ -43,9 +43,14 @@ pub async fn export(settings: &Settings, asked: &Export) -> Result<Exported, App
 /// # Errors
 ///
 /// [`AppError`]; a file that stood there before is still there then.
-pub async fn backup(settings: &Settings, to: Option<&Path>) -> Result<Backed, AppError> {
+pub async fn backup(storage: &Storage, to: Option<&Path>) -> Result<Backed, AppError> {
     let clock = Clock::system();
-    let store = Store::new(storage::look(&settings.storage)?.engine, clock.clone());
+    let opened = storage::look(storage)?;
+    if let Some(path) = to.filter(|path| lies_in(path, &opened.path)) {
+        let what = format!("{} lies in the storage itself; name a place outside of it", path.display());
+        return Err(OpsError::Refused(what).into());
+    }
+    let store = Store::new(opened.engine, clock.clone());
     Ok(match to {
         Some(path) => ops::backup(&store, path, clock.now()).await?,
         None => {
@@ -57,16 +62,25 @@ pub async fn backup(settings: &Settings, to: Option<&Path>) -> Result<Backed, Ap
     })
 }
 
-/// Brings what is in an archive into the storage, beside what is there.
+/// Whether a file that may still be made has its place below a folder.
+fn lies_in(file: &Path, folder: &Path) -> bool {
+    let above = file.parent().map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
+    let above = above.and_then(|above| above.canonicalize().ok());
+    above.zip(folder.canonicalize().ok()).is_some_and(|(above, folder)| above.starts_with(folder))
+}
+
+/// Brings what is in an archive into the storage, beside what is there: of a file, or of standard input.
 ///
 /// # Errors
 ///
-/// [`AppError::Ops`] if the archive is refused; nothing is changed then.
-pub async fn restore(settings: &Settings, from: &Path) -> Result<Restored, AppError> {
-    // No storage is made for an archive that is not there.
-    let restore = Restore::open(from)?;
-    let store = store(settings, &Clock::system())?;
-    Ok(restore.bring(&store).await?)
+/// [`AppError::Ops`] if the archive is refused; nothing is changed then, and no storage is made.
+pub async fn restore(settings: &Settings, from: Option<&Path>) -> Result<Restored, AppError> {
+    let restore = from.map_or_else(Restore::from_stdin, Restore::open)?;
+    let clock = Clock::system();
+    if let Some(empty) = unmade(&settings.storage, &clock)? {
+        restore.prove(&empty).await?;
+    }
+    Ok(restore.bring(&store(settings, &clock)?).await?)
 }
 
 /// Takes over certificates that another program has got.
@@ -94,12 +108,19 @@ fn store(settings: &Settings, clock: &Clock) -> Result<Store, AppError> {
 
 /// What is there, to look at only; of a storage that is still to be made, an empty one.
 fn present(settings: &Settings, clock: &Clock) -> Result<Store, AppError> {
-    let engine = match storage::look(&settings.storage) {
-        Ok(opened) => opened.engine,
+    match unmade(&settings.storage, clock)? {
+        Some(empty) => Ok(empty),
+        None => Ok(Store::new(storage::look(&settings.storage)?.engine, clock.clone())),
+    }
+}
+
+/// An empty storage in the place of one that is still to be made; none if there is one.
+fn unmade(storage: &Storage, clock: &Clock) -> Result<Option<Store>, AppError> {
+    match storage::look(storage) {
+        Ok(_) => Ok(None),
         Err(AppError::Store(StoreError::Storage { cause, .. })) if cause.kind() == ErrorKind::NotFound => {
-            Arc::new(MemoryEngine::new())
+            Ok(Some(Store::new(Arc::new(MemoryEngine::new()), clock.clone())))
         }
-        Err(error) => return Err(error),
-    };
-    Ok(Store::new(engine, clock.clone()))
+        Err(error) => Err(error),
+    }
 }

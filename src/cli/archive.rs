@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tokio::runtime::LocalRuntime;
 
-use super::act::{FAILED, say, show, told};
+use super::act::{FAILED, say, show};
 use super::counted::counted;
 use super::flags::Place;
 use crate::app;
@@ -27,7 +27,7 @@ pub struct BackupArgs {
 /// What the command line says.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct RestoreArgs {
-    /// The archive
+    /// The archive, or - for standard input
     #[arg(value_name = "FILE")]
     archive: PathBuf,
     /// Of which storage.
@@ -41,8 +41,8 @@ impl BackupArgs {
         if to.is_none() && stdout().is_terminal() {
             return Err(say(&OpsError::Refused("an archive is nothing to look at: name a file".to_owned())));
         }
-        let settings = self.place.settings(env)?;
-        let backed = runtime.block_on(app::backup(&settings, to)).map_err(|e| told(&e))?;
+        let storage = self.place.configured(env)?.storage;
+        let backed = runtime.block_on(app::backup(&storage, to)).map_err(|e| say(&e))?;
         if let Some(path) = to {
             let (items, files) = (counted(backed.items, "item"), counted(backed.files, "file"));
             show(&format!("{}: {items}, {files}\n", path.display()));
@@ -57,7 +57,8 @@ impl BackupArgs {
 impl RestoreArgs {
     pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let settings = self.place.settings(env)?;
-        let restored = runtime.block_on(app::restore(&settings, &self.archive)).map_err(|e| told(&e))?;
+        let from = (self.archive.as_os_str() != "-").then_some(self.archive.as_path());
+        let restored = runtime.block_on(app::restore(&settings, from)).map_err(|e| say(&e))?;
         let Restored { known, accounts, settled } = restored;
         show(&format!(
             "{} restored, {known} there already; {}, {}, {} revoked; {}\n",
@@ -67,6 +68,12 @@ impl RestoreArgs {
             settled.revoked,
             if settled.journal { "the journal" } else { "no journal" },
         ));
+        if settled.replaced > 0 {
+            let replaced = counted(settled.replaced, "item");
+            show(&format!(
+                "{replaced} of them took the place of damaged ones, which are in quarantine/ now\n"
+            ));
+        }
         for left in &settled.left {
             show(&format!("left in the archive: {left}\n"));
         }

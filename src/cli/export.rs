@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use tokio::runtime::LocalRuntime;
 
-use super::act::{say, show, told};
+use super::act::{say, show};
 use super::flags::Place;
 use crate::app;
 use crate::config::Env;
@@ -63,7 +63,7 @@ impl ExportArgs {
         };
         let settings = self.place.settings(env)?;
         let asked = Export { name: self.name, item: self.item, format, out };
-        match runtime.block_on(app::export(&settings, &asked)).map_err(|e| told(&e))? {
+        match runtime.block_on(app::export(&settings, &asked)).map_err(|e| say(&e))? {
             Exported::Text(text) => show(&text),
             Exported::Files(files) => {
                 files.iter().for_each(|file| show(&format!("{}\n", file.display())));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use tokio::runtime::LocalRuntime;
 
-use super::act::{FAILED, say, show, told};
+use super::act::{FAILED, say, show};
 use super::flags::Place;
 use crate::app::{self, rfc3339};
 use crate::config::{Env, Settings};
@@ -74,8 +74,12 @@ impl ImportArgs {
         };
         let settings = self.place.settings(env)?;
         let asked = Import { source, expired: self.expired, dry_run: self.dry_run };
-        let imported = runtime.block_on(app::import(&settings, &asked)).map_err(|e| told(&e))?;
+        let imported = runtime.block_on(app::import(&settings, &asked)).map_err(|e| say(&e))?;
         show(&report(&imported, &settings));
+        if imported.lines.is_empty() {
+            let sought = asked.source.sought();
+            return Err(say(&OpsError::Refused(format!("no certificates were found: there is no {sought}"))));
+        }
         let unusable = |line: &Line| matches!(line.fate, Fate::Unusable(_));
         if imported.lines.iter().any(unusable) { Err(FAILED) } else { Ok(0) }
     }
@@ -102,9 +106,6 @@ fn report(imported: &Imported, settings: &Settings) -> String {
     }
     for remark in &imported.remarks {
         let _ = writeln!(out, "{remark}");
-    }
-    if imported.lines.is_empty() {
-        out.push_str("no certificates were found\n");
     }
     out + &wanted(imported, settings)
 }

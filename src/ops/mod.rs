@@ -1,7 +1,8 @@
 //! What an operator does to a storage by hand.
 //!
-//! Everything goes through the store's own handles, so that what is promised of them holds here too: an item is whole or
-//! not there, a pointer never leads backwards, and what a process that runs does at the same time is in nobody's way.
+//! Everything goes through the store's own handles, so that what is promised of them holds here too: an item is whole
+//! or not there, a pointer never leads backwards, and what a process that runs does at the same time is in nobody's
+//! way.
 
 pub mod fsck;
 

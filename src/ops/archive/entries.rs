@@ -7,11 +7,14 @@ use bytes::Bytes;
 use tar::{Archive, EntryType};
 
 use super::{DIGESTS, FORMAT, HEAD, Head};
-use crate::ident::ItemId;
+use crate::ident::{ItemId, printable};
 use crate::ops::OpsError;
 use crate::pki::crypto;
 use crate::store::layout::{AccountFile, File, LARGEST};
 use crate::store::{AccountId, Kept, Link};
+
+/// A path or two, and a sentence.
+const LONGEST_REASON: usize = 2048;
 
 /// A digest and the longest path there is.
 const LONGEST_LINE: u64 = 1024;
@@ -38,8 +41,8 @@ pub(super) struct Seen {
 ///
 /// # Errors
 ///
-/// [`OpsError::Refused`] if it is no archive of ours: another kind of entry, a place no storage has, a file that comes twice, is
-/// too large or is not what its digest says, or no list of digests at the end. What `take` fails with.
+/// [`OpsError::Refused`] if it is no archive of ours: another kind of entry, a place no storage has, a file that comes
+/// twice, is too large or is not what its digest says, or no list of digests at the end. What `take` fails with.
 pub(super) async fn read(
     from: impl Read,
     mut take: impl AsyncFnMut(Whole) -> Result<(), OpsError>,
@@ -155,7 +158,7 @@ fn digests(entry: impl Read, seen: &Seen) -> Result<(), OpsError> {
             if line.is_empty() {
                 break;
             }
-            return Err(refused(&format!("{DIGESTS} has a line that is none of ours")));
+            return Err(refused(&format!("{DIGESTS} has a malformed line")));
         };
         let right = path == HEAD || seen.files.get(path).is_some_and(|is| crypto::hex(is) == digest);
         if !right {
@@ -174,7 +177,8 @@ fn stranger(path: &str) -> OpsError {
 }
 
 pub(super) fn refused(why: &str) -> OpsError {
-    OpsError::Refused(format!("the archive cannot be used: {why}"))
+    // Whatever was given as one may be quoted in it, and is shown on somebody's terminal.
+    OpsError::Refused(format!("the archive cannot be used: {}", printable(why, LONGEST_REASON)))
 }
 
 pub(super) fn unreadable(error: &std::io::Error) -> OpsError {

@@ -1,8 +1,9 @@
-//! One file with all of a storage that could not be made anew: written while others use it, proved before it is believed.
+//! One file with all of a storage that could not be made anew: written while others use it, proved before it is
+//! believed.
 //!
-//! It is a plain tar archive. The first entry says what it is, the last one is a list of digests as `sha256sum -c` reads it,
-//! whose absence tells that the archive has been cut off. Between them stand the files and links as they stand in a storage,
-//! so that an archive which was unpacked by hand is a storage too.
+//! It is a plain tar archive. The first entry says what it is, the last one is a list of digests as `sha256sum -c`
+//! reads it, whose absence tells that the archive has been cut off. Between them stand the files and links as they
+//! stand in a storage, so that an archive which was unpacked by hand is a storage too.
 
 mod backup;
 mod entries;

@@ -1,12 +1,17 @@
 //! From an archive to a storage.
 
 use std::fs::File;
-use std::io::{BufReader, Seek};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, stdin};
 use std::path::Path;
+
+use zeroize::Zeroizing;
 
 use super::entries::{Seen, Whole, read, refused, unreadable};
 use crate::ops::OpsError;
 use crate::store::{Incoming, Kept, Link, Settled, Store, StoreError};
+
+/// How a file begins that gzip has written (RFC 1952 section 2.3.1).
+const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,31 +25,61 @@ pub struct Restored {
 }
 
 /// An archive that is there and can be read.
-pub struct Restore {
-    file: File,
+pub struct Restore(Source);
+
+/// It is read more than once.
+enum Source {
+    File(File),
+    /// It came by a pipe. What is in it is secret, so it is kept nowhere else.
+    Memory(Zeroizing<Vec<u8>>),
 }
 
 impl Restore {
-    /// Opens it; what is in it is not looked at yet.
+    /// Opens it, or reads it where it comes by a pipe; what is in it is not looked at yet.
     ///
     /// # Errors
     ///
     /// [`OpsError`] if that cannot be done.
     pub fn open(path: &Path) -> Result<Self, OpsError> {
-        let file = File::open(path).map_err(OpsError::file("read", path))?;
-        Ok(Self { file })
+        let failed = || OpsError::file("read", path);
+        let file = File::open(path).map_err(failed())?;
+        let source = match file.metadata().map_err(failed())?.is_file() {
+            true => Source::File(file),
+            false => Source::memory(file).map_err(failed())?,
+        };
+        Ok(Self(source))
+    }
+
+    /// The same for what comes by standard input.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub fn from_stdin() -> Result<Self, OpsError> {
+        Ok(Self(Source::memory(stdin().lock()).map_err(OpsError::file("read", Path::new("-")))?))
+    }
+
+    /// Proves it to its last byte, as [`bring`](Self::bring) does to begin with, for a storage in which there is
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`OpsError::Refused`] if the archive is not whole.
+    pub async fn prove(&self, empty: &Store) -> Result<(), OpsError> {
+        prove_all(&mut empty.incoming().await?, &self.0).await.map(drop)
     }
 
     /// Brings everything that is in it into a storage, beside what is there.
     ///
-    /// The archive is read and proved to its last byte before anything is written; then items and the journal are put together
-    /// aside; then what is remembered is added, items move to their places, and last the pointers, none of them to an older item
-    /// than before, and the journal.
+    /// The archive is read and proved to its last byte before anything is written; then items and the journal are put
+    /// together aside; then what is remembered is added, items move to their places, and last the pointers, none of
+    /// them to an older item than before, and the journal.
     ///
     /// # Errors
     ///
-    /// [`OpsError::Refused`] if the archive is not whole, says something else than the storage does, or if another process issues
-    /// for the storage. Nothing is changed then. After any other error the storage is whole, and the same again brings the rest.
+    /// [`OpsError::Refused`] if the archive is not whole, says something else than the storage does, or if another
+    /// process issues for the storage. Nothing is changed then. After any other error the storage is whole, and the
+    /// same again brings the rest.
     pub async fn bring(&self, store: &Store) -> Result<Restored, OpsError> {
         let mut incoming = store.incoming().await.map_err(|error| match error {
             StoreError::Taken { .. } => {
@@ -52,7 +87,7 @@ impl Restore {
             }
             other => other.into(),
         })?;
-        match take_in(&mut incoming, &self.file).await {
+        match take_in(&mut incoming, &self.0).await {
             Ok(seen) => {
                 let settled = incoming.settle().await?;
                 let known = seen.items.len() - settled.new;
@@ -66,12 +101,29 @@ impl Restore {
     }
 }
 
+impl Source {
+    fn memory(mut from: impl Read) -> io::Result<Self> {
+        let mut bytes = Zeroizing::new(Vec::new());
+        from.read_to_end(&mut bytes)?;
+        Ok(Self::Memory(bytes))
+    }
+
+    fn begin(&self) -> Result<Box<dyn BufRead + '_>, OpsError> {
+        match self {
+            Self::File(file) => {
+                let mut file = file;
+                file.rewind().map_err(|e| unreadable(&e))?;
+                Ok(Box::new(BufReader::new(file)))
+            }
+            Self::Memory(bytes) => Ok(Box::new(Cursor::new(&bytes[..]))),
+        }
+    }
+}
+
 /// Proves all of it; puts the items together; keeps the rest.
-async fn take_in(incoming: &mut Incoming, file: &File) -> Result<Seen, OpsError> {
-    let proved = read(begin(file)?, async |whole| prove(incoming, whole).await).await?;
-    links_lead_into(&proved)?;
-    incoming.prove_whole().map_err(unfit)?;
-    let staged = read(begin(file)?, async |whole| match whole {
+async fn take_in(incoming: &mut Incoming, from: &Source) -> Result<Seen, OpsError> {
+    let proved = prove_all(incoming, from).await?;
+    let staged = read(from.begin()?, async |whole| match whole {
         Whole::Item(id, files) => Ok(incoming.stage(&id, &files).await?),
         Whole::Other(Kept::Segment(number), lines) => Ok(incoming.stage_segment(number, lines).await?),
         Whole::Account(..) | Whole::Other(..) => Ok(()),
@@ -79,7 +131,7 @@ async fn take_in(incoming: &mut Incoming, file: &File) -> Result<Seen, OpsError>
     if staged.await? != proved {
         return Err(refused("it was changed while it was read"));
     }
-    let kept = read(begin(file)?, async |whole| match whole {
+    let kept = read(from.begin()?, async |whole| match whole {
         Whole::Item(..) => Ok(()),
         Whole::Account(id, files) => Ok(incoming.adopt(&id, &files).await?),
         Whole::Other(kept, value) => Ok(incoming.take(&kept, value).await?),
@@ -88,9 +140,16 @@ async fn take_in(incoming: &mut Incoming, file: &File) -> Result<Seen, OpsError>
     Ok(proved)
 }
 
-fn begin(mut file: &File) -> Result<BufReader<&File>, OpsError> {
-    file.rewind().map_err(|e| unreadable(&e))?;
-    Ok(BufReader::new(file))
+async fn prove_all(incoming: &mut Incoming, from: &Source) -> Result<Seen, OpsError> {
+    let mut begun = from.begin()?;
+    if begun.fill_buf().map_err(|e| unreadable(&e))?.starts_with(GZIP) {
+        let way = "it is compressed: `gunzip -c FILE | sidegate restore -` takes it";
+        return Err(refused(way));
+    }
+    let proved = read(begun, async |whole| prove(incoming, whole).await).await?;
+    links_lead_into(&proved)?;
+    incoming.prove_whole().map_err(unfit)?;
+    Ok(proved)
 }
 
 async fn prove(incoming: &mut Incoming, whole: Whole) -> Result<(), OpsError> {
@@ -110,7 +169,8 @@ fn unfit(error: StoreError) -> OpsError {
     }
 }
 
-/// A link that leads to something else than the archive holds is a sign of tampering, though links are made anew from the items.
+/// A link that leads to something else than the archive holds is a sign of tampering, though links are made anew from
+/// the items.
 fn links_lead_into(seen: &Seen) -> Result<(), OpsError> {
     let leads = |link: &&Link| match link {
         Link::Pointer(_, _, id) => seen.items.contains(id),

@@ -56,8 +56,8 @@ pub enum Exported {
     Files(Vec<PathBuf>),
 }
 
-/// Writes an item in the form that was asked for. Each file takes its place when all of them are written, readable by its
-/// owner only.
+/// Writes an item in the form that was asked for. Each file takes its place when all of them are written, readable by
+/// its owner only.
 ///
 /// # Errors
 ///

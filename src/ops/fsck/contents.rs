@@ -199,8 +199,9 @@ impl Look<'_> {
 
     fn unreadable(&mut self, place: &Prefix, error: &StoreError) {
         let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-        let advice = "run as its owner or as root; if the disk fails, copy what can be read";
-        self.found(place, format!("cannot be read: {cause}"), Remedy::Person(advice.to_owned()));
+        if !self.misplaced.contains(Path::new(place.as_str())) {
+            self.findings.push(Finding::unreadable(place.as_str(), cause));
+        }
     }
 }
 

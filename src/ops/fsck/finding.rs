@@ -56,6 +56,12 @@ impl Finding {
         Self { place: place.into(), wrong: wrong.into(), remedy, outcome: Outcome::Open }
     }
 
+    /// It cannot be looked at.
+    pub(super) fn unreadable(place: impl Into<PathBuf>, why: impl fmt::Display) -> Self {
+        let advice = "run as its owner or as root; if the disk fails, copy what can be read";
+        Self::new(place, format!("cannot be read: {why}"), Remedy::Person(advice.to_owned()))
+    }
+
     /// What was in the way of the repair itself.
     pub(super) fn cleared(from: &Path, to: &Path) -> Self {
         let outcome = Outcome::Done(Some(to.to_owned()));

@@ -1,11 +1,12 @@
 //! Is the storage directory as it should be, and can it be made so?
 //!
 //! [`tree`] compares what stands on disk with what belongs there; [`contents`] reads what files hold, and asks the
-//! store itself what it makes of them; [`repair`] does what the findings say. Nothing is ever deleted: what has no place, or
-//! is damaged, goes to `quarantine/`.
+//! store itself what it makes of them; [`journal`] reads what was told; [`repair`] does what the findings say. Nothing
+//! is ever deleted: what has no place, or is damaged, goes to `quarantine/`.
 
 mod contents;
 mod finding;
+mod journal;
 mod repair;
 mod tree;
 
@@ -92,9 +93,11 @@ pub async fn repair(root: &Path) -> Result<Report, StoreError> {
 
 async fn look(root: &Path) -> Result<Report, StoreError> {
     let engine = FsEngine::open_to_look(root)?;
-    let (mut findings, seen) = tree::look(&engine.root());
+    let root = engine.root();
+    let (mut findings, seen) = tree::look(&root);
     let store = Store::new(Arc::new(engine), Clock::system());
     let items = contents::look(&store, &seen, &mut findings).await?;
+    journal::look(&root, &seen, &mut findings);
     findings.sort_by(|a, b| a.place.cmp(&b.place));
     Ok(Report { items, findings })
 }

@@ -14,8 +14,8 @@ use crate::store::{Store, StoreError};
 
 /// Tries each remedy, and returns the findings with what came of it.
 ///
-/// What is in the way goes first, since the rest needs the folders; the owner comes last, since by then all there is has
-/// been made.
+/// What is in the way goes first, since the rest needs the folders; the owner comes last, since by then all there is
+/// has been made.
 pub(super) async fn all(root: &Path, salvage: &Salvage, mut findings: Vec<Finding>) -> Vec<Finding> {
     let moved: Vec<PathBuf> =
         findings.iter().filter(|f| f.remedy == Remedy::MoveAway).map(|f| f.place.clone()).collect();

@@ -144,8 +144,7 @@ impl Walk<'_> {
     }
 
     fn unreadable(&mut self, place: &Path, error: &io::Error) {
-        let advice = "run as its owner or as root; if the disk fails, copy what can be read";
-        self.found(place, format!("cannot be read: {error}"), Remedy::Person(advice.to_owned()));
+        self.findings.push(Finding::unreadable(place, error));
     }
 }
 
@@ -160,6 +159,6 @@ fn kind(meta: &Metadata) -> &'static str {
         kind if kind.is_dir() => "a folder",
         kind if kind.is_file() => "a file",
         kind if kind.is_symlink() => "a link",
-        _ => "neither file nor folder",
+        _ => "a pipe, a socket or a device",
     }
 }

@@ -1,4 +1,5 @@
-//! acme.sh's home: a folder for each certificate, named after its first name, with `_ecc` if its key is no RSA key; `ca/`.
+//! acme.sh's home: a folder for each certificate, named after its first name, with `_ecc` if its key is no RSA key;
+//! `ca/`.
 
 use std::path::Path;
 
@@ -18,7 +19,9 @@ pub(super) fn find(root: &Path) -> Result<Trove, OpsError> {
         let (chain, key) =
             (perhaps(&folder.join("fullchain.cer"))?, perhaps(&folder.join(format!("{domain}.key")))?);
         let (Some(chain), Some(key)) = (chain, key) else {
-            trove.remarks.push(format!("{}: fullchain.cer or {domain}.key is missing", folder.display()));
+            trove
+                .incomplete
+                .push((folder.display().to_string(), format!("fullchain.cer or {domain}.key is missing")));
             continue;
         };
         trove.certificates.push(Found {

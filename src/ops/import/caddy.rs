@@ -46,7 +46,9 @@ pub(super) fn find(root: &Path, configured: &str) -> Result<Trove, OpsError> {
         for folder in list(&ca)? {
             let beside = |ending: &str| perhaps(&folder.join(format!("{}.{ending}", name(&folder))));
             let (Some(chain), Some(key)) = (beside("crt")?, beside("key")?) else {
-                trove.remarks.push(format!("{}: its certificate or its key is missing", folder.display()));
+                trove
+                    .incomplete
+                    .push((folder.display().to_string(), "its certificate or its key is missing".to_owned()));
                 continue;
             };
             let resource = beside("json")?.and_then(|text| serde_json::from_slice::<Resource>(&text).ok());

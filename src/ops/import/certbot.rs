@@ -15,7 +15,9 @@ pub(super) fn find(root: &Path) -> Result<Trove, OpsError> {
     for live in list(&root.join("live"))?.into_iter().filter(|path| path.is_dir()) {
         let (chain, key) = (perhaps(&live.join("fullchain.pem"))?, perhaps(&live.join("privkey.pem"))?);
         let (Some(chain), Some(key)) = (chain, key) else {
-            trove.remarks.push(format!("{}: fullchain.pem or privkey.pem is missing", live.display()));
+            trove
+                .incomplete
+                .push((live.display().to_string(), "fullchain.pem or privkey.pem is missing".to_owned()));
             continue;
         };
         let renewal = perhaps(&root.join("renewal").join(format!("{}.conf", name(&live))))?;

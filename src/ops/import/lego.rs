@@ -35,7 +35,7 @@ pub(super) fn find(root: &Path, configured: &str) -> Result<Trove, OpsError> {
         };
         let beside = |ending: &str| perhaps(&path.with_file_name(format!("{stem}.{ending}")));
         let (Some(mut chain), Some(key)) = (perhaps(&path)?, beside("key")?) else {
-            trove.remarks.push(format!("{}: its key is missing", path.display()));
+            trove.incomplete.push((path.display().to_string(), "its key is missing".to_owned()));
             continue;
         };
         // Without its bundle the certificate stands alone, and the issuer's beside it.

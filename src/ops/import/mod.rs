@@ -1,7 +1,7 @@
 //! Certificates that another program has got, taken over as items of our own.
 //!
-//! What the other program keeps is only read. Each certificate goes the way of every certificate: proved to fit its key, put
-//! together as a draft, committed. One that is here already, or older than what is here, is passed over.
+//! What the other program keeps is only read. Each certificate goes the way of every certificate: proved to fit its
+//! key, put together as a draft, committed. One that is here already, or older than what is here, is passed over.
 
 mod acme_sh;
 mod caddy;
@@ -46,8 +46,8 @@ pub enum Source {
 }
 
 impl Source {
-    /// Reads what is there. `directory` is the CA that is configured; it is taken for the one of certificates that do not say whose
-    /// they are.
+    /// Reads what is there. `directory` is the CA that is configured; it is taken for the one of certificates that do
+    /// not say whose they are.
     ///
     /// # Errors
     ///
@@ -63,6 +63,25 @@ impl Source {
                 Ok(Trove { certificates: vec![pair(cert, key)?], ..Trove::default() })
             }
         }
+    }
+
+    /// The files that are looked for, and a question about the place, for somebody who has none of them.
+    #[must_use]
+    pub fn sought(&self) -> String {
+        let (path, files, place) = match self {
+            Self::Certbot(root) => {
+                (root, "/live/*/fullchain.pem", "certbot's directory, such as /etc/letsencrypt")
+            }
+            Self::AcmeSh(root) => (root, "/*/fullchain.cer", "acme.sh's home, such as ~/.acme.sh"),
+            Self::Lego(root) => (root, "/certificates/*.crt", "lego's path, such as .lego"),
+            Self::Caddy(root) => {
+                (root, "/certificates/*/*/*.crt", "Caddy's data directory, such as ~/.local/share/caddy")
+            }
+            Self::Traefik(file) => (file, "", "the acme.json that Traefik keeps certificates in"),
+            Self::Pair { cert, .. } => (cert, "", "a certificate"),
+        };
+        let path = path.display();
+        format!("{path}{files}: is {path} {place}?")
     }
 }
 
@@ -107,6 +126,12 @@ pub struct Line {
     pub directory: Option<String>,
     /// What became of it.
     pub fate: Fate,
+}
+
+impl Line {
+    fn unusable(from: String, why: String) -> Self {
+        Self { from, names: None, expires: None, directory: None, fate: Fate::Unusable(why) }
+    }
 }
 
 /// What became of everything.
@@ -159,7 +184,8 @@ async fn take_all(
     (directory, now): (&str, SystemTime),
     recorder: Option<&Recorder>,
 ) -> Result<Imported, OpsError> {
-    let mut imported = Imported { remarks: trove.remarks, ..Imported::default() };
+    let lines = trove.incomplete.into_iter().map(|(from, missing)| Line::unusable(from, missing));
+    let mut imported = Imported { lines: lines.collect(), remarks: trove.remarks };
     for found in trove.certificates {
         let line = take::certificate(store, found, asked, directory, now).await?;
         if let (Some(recorder), Fate::Imported(item), Some(names)) = (recorder, &line.fate, &line.names) {
@@ -194,6 +220,8 @@ fn pair(cert: &Path, key: &Path) -> Result<Found, OpsError> {
 #[derive(Default)]
 pub struct Trove {
     certificates: Vec<Found>,
+    /// Where something is missing that a certificate needs: the place, and what.
+    incomplete: Vec<(String, String)>,
     accounts: Vec<Member>,
     remarks: Vec<String>,
 }

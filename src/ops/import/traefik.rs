@@ -64,7 +64,7 @@ pub(super) fn find(path: &Path, configured: &str) -> Result<Trove, OpsError> {
                     key: Zeroizing::new(key),
                     directory: directory.clone(),
                 }),
-                _ => trove.remarks.push(format!("{from}: not base64")),
+                _ => trove.incomplete.push((from, "not base64".to_owned())),
             }
         }
         trove.accounts.extend(account.map(|account| Member {

@@ -2,6 +2,7 @@
 
 mod beside;
 mod moved;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +14,9 @@ use std::time::{Duration, SystemTime};
 
 use sidegate::ident::{ItemId, Name, Provider};
 use sidegate::pki::{KeyType, PrivateKey, crypto};
-use sidegate::store::{Demanded, DemandedName, Family, Granted, Hooked, LineageState, Pin, Revoked, Store};
+use sidegate::store::{
+    Demanded, DemandedName, Family, Granted, Hooked, LineageState, Pin, Revoked, Span, Store,
+};
 use sidegate::story::Event;
 use tar::{Archive, Builder, EntryType, Header};
 
@@ -112,10 +115,10 @@ fn raw_path(header: &mut Header, path: &str) {
     field[..path.len()].copy_from_slice(path.as_bytes());
 }
 
-/// Every file and link below a folder that a copy of a storage holds, by its path.
+/// Every file and link below a folder that a copy of a storage holds, by its path; nothing where there is no folder.
 fn contents(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
-    let mut folders = vec![root.to_owned()];
+    let mut folders: Vec<PathBuf> = root.exists().then(|| root.to_owned()).into_iter().collect();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a folder") {
             let path = entry.expect("an entry").path();
@@ -181,7 +184,7 @@ async fn spend(store: &Store, bucket: &str, seconds: u64) {
     let spent = |opened: sidegate::store::Opened<'_>| {
         opened.page.full_at.insert(bucket.to_owned(), now + Duration::from_secs(seconds));
     };
-    store.ledger().update(CA, (now, now), spent).await.expect("spent");
+    store.ledger().update(CA, Span { since: now, now }, spent).await.expect("spent");
 }
 
 #[tokio::test]
@@ -260,7 +263,11 @@ async fn two_storages_become_one_and_no_pointer_goes_backwards() {
     new.database().item(&earlier).await.expect("both sides' items are there");
     assert_eq!(new.accounts().current().await.expect("a link"), Some(own.id));
     // What either side has spent is spent.
-    let page = new.ledger().update(CA, (now, now), |opened| opened.page.clone()).await.expect("a page");
+    let page = new
+        .ledger()
+        .update(CA, Span { since: now, now }, |opened| opened.page.clone())
+        .await
+        .expect("a page");
     assert!(page.full_at["orders"] > now + Duration::from_secs(1100), "{page:?}");
     assert!(page.full_at.contains_key("accounts"), "{page:?}");
 }
@@ -393,6 +400,29 @@ async fn an_item_of_the_same_id_with_other_contents_is_not_overwritten() {
     rig.backup("old").good();
     assert!(rig.restore("new").refused().contains("other contents"));
     assert_eq!(contents(&rig.path("new")), before);
+}
+
+#[tokio::test]
+async fn an_item_that_is_damaged_here_makes_way_for_its_copy() {
+    let rig = Rig::new();
+    let id = furnish(&store(&rig.path("old"))).await;
+    rig.backup("old").good();
+    let key = rig.path(&format!("old/database/items/{id}/key.pem"));
+    let whole = fs::read(&key).expect("a key");
+    for (damage, count) in [(Some("x"), 1), (None, 2)] {
+        match damage {
+            Some(garbage) => fs::write(&key, garbage).expect("written"),
+            None => fs::remove_file(&key).expect("removed"),
+        }
+        let said = rig.restore("old").good();
+        assert!(
+            said.starts_with("1 item restored, 2 there already") && said.contains("in quarantine/"),
+            "{said}"
+        );
+        assert_eq!(fs::read(&key).expect("a key"), whole);
+        assert_eq!(fs::read_dir(rig.path("old/quarantine")).expect("a folder").count(), count);
+    }
+    assert!(rig.restore("old").good().starts_with("0 items restored, 3 there already"));
 }
 
 #[tokio::test]

@@ -35,6 +35,23 @@ async fn what_has_expired_is_taken_only_if_that_is_said() {
 }
 
 #[tokio::test]
+async fn an_import_of_nothing_or_of_a_part_fails() {
+    let rig = Rig::new();
+    std::fs::create_dir_all(rig.path("etc/live")).expect("a folder");
+    let none = rig.from("certbot", "etc");
+    assert_eq!(none.code, Some(1), "{none:?}");
+    let sought = format!("there is no {}/live/*/fullchain.pem: is ", rig.path("etc").display());
+    assert!(none.err.contains(&sought) && none.err.contains("/etc/letsencrypt"), "{none:?}");
+
+    certbot(&rig, "good.example", &Pair::new(&["good.example"], PKCS8), PRODUCTION);
+    std::fs::create_dir_all(rig.path("etc/live/part.example")).expect("a folder");
+    let part = rig.from("certbot", "etc");
+    assert_eq!(part.code, Some(1), "{part:?}");
+    assert!(part.out.contains("imported  good.example"), "{part:?}");
+    assert!(part.out.contains("part.example: fullchain.pem or privkey.pem is missing"), "{part:?}");
+}
+
+#[tokio::test]
 async fn a_rehearsal_changes_nothing() {
     let rig = Rig::new();
     certbot(&rig, "example.com", &Pair::new(&["example.com"], PKCS8), PRODUCTION);
