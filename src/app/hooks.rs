@@ -6,13 +6,12 @@ use std::path::absolute;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
-use super::AppError;
 use super::build::Kit;
+use super::{AppError, runtime};
 use crate::hooks::{Calls, Options, Place, Runner};
 
 /// Who is told, and the thread that tells it. Dropping this ends the thread.
@@ -26,9 +25,9 @@ pub(super) struct Hooks {
 }
 
 impl Hooks {
-    /// Starts the thread if somebody is to be told, or was: what nobody is told any more is not owed for ever. To be called
-    /// before this process adds to the journal; `journal` changes whenever it has. That nobody can be told keeps nobody from
-    /// being served.
+    /// Starts the thread if somebody is to be told, or was: what nobody is told any more is not owed for ever. To be
+    /// called before this process adds to the journal; `journal` changes whenever it has. That nobody can be told keeps
+    /// nobody from being served.
     pub(super) async fn start(options: Option<Options>, kit: &Kit, journal: watch::Receiver<()>) -> Self {
         let place = Place {
             storage: absolute(&kit.storage).unwrap_or_else(|_| kit.storage.clone()),
@@ -46,7 +45,7 @@ impl Hooks {
         if wanted && let Err(error) = hooks.begin() {
             let cause = error.source().map(ToString::to_string);
             warn!(%error, cause, "hooks are not called before a reload or a restart");
-            hooks.place.calls.stuck(Some(format!("{error}; a reload or a restart tries it again")));
+            hooks.place.calls.set_stuck(Some(format!("{error}; a reload or a restart tries it again")));
         }
         hooks
     }
@@ -66,7 +65,7 @@ impl Hooks {
             if options.is_some() {
                 self.begin()?;
             }
-            self.place.calls.stuck(None);
+            self.place.calls.set_stuck(None);
         }
         self.place.calls.forgive();
         self.options.send_replace(options);
@@ -87,16 +86,13 @@ impl Hooks {
         let (begun, has_begun) = mpsc::channel();
         // That it ends is no reason for anything else to end.
         let thread = thread::Builder::new().name("hooks".to_owned());
-        let thread = thread.spawn(move || {
-            // A runtime of this kind stays in the thread that has made it.
-            match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-                Ok(runtime) => {
-                    let _ = begun.send(Ok(()));
-                    runtime.block_on(runner.run(end));
-                }
-                Err(error) => {
-                    let _ = begun.send(Err(error));
-                }
+        let thread = thread.spawn(move || match runtime() {
+            Ok(runtime) => {
+                let _ = begun.send(Ok(()));
+                runtime.block_on(runner.run(end));
+            }
+            Err(error) => {
+                let _ = begun.send(Err(error));
             }
         });
         let thread = thread.map_err(AppError::setup("the thread hooks cannot be started"))?;
@@ -145,7 +141,7 @@ mod tests {
 
         let mut hooks = Hooks::new(place, Some(told.clone()), journal);
         let calls = hooks.calls();
-        calls.stuck(Some("the journal cannot be read".to_owned()));
+        calls.set_stuck(Some("the journal cannot be read".to_owned()));
         hooks.configure(Some(told)).expect_err("it still cannot be read");
         assert_eq!(calls.trouble(Clock::system().now()).len(), 1);
         hooks.configure(None).expect("nobody has to read it");

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, UdpSocket};
 
-use super::finding::{listed, shown};
+use super::finding::{UNTIL_THEY_AGREE, listed, shown};
 use super::{Check, Finding};
 use crate::dns::Said;
 
@@ -20,8 +20,8 @@ pub(super) fn is_ours(ip: IpAddr) -> bool {
 }
 
 impl Answers {
-    /// Every address, in the order in which a CA uses them: it goes to the first IPv6 address, and to the first IPv4 address
-    /// only if there is no connection.
+    /// Every address, in the order in which a CA uses them: it goes to the first IPv6 address, and to the first IPv4
+    /// address only if there is no connection.
     pub(super) fn in_order(&self) -> Vec<IpAddr> {
         let of = |said: &Said<IpAddr>| match said {
             Said::Alike(addresses) => addresses.clone(),
@@ -34,29 +34,8 @@ impl Answers {
     /// Whether the CA can find this machine by them; `needed` if it has to, since the name is not proved in the DNS.
     pub(super) fn judge(&self, ours: impl Fn(IpAddr) -> bool, needed: bool) -> Finding {
         let check = Check::Addresses;
-        for said in [&self.v6, &self.v4] {
-            match said {
-                Said::Differently(views) => {
-                    let view = |(server, addresses): &(String, Vec<IpAddr>)| {
-                        let addresses =
-                            if addresses.is_empty() { "none".to_owned() } else { listed(addresses) };
-                        format!("{server}: {addresses}")
-                    };
-                    return Finding::warn(
-                        check,
-                        format!("its name servers do not agree ({})", listed(views.iter().map(view))),
-                        "Wait until all of them have the same, or mend the one that lags behind.",
-                    );
-                }
-                Said::Nothing(why) => {
-                    return Finding::unknown(
-                        check,
-                        format!("nobody says where it leads: {}", shown(why)),
-                        "See that the name has name servers and that they answer.",
-                    );
-                }
-                Said::Alike(_) => {}
-            }
+        if let Some(finding) = self.without_one_answer() {
+            return finding;
         }
         let all = self.in_order();
         let Some(first) = all.first() else {
@@ -100,6 +79,27 @@ impl Answers {
             ),
             "See that the address is that of the router or load balancer in front of this machine.",
         )
+    }
+
+    /// What there is to say where the name servers do not say one thing.
+    fn without_one_answer(&self) -> Option<Finding> {
+        let view = |(server, addresses): &(String, Vec<IpAddr>)| {
+            let addresses = if addresses.is_empty() { "none".to_owned() } else { listed(addresses) };
+            format!("{server}: {addresses}")
+        };
+        [&self.v6, &self.v4].into_iter().find_map(|said| match said {
+            Said::Differently(views) => Some(Finding::warn(
+                Check::Addresses,
+                format!("its name servers do not agree ({})", listed(views.iter().map(view))),
+                UNTIL_THEY_AGREE,
+            )),
+            Said::Nothing(why) => Some(Finding::unknown(
+                Check::Addresses,
+                format!("nobody says where it leads: {}", shown(why)),
+                "See that the name has name servers and that they answer.",
+            )),
+            Said::Alike(_) => None,
+        })
     }
 }
 

@@ -4,9 +4,9 @@ use super::{Finding, Outcome, Report};
 use crate::ident::Name;
 
 impl Report {
-    /// Leaves what is certain to fail at a CA a failure only where it concerns a name that none of the CAs could issue for;
-    /// elsewhere it is something to be warned of, since the next CA is asked. `could` tells which CAs are asked for a name,
-    /// as findings call them.
+    /// Leaves what is certain to fail at a CA a failure only where it concerns a name that none of the CAs could issue
+    /// for; elsewhere it is something to be warned of, since the next CA is asked. `could` tells which CAs are asked
+    /// for a name, as findings call them.
     #[must_use]
     pub fn with_fail_over(mut self, could: impl Fn(&Name) -> Vec<String>) -> Self {
         // The CAs of names for which there is no way left.
@@ -49,8 +49,8 @@ mod tests {
 
     const CAS: [&str; 2] = ["https://a.test/dir", "https://b.test/dir"];
 
-    /// What is found where these CAs do not answer, and these forbid themselves to issue for the name; a `house` name is
-    /// signed by the second one only.
+    /// What is found where these CAs do not answer, and these forbid themselves to issue for the name; a `house` name
+    /// is signed by the second one only.
     fn report(silent: &[usize], forbidden: &[usize], house: bool) -> Report {
         let (no_answer, caa) =
             (Finding::fail(Check::Ca, "no", "Mend it."), Finding::fail(Check::Caa, "no", "Mend it."));

@@ -17,7 +17,7 @@ use crate::ident::{Fqdn, Name};
 
 /// How long one question may take, with all the servers that have to be asked for it.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// So many names are looked at together: each takes some sockets.
+/// At most this many names are looked at together: each takes some sockets.
 const TOGETHER: usize = 8;
 
 /// Looks at names from outside, as a CA would.
@@ -40,8 +40,8 @@ impl Examiner {
         self.look(name, &[ca], &fitting(name, methods)).await.0
     }
 
-    /// The same for each of these CAs, and what answers where the name leads; `http` and `https` are the ports at which sidegate listens on
-    /// this machine.
+    /// The same for each of these CAs, and what answers where the name leads; `http` and `https` are the ports at which
+    /// sidegate listens on this machine.
     pub async fn name(
         &self,
         name: &Name,

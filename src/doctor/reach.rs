@@ -1,7 +1,7 @@
 //! What answers where clients and the CA knock.
 //!
-//! For an address of this machine that can be told. For any other it can only if somebody answers: many routers do not lead
-//! back in who comes from inside.
+//! For an address of this machine that can be told. For any other it can only if somebody answers: many routers do not
+//! lead back in who comes from inside.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -19,7 +19,7 @@ const PATH: &str = "/.well-known/acme-challenge/sidegate-doctor";
 const OURS: &str = "unknown_token";
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// So much of it is read.
+/// At most this much of it is read.
 const LARGEST: usize = 4096;
 
 /// What came of knocking.

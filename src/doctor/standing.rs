@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::finding::shown;
+use super::finding::{UNTIL_THEY_AGREE, shown};
 use super::{Ca, Check, Finding};
 use crate::ident::Fqdn;
 use crate::issuer::{Held, Needed, Shown};
@@ -53,7 +53,7 @@ pub(super) fn judge(needed: &Needed<'_>, seen: Shown, only: bool, now: SystemTim
         Shown::NotEverywhere(held) => Finding::warn(
             check,
             format!("one of its name servers says that {place} {held}; others have the record"),
-            format!("Wait until all of them have it, or mend the one that lags behind: {needed}"),
+            format!("{UNTIL_THEY_AGREE} The record is {needed}"),
         ),
         Shown::Unknown(why) => Finding::unknown(
             check,

@@ -42,8 +42,8 @@ pub struct LineFault {
 }
 
 impl List {
-    /// Reads the text of the list at `path`: on each line a name, or an IP address, and its files, relative to the list.
-    /// A line that is empty or begins with `#` means nothing. No other file is looked at.
+    /// Reads the text of the list at `path`: on each line a name, or an IP address, and its files, relative to the
+    /// list. A line that is empty or begins with `#` means nothing. No other file is looked at.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Certificates somebody else keeps: PEM files that are read, served, and never written.
 //!
-//! A [`Source`] is where one certificate lies; a [`List`] is a file that names many of them. This room reads and proves,
-//! and hears when they may have changed; keeping the last good one when a file turns bad is its caller's part.
+//! A [`Source`] is where one certificate lies; a [`List`] is a file that names many of them. This room reads and
+//! proves, and hears when they may have changed; keeping the last good one when a file turns bad is its caller's part.
 
 mod list;
 mod source;

@@ -1,6 +1,6 @@
 //! Where one certificate lies, and what is found there.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -119,8 +119,13 @@ impl Source {
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, ForeignError> {
     let fault = |source| ForeignError::Read { path: path.to_owned(), source };
+    let about = fs::metadata(path).map_err(fault)?;
+    // Opening a pipe waits for somebody who writes to it.
+    if !about.is_file() {
+        return Err(fault(io::Error::other("it is not a file")));
+    }
     let file = File::open(path).map_err(fault)?;
-    let size = file.metadata().map_err(fault)?.len().min(MAX_FILE) as usize;
+    let size = about.len().min(MAX_FILE) as usize;
     // Room for all of it: a buffer that grows leaves copies of keys behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(size + 1));
     file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(fault)?;
@@ -158,7 +163,7 @@ mod tests {
     #[test]
     fn a_pair_is_read_and_every_fault_names_its_file() {
         let dir = tempfile::tempdir().expect("a directory");
-        let write = |file: &str, text: &str| std::fs::write(dir.path().join(file), text).expect("written");
+        let write = |file: &str, text: &str| fs::write(dir.path().join(file), text).expect("written");
         let (cert, key) = pair(&["*.example.com", "example.com"]);
         write("crt.pem", &cert);
         write("key.pem", &key);
@@ -171,8 +176,19 @@ mod tests {
         write("key.pem", &pair(&["example.com"]).1);
         assert!(good.load().is_err_and(|e| e.to_string().contains("another key")));
 
-        std::fs::remove_file(good.key()).expect("removed");
+        fs::remove_file(good.key()).expect("removed");
         assert!(good.load().is_err_and(|e| e.to_string().contains("key.pem cannot be read")));
+    }
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let pipe = source(dir.path(), &["example.com"], "crt.pem");
+        let made = std::process::Command::new("mkfifo").arg(pipe.cert()).status().expect("mkfifo");
+        assert!(made.success());
+        assert!(
+            pipe.load().is_err_and(|e| e.to_string().ends_with("crt.pem cannot be read: it is not a file"))
+        );
     }
 
     #[test]
@@ -181,10 +197,10 @@ mod tests {
         let (cert, key) = pair(&["example.com"]);
         let one = source(dir.path(), &["example.com"], "crt.pem");
         for text in [format!("{cert}{key}"), format!("{key}{cert}")] {
-            std::fs::write(one.cert(), text).expect("written");
+            fs::write(one.cert(), text).expect("written");
             assert!(one.load().is_ok());
         }
-        std::fs::write(one.cert(), cert).expect("written");
+        fs::write(one.cert(), cert).expect("written");
         assert!(one.load().is_err_and(|e| e.to_string().contains("no private key found")));
     }
 }

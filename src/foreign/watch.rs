@@ -7,7 +7,8 @@ use super::Source;
 use crate::host::Folders;
 use crate::host::folders::{Heard, Of};
 
-/// So many folders are watched; each is memory of the kernel, and most systems give every user a few thousand.
+/// At most this many folders are watched; each is memory of the kernel, and most systems give every user a few
+/// thousand.
 const MOST: usize = 4096;
 
 /// Watches the folders of sources, as far as the kernel tells of them.

@@ -15,8 +15,8 @@ use crate::story::{Event, Moment, Text};
 
 /// What is known of the calls. Cloning shares it.
 ///
-/// That a call failed is over when one for the same kind of event has done what it should, and when the configuration is
-/// taken over anew: whoever did that has looked at it. The journal tells all of it to the next process.
+/// That a call failed is over when one for the same kind of event has done what it should, and when the configuration
+/// is taken over anew: whoever did that has looked at it. The journal tells all of it to the next process.
 #[derive(Clone, Default)]
 pub struct Calls(Arc<Mutex<Course>>);
 
@@ -25,7 +25,7 @@ struct Course {
     running: Option<Running>,
     /// By kind of event.
     failed: BTreeMap<String, Failure>,
-    /// So many events were lost before it was told of them.
+    /// This many events were lost before it was told of them.
     lost: u64,
     /// Why nothing is called at all.
     stuck: Option<String>,
@@ -126,8 +126,8 @@ impl Calls {
         self.course().running = None;
     }
 
-    /// Whether it can be called at all; else why not.
-    pub fn stuck(&self, why: Option<String>) {
+    /// Notes why nothing can be called; `None` once it can.
+    pub fn set_stuck(&self, why: Option<String>) {
         self.course().stuck = why;
     }
 
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(calls.trouble(at(15)), [told]);
         calls.end();
         assert_eq!(calls.trouble(at(15)), Vec::<String>::new());
-        calls.stuck(Some("no journal".to_owned()));
+        calls.set_stuck(Some("no journal".to_owned()));
         assert_eq!(calls.trouble(at(15)), ["the hook is not called: no journal"]);
     }
 }

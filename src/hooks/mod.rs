@@ -1,11 +1,12 @@
 //! Hooks: a program of the operator's is told what has happened.
 //!
-//! It is told what the journal holds, in that order and one thing at a time, by a [`Runner`] with a thread of its own. So
-//! nobody who issues or serves waits for it or knows of it, and what was told to the journal before a crash is told to the
-//! program after it. How far it has got stands in the storage. The process that keeps the journal calls it, and no other.
+//! It is told what the journal holds, in that order and one thing at a time, by a [`Runner`] with a thread of its own.
+//! So nobody who issues or serves waits for it or knows of it, and what was told to the journal before a crash is told
+//! to the program after it. How far it has got stands in the storage. The process that keeps the journal calls it, and
+//! no other.
 //!
-//! It is told each thing at least once, and again where it failed. After a few calls that is given up, over restarts too, so
-//! that a program which ends us cannot do so for ever.
+//! It is told each thing at least once, and again where it failed. After a few calls that is given up, over restarts
+//! too, so that a program which ends us cannot do so for ever.
 
 mod calls;
 mod notice;

@@ -39,8 +39,8 @@ impl Occasion {
         }
     }
 
-    /// What an event is for a hook, if it is anything. A certificate that only stands in for a CA's is not: whoever copies
-    /// certificates elsewhere does not want it there.
+    /// What an event is for a hook, if it is anything. A certificate that only stands in for a CA's is not: whoever
+    /// copies certificates elsewhere does not want it there.
     pub(super) fn of(event: &Event) -> Option<Self> {
         match event {
             Event::Committed { stands_in: false, replaces: None, .. } => Some(Self::Issued),

@@ -18,7 +18,7 @@ use crate::store::journal::Entry;
 use crate::store::{Hooked, Hooks};
 use crate::story::{Event, Record, Recorder, Text};
 
-/// So often the program is called for one thing, at the most.
+/// At most this often is the program called for one thing.
 const ATTEMPTS: u32 = 3;
 /// How long after the first and the second of them, if they failed. What comes after waits for it.
 const AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
@@ -125,7 +125,7 @@ impl Runner {
             }
             unread = read.is_err();
             let why = |error| format!("the journal cannot be read ({error})");
-            self.place.calls.stuck(read.err().map(why));
+            self.place.calls.set_stuck(read.err().map(why));
         }
         self.keep().await;
     }
@@ -139,7 +139,7 @@ impl Runner {
             more = self.reader.read_segment(&mut read)?;
             // A damaged line is missed at the next sound one.
             for entry in read.drain(..).flatten() {
-                self.take(&entry, end).await;
+                self.handle(&entry, end).await;
                 if end.is_cancelled() {
                     return Ok(());
                 }
@@ -148,8 +148,8 @@ impl Runner {
         Ok(())
     }
 
-    /// Finds out where to go on. If nobody is to be told, nothing is owed to anybody: who is told one day is not told of
-    /// what is there by now.
+    /// Finds out where to go on. If nobody is to be told, nothing is owed to anybody: who is told one day is not told
+    /// of what is there by now.
     async fn find_place(&mut self) -> io::Result<bool> {
         let somebody = self.options.borrow_and_update().is_some();
         if !somebody {
@@ -178,7 +178,7 @@ impl Runner {
     }
 
     /// Is done with a line when it returns, unless the end came first.
-    async fn take(&mut self, entry: &Entry, end: &CancellationToken) {
+    async fn handle(&mut self, entry: &Entry, end: &CancellationToken) {
         let Record { names, at, event } = &entry.record;
         if entry.n <= self.theirs || matches!(event, Event::Untold { .. }) {
             self.place.calls.hear(names, *at, event);

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::finding::{listed, shown};
+use super::finding::{UNTIL_THEY_AGREE, listed, shown};
 use super::{Ca, Check, Finding};
 use crate::dns::{Authority, Caa, IssueValue, Said};
 use crate::ident::Fqdn;
@@ -85,11 +85,7 @@ fn judge_one(name: &Fqdn, (at, sets): (&Fqdn, &[Vec<Caa>]), ca: &Ca, methods: &[
         (Some(why), _) => {
             let reason =
                 format!("one of its name servers says that the CAA records of {at} {why}; others do not");
-            Finding::warn(
-                check,
-                reason,
-                "Wait until all of them have the same, or mend the one that lags behind.",
-            )
+            Finding::warn(check, reason, UNTIL_THEY_AGREE)
         }
         (None, Some(why)) => Finding::unknown(check, format!("the CAA records of {at} {why}"), add()),
         (None, None) => Finding::pass(check, format!("the CAA records of {at} let this CA issue")),
