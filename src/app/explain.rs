@@ -2,9 +2,9 @@
 
 use super::{AppError, build, storage};
 use crate::clock::Clock;
-use crate::config::{Settings, Site};
+use crate::config::{Settings, Site, Storage};
 use crate::ident::Name;
-use crate::manager::{self, Outlook};
+use crate::manager::{self, NotOurs, Outlook};
 use crate::store::Store;
 use crate::store::fs::journal::{Damage, Reader};
 use crate::store::journal::Entry;
@@ -18,16 +18,16 @@ pub struct Story {
 }
 
 impl Story {
-    /// Opens the storage. No process is asked. Whoever `waits` for a process that is about to start may find none, and has
-    /// it made.
+    /// Opens the storage. No process is asked. Whoever `waits` for a process that is about to start may find none, and
+    /// has it made.
     ///
     /// # Errors
     ///
     /// [`AppError::Store`] if it cannot be opened.
-    pub fn open(settings: &Settings, waits: bool) -> Result<Self, AppError> {
+    pub fn open(storage: &Storage, waits: bool) -> Result<Self, AppError> {
         let clock = Clock::system();
         let open = if waits { storage::open } else { storage::look };
-        let opened = open(&settings.storage)?;
+        let opened = open(storage)?;
         Ok(Self { reader: Reader::new(&opened.path), store: Store::new(opened.engine, clock.clone()), clock })
     }
 
@@ -40,26 +40,33 @@ impl Story {
         self.reader.read().map_err(AppError::setup("the journal cannot be read"))
     }
 
-    /// What comes next for a name; none if nobody has configured it. Of a name that nobody has listed, but that may have a
-    /// certificate on demand, it is what the rules say now; no program is asked.
+    /// What comes next for a name, or that nobody has configured it. Of a name that nobody has listed, but that may
+    /// have a certificate on demand, it is what the rules say now; no program is asked.
     ///
     /// # Errors
     ///
     /// [`AppError::Store`] if the storage cannot be read.
-    pub async fn outlook(&self, settings: &Settings, name: &Name) -> Result<Option<Outlook>, AppError> {
+    pub async fn outlook(
+        &self,
+        settings: &Settings,
+        name: &Name,
+    ) -> Result<Result<Outlook, NotOurs>, AppError> {
         let (mut desired, now) = (build::desired(settings), self.clock.now());
         if let Some(outlook) = manager::outlook(&desired, &self.store, name, now).await? {
-            return Ok(Some(outlook));
+            return Ok(Ok(outlook));
         }
-        let (Some(on_demand), Some(fqdn)) = (&settings.on_demand, name.fqdn()) else { return Ok(None) };
         let listed = |name: &Name| settings.sites.iter().flat_map(Site::names).any(|listed| listed == name);
-        let kept_elsewhere = listed(name) || name.wildcard().is_some_and(|name| listed(&name));
-        let let_in = self.store.demands().load().await?.names.into_iter().any(|known| known.name == *name);
-        if let_in && !kept_elsewhere {
+        // A wildcard that is listed lets nobody in beside it.
+        let covered = name.wildcard().is_some_and(|name| listed(&name));
+        let (Some(on_demand), Some(fqdn), false) = (&settings.on_demand, name.fqdn(), covered) else {
+            return Ok(Err(desired.not_ours(name)));
+        };
+        if self.store.demands().load().await?.names.into_iter().any(|known| known.name == *name) {
             desired.demand([name.clone()]);
-            return Ok(manager::outlook(&desired, &self.store, name, now).await?);
+            let outlook = manager::outlook(&desired, &self.store, name, now).await?;
+            return Ok(outlook.ok_or_else(|| desired.not_ours(name)));
         }
-        Ok((!kept_elsewhere).then(|| Outlook::on_demand(on_demand.names.say(fqdn))))
+        Ok(Ok(Outlook::on_demand(on_demand.names.say(fqdn))))
     }
 }
 
@@ -67,9 +74,18 @@ impl Story {
 #[must_use]
 pub fn concerns(entry: &Entry, name: &Name) -> bool {
     match &entry.record.event {
-        _ if !entry.record.names.is_empty() => entry.record.names.contains(name),
-        Event::Configured { came, went, .. } => came.contains(name) || went.contains(name),
+        _ if !entry.record.names.is_empty() => is_about(entry, name),
+        Event::Configured { .. } => is_about(entry, name),
         Event::Swept { clean, .. } => !clean,
         _ => true,
+    }
+}
+
+/// Whether an entry is about this very name.
+#[must_use]
+pub fn is_about(entry: &Entry, name: &Name) -> bool {
+    match &entry.record.event {
+        Event::Configured { came, went, .. } => came.contains(name) || went.contains(name),
+        _ => entry.record.names.contains(name),
     }
 }

@@ -29,16 +29,18 @@ pub use crate::admin::{
 };
 pub use crate::clock::rfc3339;
 pub use crate::ident::Name;
-pub use crate::manager::Outlook;
+pub use crate::manager::{NotOurs, Outlook};
 pub use crate::store::journal::Entry;
+pub use crate::story::with_causes;
 pub use demo::Demo;
 pub use examination::examine;
-pub use explain::{Story, concerns};
+pub use explain::{Story, concerns, is_about};
 pub use operator::{Operator, OperatorError};
 pub use pruning::prune;
 pub use running::{Addrs, Running};
 pub use tools::{backup, export, import, restore};
 
+use std::io;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,7 +48,7 @@ use std::thread;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::runtime::{Builder, LocalOptions};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -55,7 +57,7 @@ use build::Kit;
 use hooks::Hooks;
 use prover::Loopback;
 
-use crate::admin::{self, Desk, View};
+use crate::admin::{self, Desk, Sources, View};
 use crate::catalog;
 use crate::clock::Clock;
 use crate::config::{Listen, Settings, Storage};
@@ -70,7 +72,7 @@ use crate::story::{Event, Text};
 /// Why nothing was started. Nothing has been changed by then but, at most, empty directories made.
 #[derive(Debug, Error)]
 pub enum AppError {
-    /// A port could not be had.
+    /// A port could not be obtained.
     #[error(transparent)]
     Bind(#[from] BindError),
     /// The storage could not be used.
@@ -134,8 +136,8 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     };
     let (manager, commands, status) = Manager::new(options, place, publisher, misses);
     let past = Past::new(status.clone(), kit.store.clone());
-    let seen = (status.clone(), past, hooks.calls());
-    let desk = Desk::of_process(seen, commands.clone(), kit.clock.clone(), storage.clone());
+    let sources = Sources { status: status.clone(), past, calls: hooks.calls() };
+    let desk = Desk::of_process(sources, commands.clone(), kit.clock.clone(), storage.clone());
     let view = View::new(status, kit.clock.clone());
     let control_socket = if read_only { None } else { control_socket(&storage) };
 
@@ -169,6 +171,16 @@ pub async fn start(settings: &Settings) -> Result<Running, AppError> {
     let _ = accepting.send(());
     let settings = settings.clone();
     Ok(Running { addrs, settings, kit, proxy, drain, view, commands, hooks, end, threads, scribe, deaths })
+}
+
+/// What a thread of this program runs its tasks on; it stays in the thread that has made it.
+///
+/// # Errors
+///
+/// What the system says if it has no means for one.
+pub fn runtime() -> io::Result<LocalRuntime> {
+    // Runtimes of one thread only: without the other kind libm is not needed, which is 3 % of the memory at rest.
+    Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
 /// All that was bound, dealt out.
@@ -225,7 +237,7 @@ fn access_log(settings: &Settings) -> Result<(AccessLog, Option<thread::JoinHand
 fn spawn(
     name: &str,
     died: mpsc::UnboundedSender<String>,
-    work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
 ) -> Result<thread::JoinHandle<()>, AppError> {
     struct Obituary(mpsc::UnboundedSender<String>, String);
     impl Drop for Obituary {
@@ -288,8 +300,8 @@ fn control(
     windows: Windows,
     (prepared, accepts): (oneshot::Sender<Result<(), StoreError>>, oneshot::Receiver<()>),
     end: CancellationToken,
-) -> std::io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+) -> io::Result<()> {
+    let runtime = runtime()?;
     runtime.block_on(async {
         let outcome = manager.prepare().await;
         let go_on = outcome.is_ok();
@@ -305,7 +317,7 @@ fn control(
     Ok(())
 }
 
-fn worker(proxy: Arc<Proxy>, listeners: Listeners, watcher: Watcher) -> std::io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+fn worker(proxy: Arc<Proxy>, listeners: Listeners, watcher: Watcher) -> io::Result<()> {
+    let runtime = runtime()?;
     runtime.block_on(proxy.serve(listeners, watcher))
 }

@@ -97,8 +97,8 @@ impl Running {
         Ok(())
     }
 
-    /// Stops: no new connections, the open ones finish within the configured time, then the control plane ends. Their access lines are out by
-    /// then, if somebody reads them.
+    /// Stops: no new connections, the open ones finish within the configured time, then the control plane ends. Their
+    /// access lines are out by then, if somebody reads them.
     pub async fn stop(self) {
         self.stop_or(std::future::pending()).await;
     }

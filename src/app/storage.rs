@@ -29,9 +29,9 @@ enum Access {
     Refused(StoreError),
 }
 
-/// Opens the storage: to read it only, where that is asked for or all that is possible; where nobody chose it and it cannot
-/// be used, the fallback. An empty directory of somebody else's is a mistake unless that is asked for: it would be well
-/// served, and self-signed for ever.
+/// Opens the storage: to read it only, where that is asked for or all that is possible; where nobody chose it and it
+/// cannot be used, the fallback. An empty directory of somebody else's is a mistake unless that is asked for: it would
+/// be well served, and self-signed for ever.
 ///
 /// # Errors
 ///
@@ -64,8 +64,8 @@ fn is_empty(folder: &Path) -> bool {
     folder.read_dir().is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Opens the storage that is there for a tool that may change it. One that is not there is not made: a name that is misspelt
-/// would be an empty storage, of which all is well.
+/// Opens the storage that is there for a tool that may change it. One that is not there is not made: a name that is
+/// misspelt would be an empty storage, of which all is well.
 ///
 /// # Errors
 ///
@@ -99,8 +99,8 @@ impl Opened {
         self.engine.is_read_only()
     }
 
-    /// Somebody to tell what happens, and a thread that keeps it in the storage for as long as anybody can tell anything;
-    /// no thread where nothing can be written. It calls `kept` whenever there is more in the journal.
+    /// Somebody to tell what happens, and a thread that keeps it in the storage for as long as anybody can tell
+    /// anything; no thread where nothing can be written. It calls `kept` whenever there is more in the journal.
     pub(super) fn journal(
         &self,
         clock: &Clock,

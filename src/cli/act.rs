@@ -5,11 +5,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use serde::Serialize;
-use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::runtime::LocalRuntime;
 use tracing::{error, info, warn};
 
 use super::Command;
-use crate::app::{self, AppError, Demo, Running};
+use crate::app::{self, Demo, Running, with_causes};
 use crate::config::{self, Env, Faults, Flags, Keeper, Purpose, Settings};
 use crate::host::{Child, Scratch, Signal, Signals, SpawnError, limits, telemetry};
 
@@ -24,8 +24,7 @@ pub(super) const FAILED: u8 = 1;
 /// is wrong; under `run` the program's own code.
 #[must_use]
 pub fn act(command: Command, env: &Env) -> ExitCode {
-    // Runtimes of one thread only: without the other kind libm is not needed, which is 3 % of the memory at rest.
-    let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+    let runtime = match app::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
@@ -52,7 +51,7 @@ fn serve(runtime: &LocalRuntime, purpose: &Purpose, flags: &Flags, env: &Env) ->
     telemetry::start(&settings.log);
     runtime.block_on(async {
         let mut signals = Signals::install().map_err(|e| say(&e))?;
-        let mut running = app::start(&settings).await.map_err(|e| told(&e))?;
+        let mut running = app::start(&settings).await.map_err(|e| say(&e))?;
         let reload = |now: &Settings| config::reload(purpose, flags, env, now);
         let code = until_stopped(&mut running, &mut signals, reload).await;
         stop(running, &mut signals).await;
@@ -79,7 +78,7 @@ async fn until_stopped(
             Signal::Reload => match reload(running.settings()) {
                 Ok(settings) => {
                     if let Err(error) = running.reload(settings).await {
-                        warn!(error = chain(&error), "not reloaded; everything stays as it is");
+                        warn!(error = with_causes(&error), "not reloaded; everything stays as it is");
                     }
                 }
                 Err(faults) => {
@@ -113,7 +112,7 @@ fn run(runtime: &LocalRuntime, flags: &Flags, command: &[OsString], env: &Env) -
     runtime.block_on(async {
         let files = limits::raise();
         let mut signals = Signals::install().map_err(|e| say(&e))?;
-        let mut running = app::start(&settings).await.map_err(|e| told(&e))?;
+        let mut running = app::start(&settings).await.map_err(|e| say(&e))?;
         let mut child = match Child::spawn(command, settings.child_port, Some(files)) {
             Ok(child) => child,
             Err(error) => {
@@ -168,7 +167,7 @@ async fn ended(child: &mut Child, signals: &mut Signals) -> Result<u8, u8> {
 fn check(file: Option<std::path::PathBuf>, flags: &Flags, env: &Env) -> Result<u8, u8> {
     let purpose = match (&file, flags.domain.is_empty() && flags.certificates.is_none()) {
         (None, false) => Purpose::Direct,
-        _ => Purpose::Serve { file },
+        _ => Purpose::Check { file },
     };
     let settings = load(&purpose, flags, env)?;
     let faults = unusable(&settings);
@@ -191,12 +190,12 @@ fn unusable(settings: &Settings) -> Vec<String> {
     for site in &settings.sites {
         match &site.keeper {
             Keeper::Us { .. } => {}
-            Keeper::Files(source) => faults.extend(source.load().err().map(|error| chain(&error))),
+            Keeper::Files(source) => faults.extend(source.load().err().map(|error| with_causes(&error))),
             Keeper::List(list) => {
                 for source in list.sources() {
                     let Err(error) = source.load() else { continue };
                     let line = source.names().first().and_then(|name| list.line(name)).unwrap_or_default();
-                    faults.push(format!("{}:{line}: {}", list.path().display(), chain(&error)));
+                    faults.push(format!("{}:{line}: {}", list.path().display(), with_causes(&error)));
                 }
             }
         }
@@ -213,7 +212,7 @@ fn demo(runtime: &LocalRuntime, flags: &Flags, env: &Env) -> Result<u8, u8> {
         let settings = load(&purpose, flags, env)?;
         telemetry::start(&settings.log);
         let mut signals = Signals::install().map_err(|e| say(&e))?;
-        let mut running = app::start(&settings).await.map_err(|e| told(&e))?;
+        let mut running = app::start(&settings).await.map_err(|e| say(&e))?;
         let addrs = running.addrs();
         show(&super::demo(addrs.http, addrs.https));
         let code = tokio::select! {
@@ -241,29 +240,10 @@ pub(super) fn json(what: &impl Serialize) -> String {
 
 /// Prints an error and gives the exit code for it.
 pub(super) fn say(error: &dyn std::error::Error) -> u8 {
-    eprintln!("sidegate: {}", chain(error));
+    eprintln!("sidegate: {}", with_causes(error));
     FAILED
-}
-
-pub(super) fn told(error: &AppError) -> u8 {
-    say(error)
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::from(say(error))
-}
-
-/// An error and what lies under it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let under = error.to_string();
-        if !text.contains(&under) {
-            text.push_str(": ");
-            text.push_str(&under);
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -1,6 +1,6 @@
 //! How many there are of something, in words.
 
-/// So many of what is called `one` where there is one of it.
+/// This many of what is called `one` where there is one of it.
 pub(super) fn counted(count: usize, one: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {one}{ending}")

@@ -9,9 +9,10 @@ use tokio::runtime::LocalRuntime;
 
 use super::act::{FAILED, say, show};
 use super::counted::counted;
-use super::flags::Place;
-use crate::app::{Entry, Name, Outlook, Story, concerns, rfc3339};
+use super::flags::{Configured, Place};
+use crate::app::{Entry, Name, NotOurs, Outlook, Story, concerns, is_about, rfc3339};
 use crate::config::Env;
+use crate::host::output;
 
 /// How often the journal is looked at while it is followed.
 const LOOK: Duration = Duration::from_millis(200);
@@ -51,31 +52,47 @@ struct Told<'a> {
 impl ExplainArgs {
     pub(super) fn act(self, runtime: &LocalRuntime, env: &Env) -> Result<u8, u8> {
         let Self { name, follow, json, verify: only_verify, place } = self;
-        let settings = place.settings(env)?;
-        let mut story = Story::open(&settings, follow).map_err(|e| say(&e))?;
+        let Configured { storage, settings } = place.configured(env)?;
+        let mut story = Story::open(&storage, follow).map_err(|e| say(&e))?;
         if only_verify {
             return verify(&mut story);
         }
         let name = Name::parse(&name.unwrap_or_default()).map_err(|e| say(&e))?;
-        runtime.block_on(async {
-            if follow {
-                loop {
-                    for entry in entries(&mut story, &name)? {
-                        show(&if json { line(&entry) } else { words(&entry) });
-                    }
-                    tokio::time::sleep(LOOK).await;
-                }
+        if follow {
+            return runtime.block_on(go_on(&mut story, &name, json));
+        }
+        let entries = entries(&mut story, &name)?;
+        // What has happened is told all the same.
+        let (outlook, code) = match settings {
+            Ok(settings) => {
+                let outlook = runtime.block_on(story.outlook(&settings, &name));
+                (Some(outlook.map_err(|e| say(&e))?), 0)
             }
-            let entries = entries(&mut story, &name)?;
-            let outlook = story.outlook(&settings, &name).await.map_err(|e| say(&e))?;
-            show(&if json {
-                object(&name, &entries, outlook.as_ref())
-            } else {
-                text(&entries, outlook.as_ref())
-            });
-            Ok(0)
-        })
+            Err(code) => (None, code),
+        };
+        if let Some(Err(not_ours)) = &outlook
+            && !entries.iter().any(|entry| is_about(entry, &name))
+        {
+            return Err(say(not_ours));
+        }
+        show(&if json {
+            object(&name, &entries, outlook.as_ref())
+        } else {
+            text(&entries, outlook.as_ref())
+        });
+        Ok(code)
     }
+}
+
+/// Shows what happens, until nobody reads it any more.
+async fn go_on(story: &mut Story, name: &Name, json: bool) -> Result<u8, u8> {
+    while output::is_read() {
+        for entry in entries(story, name)? {
+            show(&if json { line(&entry) } else { words(&entry) });
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(0)
 }
 
 /// What is new about the name. Lines that are damaged are told beside it.
@@ -107,17 +124,20 @@ fn verify(story: &mut Story) -> Result<u8, u8> {
     }
 }
 
-fn text(entries: &[Entry], outlook: Option<&Outlook>) -> String {
+/// What happened, and what comes next as far as the configuration can say it.
+fn text(entries: &[Entry], outlook: Option<&Result<Outlook, NotOurs>>) -> String {
     let mut out: String = entries.iter().map(words).collect();
     if entries.is_empty() {
         out.push_str("The journal knows nothing of it.\n");
     }
     out.push('\n');
-    let Some(outlook) = outlook else {
-        out.push_str(
-            "The configuration that was read (-c FILE, or TLS_DOMAIN) does not have it, or somebody else keeps its certificate.\n",
-        );
-        return out;
+    let outlook = match outlook {
+        Some(Ok(outlook)) => outlook,
+        Some(Err(not_ours)) => {
+            let _ = writeln!(out, "{not_ours} (-c FILE, or TLS_DOMAIN, says what is configured)");
+            return out;
+        }
+        None => return out + "What comes next is for the configuration to say, which is faulty.\n",
     };
     let mut part = |head: &str, what: &str, because: &[String]| {
         // Writing to a String cannot fail.
@@ -147,8 +167,8 @@ fn line(entry: &Entry) -> String {
     serde_json::to_string(entry).unwrap_or_default() + "\n"
 }
 
-fn object(name: &Name, events: &[Entry], outlook: Option<&Outlook>) -> String {
-    let name = name.to_string();
+fn object(name: &Name, events: &[Entry], outlook: Option<&Result<Outlook, NotOurs>>) -> String {
+    let (name, outlook) = (name.to_string(), outlook.and_then(|outlook| outlook.as_ref().ok()));
     let none: &[String] = &[];
     let told = Told {
         name: &name,

@@ -11,6 +11,7 @@ mod executable;
 pub mod folders;
 pub mod holder;
 pub mod limits;
+pub mod output;
 pub mod program;
 pub mod resolvers;
 pub mod room;

@@ -104,8 +104,8 @@ impl Database {
     /// The items that carry a name and were committed before this one, newest first; otherwise as
     /// [`items_for`](Self::items_for).
     ///
-    /// The items are listed only if this one was not there when they were listed last, so that whoever asks for very many
-    /// names does not pay for as many listings.
+    /// The items are listed only if this one was not there when they were listed last, so that whoever asks for very
+    /// many names does not pay for as many listings.
     ///
     /// # Errors
     ///

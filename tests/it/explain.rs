@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use rustls::AlertDescription;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::house::client::Client;
 use crate::house::front_of_ca::{Fault, FrontOfCa};
 use crate::house::pebble::{Pebble, Settings};
-use crate::house::process::{Place, Sidegate};
+use crate::house::process::{PATIENCE, Place, Sidegate};
 use crate::house::shop::{configured_through, shop};
 use crate::house::tool;
 use crate::prune::ended;
@@ -137,9 +139,10 @@ async fn programs_get_the_same_as_json_and_every_event_is_on_the_page() {
     assert!(told["next_because"].as_array().is_some_and(|why| why.contains(&planned["rule"])), "{told}");
 
     let told = tell(&config, &["explain", "other.example.com"]);
-    let nothing = "\n\nThe configuration that was read (-c FILE, or TLS_DOMAIN) does not have it, or somebody else keeps its \
-                   certificate.\n";
-    assert!(told.out.ends_with(nothing), "{}", told.out);
+    assert_eq!((told.code, told.out.as_str()), (Some(1), ""), "{}", told.err);
+    assert_eq!(told.err, "sidegate: nobody has configured other.example.com\n");
+    let told = tell(&config, &["explain", &NAME.replace("example", "exmaple")]);
+    assert!(told.err.ends_with(&format!("; did you mean {NAME}?\n")), "{}", told.err);
 }
 
 #[tokio::test]
@@ -158,6 +161,28 @@ async fn a_flipped_byte_is_found() {
     let told = tell(&config, &["explain", NAME]);
     assert_eq!(told.code, Some(0), "the rest is still told");
     assert!(told.err.contains("the journal is damaged: 00000001.jsonl line 3"), "{}", told.err);
+    let told = tell(&config, &["fsck"]);
+    assert_eq!(told.code, Some(2), "{}{}", told.out, told.err);
+    let damaged =
+        "state/journal/00000001.jsonl is damaged: line 3 does not fit its own sum\n    what it told is lost";
+    assert!(told.out.contains(damaged), "{}", told.out);
+}
+
+#[tokio::test]
+async fn a_story_ends_when_nobody_reads_it_any_more() {
+    let place = Place::new();
+    let config = localhost(&place);
+    let sidegate = Sidegate::serve(&config).await;
+    sidegate.logged(&["serving", "item="]).await;
+    let mut follow = tokio::process::Command::new(env!("CARGO_BIN_EXE_sidegate"));
+    follow.args(["explain", "localhost", "--follow", "-c"]).arg(&config).stdout(Stdio::piped());
+    let mut follow = follow.kill_on_drop(true).spawn().expect("the program");
+    let mut out = BufReader::new(follow.stdout.take().expect("piped")).lines();
+    assert!(out.next_line().await.expect("readable").is_some(), "the story begins");
+    drop(out);
+    let ended = tokio::time::timeout(PATIENCE, follow.wait()).await.expect("it ends, though nothing happens");
+    assert!(ended.expect("waited for").success());
+    sidegate.stop().await;
 }
 
 #[tokio::test]

@@ -18,7 +18,8 @@ pub(super) fn look(root: &Path) -> (Vec<Finding>, Misplaced) {
     let mut walk = Walk { root, owner: (0, 0), findings: Vec::new(), misplaced: BTreeSet::new() };
     match root.metadata() {
         Ok(meta) => {
-            // The root of a volume may be the platform's, which gives others a group's access to it: it is not ours to close.
+            // The root of a volume may be the platform's, which gives others a group's access to it: it is not ours to
+            // close.
             let ours = root.join(layout::items().as_str()).metadata().unwrap_or_else(|_| meta.clone());
             walk.owner = (ours.uid(), ours.gid());
             if meta.uid() == ours.uid() {

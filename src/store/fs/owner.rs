@@ -6,8 +6,8 @@ use std::os::unix::fs::{MetadataExt, fchown};
 
 use rustix::process::geteuid;
 
-/// Gives what was just made to whom the folder around it belongs, where root has made it: a tool that is run as root leaves
-/// nothing behind that the service, which runs as somebody else, cannot read.
+/// Gives what was just made to whom the folder around it belongs, where root has made it: a tool that is run as root
+/// leaves nothing behind that the service, which runs as somebody else, cannot read.
 ///
 /// By the descriptor, since whoever the folder belongs to may put something else in the place of the name.
 pub(super) fn give(made: &File, around: &Metadata) -> io::Result<()> {
