@@ -14,7 +14,7 @@ use crate::{manager, ops};
 ///
 /// [`OperatorError`]; also if a process issues for the storage and cannot be asked.
 pub async fn prune(settings: &Settings, request: &PruneRequest) -> Result<PruneReport, OperatorError> {
-    match Operator::running(settings).await? {
+    match Operator::of_process(&settings.storage).await? {
         Some(issuer) if issuer.issues() => issuer.prune(request).await,
         _ => Ok(at_rest(settings, request).await?),
     }
