@@ -12,8 +12,9 @@ use thiserror::Error;
 use super::build::{self, Kit};
 use super::{AppError, storage};
 use crate::admin::{
-    AskError, Desk, HistoryReport, ItemReport, LONGEST, Process, PruneReport, PruneRequest, Reason, Refusal, Renewal,
-    RenewalRequest, Report, RevocationRequest, RollbackRequest, RolloverReport, RolloverRequest, Sources, ask,
+    AskError, Desk, HistoryReport, ItemReport, LONGEST, Process, PruneReport, PruneRequest, Reason, Refusal,
+    Renewal, RenewalRequest, Report, RevocationRequest, RollbackRequest, RolloverReport, RolloverRequest,
+    Sources, ask,
 };
 use crate::catalog;
 use crate::clock::Clock;

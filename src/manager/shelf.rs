@@ -112,6 +112,11 @@ impl Shelf {
         names.into_iter().any(|name| self.publisher.is_warm(name))
     }
 
+    /// Whether one of the names should have a certificate and has none.
+    pub(super) fn is_bare<'a>(&self, names: impl IntoIterator<Item = &'a Name>) -> bool {
+        names.into_iter().any(|name| self.bare.contains(name))
+    }
+
     /// Takes names off that nobody serves any more.
     pub(super) fn take_off(&mut self, names: Vec<Name>) {
         for name in &names {

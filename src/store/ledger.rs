@@ -187,9 +187,9 @@ impl Ledger {
         }
     }
 
-    /// Takes over what another copy of the ledger says has been spent. What either has spent is spent, and a storage that is
-    /// guarded in either is guarded. What the other copy's open orders took is not given back here: nobody goes on with
-    /// them.
+    /// Takes over what another copy of the ledger says has been spent. What either has spent is spent, and a storage
+    /// that is guarded in either is guarded. What the other copy's open orders took is not given back here: nobody goes
+    /// on with them.
     ///
     /// # Errors
     ///

@@ -201,7 +201,7 @@ impl Elsewhere {
     }
 
     /// Reads a source if it looks different than when it was last read. What is good is put on show if it is `wanted`,
-    /// or if something older is there; else it waits to be asked for.
+    /// if something older is there, or nothing where something should be; else it waits to be asked for.
     fn look_at(&mut self, index: usize, wanted: bool, shelf: &mut Shelf, now: SystemTime) -> Looked {
         let (kept, mut found) = (&mut self.kept[index], self.found[index].clone());
         let stamp = found.source.stamp(now);
@@ -217,8 +217,9 @@ impl Elsewhere {
                 let packed = Packed::new(&bundle, &mut self.intermediates);
                 let (first, same) = (kept.packed.is_none(), kept.packed.as_ref() == Some(&packed));
                 kept.packed = Some(packed);
-                if !same && (wanted || shelf.is_warm(found.source.names())) {
-                    shelf.show(found.source.names(), &Certificate::new(&bundle));
+                let names = found.source.names();
+                if !same && (wanted || shelf.is_warm(names) || shelf.is_bare(names)) {
+                    shelf.show(names, &Certificate::new(&bundle));
                 }
                 if same { Looked::Same } else { Looked::Better { first } }
             }
