@@ -64,6 +64,7 @@ pub(super) const ROOMS: &[Room] = &[
             "store::Issued",
             "store::OpenOrder",
             "store::Opened",
+            "store::Span",
             "store::Page",
             "store::StoreError",
             "catalog::Challenges",
