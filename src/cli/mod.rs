@@ -266,7 +266,7 @@ mod tests {
             ("--domian x", "--domain"),
             ("sevre", "serve"),
             ("run", "CMD"),
-            ("serve --drain 5", "--drain"),
+            ("serve --grace 5", "--grace"),
             ("--to", "TARGET"),
             ("list extra", "extra"),
             ("status --domain a.example", "TLS_DOMAIN"),
