@@ -13,6 +13,9 @@ use crate::store::{Incoming, Kept, Link, Settled, Store, StoreError};
 /// How a file begins that gzip has written (RFC 1952 section 2.3.1).
 const GZIP: &[u8] = &[0x1f, 0x8b];
 
+/// At most this many bytes are taken from a pipe; a larger archive has to be a file.
+const MOST_BY_PIPE: u64 = 1024 * 1024 * 1024;
+
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
@@ -45,7 +48,7 @@ impl Restore {
         let file = File::open(path).map_err(failed())?;
         let source = match file.metadata().map_err(failed())?.is_file() {
             true => Source::File(file),
-            false => Source::memory(file).map_err(failed())?,
+            false => Source::memory(file, MOST_BY_PIPE).map_err(failed())?,
         };
         Ok(Self(source))
     }
@@ -56,7 +59,8 @@ impl Restore {
     ///
     /// As for [`open`](Self::open).
     pub fn from_stdin() -> Result<Self, OpsError> {
-        Ok(Self(Source::memory(stdin().lock()).map_err(OpsError::file("read", Path::new("-")))?))
+        let source = Source::memory(stdin().lock(), MOST_BY_PIPE);
+        Ok(Self(source.map_err(OpsError::file("read", Path::new("-")))?))
     }
 
     /// Proves it to its last byte, as [`bring`](Self::bring) does to begin with, for a storage in which there is
@@ -102,9 +106,13 @@ impl Restore {
 }
 
 impl Source {
-    fn memory(mut from: impl Read) -> io::Result<Self> {
+    fn memory(from: impl Read, most: u64) -> io::Result<Self> {
         let mut bytes = Zeroizing::new(Vec::new());
-        from.read_to_end(&mut bytes)?;
+        from.take(most + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
+            let what = format!("more than {most} bytes come by the pipe; restore from a file");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+        }
         Ok(Self::Memory(bytes))
     }
 
@@ -179,5 +187,17 @@ fn links_lead_into(seen: &Seen) -> Result<(), OpsError> {
     match seen.links.iter().find(|link| !leads(link)) {
         Some(link) => Err(refused(&format!("{} leads to nothing in it", link.key()))),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_not_read_for_ever() {
+        assert!(matches!(Source::memory(&b"four"[..], 4), Ok(Source::Memory(_))));
+        let endless = Source::memory(io::repeat(0), 4).err().expect("it is too long");
+        assert_eq!(endless.kind(), io::ErrorKind::FileTooLarge);
     }
 }
