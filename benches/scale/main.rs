@@ -114,7 +114,7 @@ fn tell(figures: &Figures) {
         println!("| the same, with nothing in the page cache | {} |", seen(cold));
     }
     println!("| memory then | {} |", memory(*first));
-    println!("| until everything has been looked at, behind | {} |", seen(settled));
+    println!("| until everything has been looked at, in the background | {} |", seen(settled));
     println!("| memory then | {} |", memory(settled.memory));
     println!("| handshake with a certificate that has to be read | {} µs |", unread.as_micros());
     println!("| the same once more | {} µs |", again.as_micros());
