@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::Tools;
 use super::answering::in_use;
 use super::desired::Desired;
+use super::{FOLLOWER, Tools};
 use crate::ident::ItemId;
 use crate::store::StoreError;
 use crate::store::prune::{Prune, Pruned, Rule};
@@ -29,7 +29,7 @@ pub struct AskedToPrune {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NotPruned {
     /// Another process has the role.
-    #[error("this process does not issue: another one that shares the storage does")]
+    #[error("{FOLLOWER}")]
     Follower,
     /// It is being done.
     #[error("items are being removed at this moment; ask again when that has ended")]
