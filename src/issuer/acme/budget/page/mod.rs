@@ -268,7 +268,8 @@ fn give_back(page: &mut Page, order: &OpenOrder, now: SystemTime) {
     }
     for (bucket, back_at) in &order.back_at {
         if let (Some(full), Ok(left)) = (page.full_at.get_mut(bucket), back_at.duration_since(now)) {
-            *full -= left;
+            // Full since long ago is full, whatever a ledger says that somebody else has written.
+            *full = full.checked_sub(left).map_or(now, |full| full.max(now));
         }
     }
 }
