@@ -172,7 +172,8 @@ impl Manager {
     pub(super) async fn mourn(&mut self, gone: &JoinError) {
         self.tidy_after(gone);
         self.asking.retain(|_, task| task.id() != gone.id());
-        self.looking_back.mourn(gone.id());
+        let undecided = self.looking_back.mourn(gone.id());
+        self.look_back_later(&undecided);
         self.proofs.mourn(gone.id());
         let whose = |task: &Option<AbortHandle>| task.as_ref().is_some_and(|task| task.id() == gone.id());
         let lineage = self.busy.iter().find(|(_, task)| whose(task)).map(|(id, _)| id.clone());

@@ -40,9 +40,12 @@ impl LookingBack {
         self.task.is_some()
     }
 
-    /// A task is gone without a word.
-    pub(super) fn mourn(&mut self, gone: Id) {
-        self.task.take_if(|task| *task == gone);
+    /// A task is gone without a word. Gives the wishes for which nothing is decided because of that.
+    pub(super) fn mourn(&mut self, gone: Id) -> Vec<usize> {
+        self.task
+            .take_if(|task| *task == gone)
+            .map(|_| std::mem::take(&mut self.concerned))
+            .unwrap_or_default()
     }
 }
 
@@ -115,12 +118,15 @@ impl Manager {
             Err(error) => {
                 warn!(%error, "older items cannot be listed; what is on show stays");
                 self.inventory.miss(&error);
-                let again = self.tools.clock.now() + READ_AGAIN;
-                for wish in concerned {
-                    self.agenda.put(wish, Some(again));
-                }
+                self.look_back_later(&concerned);
             }
         }
+    }
+
+    /// Older items could not be looked at for these wishes.
+    pub(super) fn look_back_later(&mut self, wishes: &[usize]) {
+        let again = self.tools.clock.now() + READ_AGAIN;
+        wishes.iter().for_each(|wish| self.agenda.put(*wish, Some(again)));
     }
 
     fn search(&self, wish: usize, now: SystemTime) -> Option<Search> {
